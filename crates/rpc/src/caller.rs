@@ -1,0 +1,282 @@
+//! Who calls: a short-lived assertion, signed with Ed25519, that every call between services carries.
+//!
+//! Form: `base64url(JSON) "." base64url(signature)`, in the metadata `caller`. It names its audience, so an
+//! assertion for one service opens no other, and lasts 60 seconds.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{
+    Signature, Signer as _, SigningKey, VerifyingKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How long an assertion lasts, in seconds.
+const LIFETIME: i64 = 60;
+/// How far the clocks of two machines may be apart, in seconds.
+const SKEW: i64 = 30;
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Who {
+    /// A person with a login.
+    Account {
+        /// The account.
+        id: Uuid,
+        /// Their session.
+        session: Uuid,
+        /// Platform staff.
+        admin: bool,
+    },
+    /// One of our services, on its own account.
+    Service {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Who calls, within which campaign, and what they may do there.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// Who calls.
+    pub who: Who,
+    /// The campaign in which they act.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub campaign: Option<Uuid>,
+    /// What they may do there, as `context:action`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub permissions: Vec<String>,
+    /// The network address of a person.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("who", &self.who)
+            .field("campaign", &self.campaign)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    /// A service that acts on its own account.
+    #[must_use]
+    pub fn service(name: &str, campaign: Option<Uuid>) -> Self {
+        Self {
+            who: Who::Service { name: name.to_owned() },
+            campaign,
+            permissions: vec![],
+            address: None,
+        }
+    }
+
+    /// Whether the caller is platform staff.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        matches!(self.who, Who::Account { admin: true, .. })
+    }
+
+    /// Whether the caller may do `permission` in its campaign.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|granted| granted == permission)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    iat: i64,
+    exp: i64,
+    caller: Caller,
+}
+
+/// Why an assertion is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It is not an assertion at all.
+    #[error("the caller assertion is malformed")]
+    Malformed,
+    /// The signature is not the platform's.
+    #[error("the caller assertion is forged")]
+    Forged,
+    /// It is for another service.
+    #[error("the caller assertion is for another service")]
+    WrongAudience,
+    /// It is older than a minute, or from the future.
+    #[error("the caller assertion has expired")]
+    Expired,
+}
+
+/// Signs and checks assertions with the platform's key.
+#[derive(Clone)]
+pub struct Assertions {
+    key: SigningKey,
+}
+
+impl fmt::Debug for Assertions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Assertions")
+    }
+}
+
+/// A key file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the assertion key {path} cannot be used: {problem}")]
+pub struct BadKey {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub problem: String,
+}
+
+impl Assertions {
+    /// A key of its own, for tests.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no randomness.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).expect("the operating system has randomness");
+        Self { key: SigningKey::from_bytes(&seed) }
+    }
+
+    /// Reads the key (PKCS#8, PEM), making it the first time, readable by its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`] when the file cannot be read, written or understood.
+    pub fn from_file(path: &Path) -> Result<Self, BadKey> {
+        let bad =
+            |problem: String| BadKey { path: path.display().to_string(), problem };
+        if !path.exists() {
+            let pem = Self::generate().key.to_pkcs8_pem(LineEnding::LF);
+            let pem = pem.map_err(|error| bad(error.to_string()))?;
+            write_private(path, pem.as_bytes()).map_err(|error| bad(error.to_string()))?;
+        }
+        let pem = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| bad(error.to_string()))?;
+        Ok(Self { key })
+    }
+
+    /// Asserts that `caller` calls service `audience`.
+    #[must_use]
+    pub fn sign(&self, issuer: &str, audience: &str, caller: &Caller, now: OffsetDateTime) -> String {
+        let iat = now.unix_timestamp();
+        let claims = Claims {
+            iss: issuer.to_owned(),
+            aud: audience.to_owned(),
+            iat,
+            exp: iat + LIFETIME,
+            caller: caller.clone(),
+        };
+        let json = serde_json::to_vec(&claims).expect("claims are plain data");
+        let signature = self.key.sign(&json);
+        format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(&json),
+            URL_SAFE_NO_PAD.encode(signature.to_bytes())
+        )
+    }
+
+    /// Who calls, if the assertion is ours, for `audience`, and fresh.
+    ///
+    /// # Errors
+    ///
+    /// See [`Rejected`].
+    pub fn verify(
+        &self,
+        assertion: &str,
+        audience: &str,
+        now: OffsetDateTime,
+    ) -> Result<Caller, Rejected> {
+        let (claims, signature) = assertion.split_once('.').ok_or(Rejected::Malformed)?;
+        let json = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Rejected::Malformed)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Rejected::Malformed)?;
+        let signature = Signature::from_slice(&signature).map_err(|_| Rejected::Malformed)?;
+        let key: VerifyingKey = self.key.verifying_key();
+        key.verify_strict(&json, &signature).map_err(|_| Rejected::Forged)?;
+        let claims: Claims = serde_json::from_slice(&json).map_err(|_| Rejected::Malformed)?;
+        if claims.aud != audience {
+            return Err(Rejected::WrongAudience);
+        }
+        let now = now.unix_timestamp();
+        if now > claims.exp || claims.iat > now + SKEW {
+            return Err(Rejected::Expired);
+        }
+        Ok(claims.caller)
+    }
+}
+
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Reads an id of the wire.
+pub(crate) fn id(text: &str) -> Option<Uuid> {
+    Uuid::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+    use uuid::Uuid;
+
+    use super::{Assertions, Caller, Rejected};
+
+    const NOON: time::OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    #[test]
+    fn an_assertion_names_its_caller_to_its_audience() {
+        let keys = Assertions::generate();
+        let caller = Caller::service("bot-hub", Some(Uuid::from_u128(7)));
+
+        let assertion = keys.sign("bot-hub", "crm", &caller, NOON);
+
+        assert_eq!(keys.verify(&assertion, "crm", NOON), Ok(caller));
+    }
+
+    #[test]
+    fn another_service_an_old_one_and_a_forged_one_are_refused() {
+        let keys = Assertions::generate();
+        let caller = Caller::service("bot-hub", None);
+        let assertion = keys.sign("bot-hub", "crm", &caller, NOON);
+
+        assert_eq!(keys.verify(&assertion, "identity", NOON), Err(Rejected::WrongAudience));
+        let later = NOON + Duration::seconds(61);
+        assert_eq!(keys.verify(&assertion, "crm", later), Err(Rejected::Expired));
+        let early = NOON - Duration::seconds(31);
+        assert_eq!(keys.verify(&assertion, "crm", early), Err(Rejected::Expired));
+        let others = Assertions::generate();
+        assert_eq!(others.verify(&assertion, "crm", NOON), Err(Rejected::Forged));
+        assert_eq!(keys.verify("nonsense", "crm", NOON), Err(Rejected::Malformed));
+    }
+
+    #[test]
+    fn a_changed_assertion_is_refused() {
+        let keys = Assertions::generate();
+        let assertion = keys.sign("bot-hub", "crm", &Caller::service("bot-hub", None), NOON);
+        let other = keys.sign("bot-hub", "crm", &Caller::service("gateway", None), NOON);
+        let (claims, _) = other.split_once('.').expect("two parts");
+        let (_, signature) = assertion.split_once('.').expect("two parts");
+
+        let spliced = format!("{claims}.{signature}");
+
+        assert_eq!(keys.verify(&spliced, "crm", NOON), Err(Rejected::Forged));
+    }
+}

@@ -1,0 +1,209 @@
+//! The policy in front of every method: who may call it. A method without a policy is refused.
+//!
+//! It also opens the span of the call within the caller's trace, and counts calls, failures and time.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use http::{Request, Response};
+use time::OffsetDateTime;
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use crate::caller::{Assertions, Caller, Who};
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Platform staff.
+    Admin,
+    /// Somebody logged in.
+    Account,
+    /// Whoever holds the permission in the campaign of the call.
+    Permission(&'static str),
+    /// Platform staff, or whoever holds the permission in the campaign of the call.
+    AdminOr(&'static str),
+    /// One of these services.
+    Service(&'static [&'static str]),
+    /// Whoever holds the permission, or one of these services within the campaign of the call.
+    PermissionOrService(&'static str, &'static [&'static str]),
+}
+
+impl Need {
+    fn allows(self, caller: &Caller) -> bool {
+        let account = matches!(caller.who, Who::Account { .. });
+        let permitted =
+            |permission| account && caller.campaign.is_some() && caller.may(permission);
+        let service = |names: &[&str]| match &caller.who {
+            Who::Service { name } => names.contains(&name.as_str()),
+            Who::Account { .. } => false,
+        };
+        match self {
+            Self::Admin => caller.is_admin(),
+            Self::Account => account,
+            Self::Permission(permission) => permitted(permission),
+            Self::AdminOr(permission) => caller.is_admin() || permitted(permission),
+            Self::Service(names) => service(names),
+            Self::PermissionOrService(permission, names) => {
+                permitted(permission) || (caller.campaign.is_some() && service(names))
+            }
+        }
+    }
+}
+
+/// The policies of a service: path of the method (`/package.Service/Method`), and who may call it.
+pub type Policies = &'static [(&'static str, Need)];
+
+/// Puts the policies in front of a server.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    service: &'static str,
+    policies: Arc<HashMap<&'static str, Need>>,
+    assertions: Assertions,
+}
+
+impl Guard {
+    /// Guards `service`.
+    #[must_use]
+    pub fn new(service: &'static str, policies: Policies, assertions: Assertions) -> Self {
+        let policies = Arc::new(policies.iter().copied().collect());
+        Self { service, policies, assertions }
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<Option<Caller>, Status> {
+        let path = request.uri().path();
+        if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.") {
+            return Ok(None);
+        }
+        let need = self
+            .policies
+            .get(path)
+            .ok_or_else(|| Status::permission_denied("the method has no policy"))?;
+        let assertion = request
+            .headers()
+            .get("caller")
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(|| Status::unauthenticated("the call has no caller assertion"))?;
+        let now = OffsetDateTime::now_utc();
+        let caller = self
+            .assertions
+            .verify(assertion, self.service, now)
+            .map_err(|rejected| Status::unauthenticated(rejected.to_string()))?;
+        if !need.allows(&caller) {
+            return Err(Status::permission_denied("the caller may not do this"));
+        }
+        Ok(Some(caller))
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), inner }
+    }
+}
+
+/// A guarded server.
+#[derive(Debug, Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let method = request.uri().path().to_owned();
+        let span = tracing::info_span!("grpc", rpc.service = self.guard.service, rpc.method = %method);
+        if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+            meydan_telemetry::set_parent_from(&span, parent);
+        }
+        let service = self.guard.service;
+        match self.guard.admit(&request) {
+            Ok(Some(caller)) => {
+                request.extensions_mut().insert(caller);
+            }
+            Ok(None) => {}
+            Err(status) => {
+                metrics::counter!("grpc_refused_calls", "service" => service).increment(1);
+                return Box::pin(async move { Ok(status.into_http()) });
+            }
+        }
+        let clone = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, clone);
+        let answer = async move {
+            let started = Instant::now();
+            let response = ready.call(request).await;
+            record(service, method, started, response.as_ref().ok());
+            response
+        };
+        Box::pin(answer.instrument(span))
+    }
+}
+
+fn record(service: &'static str, method: String, started: Instant, response: Option<&Response<Body>>) {
+    let code = response
+        .and_then(|response| response.headers().get("grpc-status"))
+        .and_then(|code| code.to_str().ok())
+        .unwrap_or("0")
+        .to_owned();
+    metrics::counter!("grpc_calls", "service" => service, "method" => method.clone(), "code" => code)
+        .increment(1);
+    metrics::histogram!("grpc_seconds", "service" => service, "method" => method)
+        .record(started.elapsed().as_secs_f64());
+}
+
+/// The caller of a request that came through a guard.
+///
+/// # Errors
+///
+/// `UNAUTHENTICATED`, should a server have been built without one.
+pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>();
+    caller.cloned().ok_or_else(|| Status::unauthenticated("the call has no caller"))
+}
+
+/// The campaign within which a request acts.
+///
+/// # Errors
+///
+/// `PERMISSION_DENIED` when the caller acts in none.
+pub fn campaign(caller: &Caller) -> Result<uuid::Uuid, Status> {
+    caller.campaign.ok_or_else(|| Status::permission_denied("the caller acts in no campaign"))
+}
+
+/// The id under which a command is carried out once.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT` without one: every changing call names its command.
+pub fn command_id<T>(request: &tonic::Request<T>) -> Result<uuid::Uuid, Status> {
+    request
+        .metadata()
+        .get("command-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(crate::caller::id)
+        .ok_or_else(|| {
+            let mut form = crate::form::Form::default();
+            form.reject("command-id", "must be an id in the call's metadata");
+            form.finish().expect_err("a field was rejected")
+        })
+}

@@ -1,0 +1,3 @@
+//! meydan-testkit.
+
+pub mod telegram;

@@ -1,0 +1,3 @@
+//! bot-hub-domain.
+
+pub mod telegram;

@@ -84,21 +84,26 @@ impl Progress {
 
 /// Feeds one projection.
 pub struct ProjectionRunner<P> {
+    feed: Feed,
+    digester: Digester<P>,
+}
+
+struct Digester<P> {
     projection: P,
     pool: PgPool,
-    feed: Feed,
     reached: watch::Sender<i64>,
 }
 
 impl<P: Projection> ProjectionRunner<P> {
     /// Feeds `projection` from `source`; tables and checkpoint are in `pool`.
     pub fn new(projection: P, source: Source, pool: PgPool) -> Self {
-        Self { projection, pool, feed: Feed::new(source), reached: watch::channel(0).0 }
+        let digester = Digester { projection, pool, reached: watch::channel(0).0 };
+        Self { feed: Feed::new(source), digester }
     }
 
     /// Tells how far it has come.
     pub fn progress(&self) -> Progress {
-        Progress { reached: self.reached.subscribe() }
+        Progress { reached: self.digester.reached.subscribe() }
     }
 
     /// Runs until `stop`.
@@ -126,16 +131,20 @@ impl<P: Projection> ProjectionRunner<P> {
 
     /// Waits for facts and digests them.
     async fn step(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let after = checkpoint(&self.pool, P::NAME).await?;
-        self.reached.send_replace(after);
+        let after = checkpoint(&self.digester.pool, P::NAME).await?;
+        self.digester.reached.send_replace(after);
         let events = self.feed.next(after, BATCH).await?;
-        match self.digest(after, &events).await {
-            Err(error) if error.is_permanent() => self.digest_singly(after, &events).await?,
+        match self.digester.digest(after, &events).await {
+            Err(error) if error.is_permanent() => {
+                self.digester.digest_singly(after, &events).await?;
+            }
             other => other?,
         }
         Ok(())
     }
+}
 
+impl<P: Projection> Digester<P> {
     async fn digest(&self, after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
         let mut tx = self.pool.begin().await?;
         for event in events {
@@ -155,7 +164,8 @@ impl<P: Projection> ProjectionRunner<P> {
             match self.digest(after, one).await {
                 Err(error) if error.is_permanent() => {
                     let mut tx = self.pool.begin().await?;
-                    park(&mut tx, P::NAME, event, &Chain(&error).to_string()).await?;
+                    let reason = Chain(&error).to_string();
+                    park(&mut tx, P::NAME, event, &reason).await?;
                     self.finish(tx, after, one).await?;
                 }
                 other => other?,

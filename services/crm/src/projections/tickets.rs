@@ -87,7 +87,7 @@ async fn open(
     sqlx::query!(
         r#"
         WITH next AS (
-          INSERT INTO ticket_numbers AS n (tenant_id, last) VALUES ($1, $7 + 1)
+          INSERT INTO ticket_numbers AS n (tenant_id, last) VALUES ($1, $7::bigint + 1)
           ON CONFLICT (tenant_id) DO UPDATE SET last = n.last + 1
           RETURNING last)
         INSERT INTO tickets (tenant_id, ticket_id, number, citizen_id, subject_sealed, first_kind, status,

@@ -1,0 +1,111 @@
+//! `Intake`: what the bot hub reports.
+
+use meydan_event_log::{Actor, Meta};
+use meydan_rpc::{
+    caller::Who,
+    form::Form,
+    guard::{caller, campaign, command_id},
+    pb::crm::{self as pb, intake_server::Intake},
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{failure, wire};
+use crate::app::{Crm, IncomingMessage};
+
+#[derive(Debug)]
+pub(super) struct IntakeApi(pub(super) Crm);
+
+/// The campaign and the origin of what a service reports about a citizen.
+fn origin<T>(request: &Request<T>, citizen: Option<Uuid>) -> Result<(Uuid, Meta), Status> {
+    let caller = caller(request)?;
+    let tenant = campaign(&caller)?;
+    let actor = match (citizen, caller.who) {
+        (Some(id), _) => Actor::Citizen { id },
+        (None, Who::Service { name }) => Actor::Service { name },
+        (None, Who::Account { id, session, .. }) => Actor::Account { id, session: Some(session) },
+    };
+    Ok((tenant, Meta::new(command_id(request)?, actor)))
+}
+
+#[tonic::async_trait]
+impl Intake for IntakeApi {
+    async fn receive_message(
+        &self,
+        request: Request<pb::ReceiveMessageRequest>,
+    ) -> Result<Response<pb::ReceiveMessageResponse>, Status> {
+        let citizen = Uuid::try_parse(&request.get_ref().citizen_id).ok();
+        let (tenant, meta) = origin(&request, citizen)?;
+        let message = receive_message(request.into_inner())?;
+        let (ticket, committed) =
+            self.0.receive(tenant, &message, &meta).await.map_err(failure::ticket)?;
+        Ok(Response::new(pb::ReceiveMessageResponse {
+            ticket_id: ticket.to_string(),
+            position: committed.position,
+        }))
+    }
+
+    async fn edit_message(
+        &self,
+        request: Request<pb::EditMessageRequest>,
+    ) -> Result<Response<pb::EditMessageResponse>, Status> {
+        let citizen = Uuid::try_parse(&request.get_ref().citizen_id).ok();
+        let (tenant, meta) = origin(&request, citizen)?;
+        let wire = request.into_inner();
+        let mut form = Form::default();
+        let citizen = form.id("citizen_id", &wire.citizen_id);
+        let body = wire::body(&mut form, wire.body);
+        let at = form.instant("edited_at", wire.edited_at);
+        form.finish()?;
+        let (Some(citizen), Some(body), Some(at)) = (citizen, body, at) else {
+            return Err(Status::internal("a field was neither read nor rejected"));
+        };
+        let message = (wire.channel_message_id, &body);
+        let committed =
+            self.0.edit(tenant, citizen, message, at, &meta).await.map_err(failure::ticket)?;
+        Ok(Response::new(pb::EditMessageResponse { position: committed.position }))
+    }
+
+    async fn record_reachability(
+        &self,
+        request: Request<pb::RecordReachabilityRequest>,
+    ) -> Result<Response<pb::RecordReachabilityResponse>, Status> {
+        let citizen = Uuid::try_parse(&request.get_ref().citizen_id).ok();
+        let (tenant, meta) = origin(&request, citizen)?;
+        let wire = request.into_inner();
+        let mut form = Form::default();
+        let citizen = form.id("citizen_id", &wire.citizen_id);
+        let at = form.instant("at", wire.at);
+        form.finish()?;
+        let (Some(citizen), Some(at)) = (citizen, at) else {
+            return Err(Status::internal("a field was neither read nor rejected"));
+        };
+        let person = wire::person(wire.person);
+        self.0.meet(tenant, citizen, &person, at, &meta).await.map_err(failure::citizen)?;
+        let committed = self
+            .0
+            .set_blocked(tenant, citizen, wire.blocked, at, &meta)
+            .await
+            .map_err(failure::citizen)?;
+        Ok(Response::new(pb::RecordReachabilityResponse { position: committed.position }))
+    }
+}
+
+fn receive_message(wire: pb::ReceiveMessageRequest) -> Result<IncomingMessage, Status> {
+    let mut form = Form::default();
+    let citizen_id = form.id("citizen_id", &wire.citizen_id);
+    let body = wire::body(&mut form, wire.body);
+    let at = form.instant("sent_at", wire.sent_at);
+    form.finish()?;
+    let (Some(citizen_id), Some(body), Some(at)) = (citizen_id, body, at) else {
+        return Err(Status::internal("a field was neither read nor rejected"));
+    };
+    Ok(IncomingMessage {
+        citizen_id,
+        person: wire::person(wire.person),
+        body,
+        channel_message_id: wire.channel_message_id,
+        album: Some(wire.album).filter(|album| !album.is_empty()),
+        at,
+    })
+}

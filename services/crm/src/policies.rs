@@ -1,0 +1,3 @@
+//! Facts of other contexts that lead to commands here.
+
+pub mod when_reply_settled_record;

@@ -1,0 +1,85 @@
+//! When the bot hub knows what became of an answer, the ticket records it.
+
+use crm_domain::{TicketRefusal, ticket::DeliveryFailure};
+use meydan_event_log::{ExecuteError, Meta, Outcome, Policy, Recorded, Target};
+use serde::Deserialize;
+use time::{OffsetDateTime, serde::rfc3339};
+use uuid::Uuid;
+
+use crate::app::{AppError, Crm, Settled};
+
+/// The facts of the bot hub that matter here, in our own words. Others are read past.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type")]
+enum Fact {
+    #[serde(rename = "dialogue.reply_sent")]
+    Sent(Answer),
+    #[serde(rename = "dialogue.reply_failed")]
+    Failed {
+        #[serde(flatten)]
+        answer: Answer,
+        failure: DeliveryFailure,
+    },
+    #[serde(rename = "dialogue.reply_in_doubt")]
+    InDoubt(Answer),
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    ticket_id: Uuid,
+    message_id: Uuid,
+    #[serde(with = "rfc3339")]
+    at: OffsetDateTime,
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct WhenReplySettledRecord {
+    crm: Crm,
+}
+
+impl WhenReplySettledRecord {
+    /// Records in `crm`.
+    #[must_use]
+    pub const fn new(crm: Crm) -> Self {
+        Self { crm }
+    }
+}
+
+impl Policy for WhenReplySettledRecord {
+    const NAME: &'static str = "when_reply_settled_record";
+    const SERVICE: &'static str = crate::NAME;
+
+    async fn react(&self, event: &Recorded, meta: Meta) -> Outcome {
+        if event.aggregate_type != "dialogue" {
+            return Outcome::Done;
+        }
+        let (answer, settled) = match event.decode::<Fact>() {
+            Ok(Fact::Sent(answer)) => (answer, Settled::Sent),
+            Ok(Fact::Failed { answer, failure }) => (answer, Settled::Failed(failure)),
+            Ok(Fact::InDoubt(answer)) => (answer, Settled::InDoubt),
+            Ok(Fact::Other) => return Outcome::Done,
+            Err(error) => return Outcome::Park(error.to_string()),
+        };
+        let target = Target { tenant: event.tenant, id: answer.ticket_id };
+        match self.crm.settle(target, answer.message_id, settled, answer.at, &meta).await {
+            Ok(_) => Outcome::Done,
+            Err(error) => after(&error),
+        }
+    }
+}
+
+fn after(error: &AppError<TicketRefusal>) -> Outcome {
+    match error {
+        AppError::Log(ExecuteError::Conflict | ExecuteError::Unavailable(_)) => {
+            Outcome::Retry(error.to_string())
+        }
+        AppError::Log(
+            ExecuteError::Refused(_) | ExecuteError::KeyTaken | ExecuteError::Damaged(_),
+        )
+        | AppError::NotFound
+        | AppError::Keys(_) => Outcome::Park(error.to_string()),
+    }
+}

@@ -11,6 +11,7 @@ mod clock;
 mod cqrs;
 mod database;
 mod envelope;
+mod lead;
 mod log;
 mod policy;
 mod projection;
@@ -23,9 +24,10 @@ pub use self::{
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     envelope::{Actor, Meta, PLATFORM, Recorded, Unreadable},
+    lead::{Lock, lead},
     log::{EventLog, ExecuteError, Loaded, Target},
     policy::{Outcome, Policy, answer_to, run_policy},
-    projection::{Progress, Projection, ProjectionError, ProjectionRunner},
+    projection::{Progress, Projection, ProjectionError, ProjectionRunner, advance, checkpoint},
     relay::{Relay, RelayError},
     source::{Source, stream_name},
 };

@@ -216,7 +216,11 @@ pub(crate) const fn gauge(position: i64) -> f64 {
 }
 
 /// How far a reader has come; 0 before its first fact.
-pub(crate) async fn checkpoint(pool: &PgPool, reader: &str) -> Result<i64, sqlx::Error> {
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn checkpoint(pool: &PgPool, reader: &str) -> Result<i64, sqlx::Error> {
     let row = sqlx::query_scalar!(
         "SELECT position FROM es.checkpoints WHERE reader = $1 AND part = $2",
         reader,
@@ -228,7 +232,11 @@ pub(crate) async fn checkpoint(pool: &PgPool, reader: &str) -> Result<i64, sqlx:
 }
 
 /// Moves a checkpoint; `false` when somebody else moved it first.
-pub(crate) async fn advance(
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn advance(
     db: &mut PgConnection,
     reader: &str,
     from: i64,

@@ -1,18 +1,18 @@
 //! The relay: publishes the facts of a log to its stream, in order, each once.
 //!
-//! One replica leads, by a lock of its database session. That alone would not stop a leader that was asleep
-//! while its session ended, so each message carries the sequence number that must be the stream's last: the
+//! One replica leads. That alone would not stop a leader that was asleep while its session ended, so each
+//! message carries the sequence number that must be the stream's last: the
 //! stream itself refuses a gap, a repeat and a zombie. The place to go on from is the stream's own end,
 //! because its sequence numbers equal the positions in the log.
 
 use std::time::Duration;
 
 use async_nats::jetstream::{self, message::PublishMessage, stream::StorageType};
-use sqlx::{PgConnection, pool::PoolConnection, postgres::Postgres};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     envelope::Recorded,
+    lead::{Lock, lead},
     log::{EventLog, PART},
     projection::{Chain, gauge},
     source::{publish, stream_name},
@@ -22,8 +22,6 @@ use crate::{
 const PAGE: i64 = 500;
 /// How long to wait for a wake-up before looking for facts that another process appended.
 const LOOK: Duration = Duration::from_millis(20);
-/// Pause of a replica that does not lead.
-const STAND_BY: Duration = Duration::from_secs(1);
 
 /// Why a relay stopped.
 #[derive(Debug, thiserror::Error)]
@@ -65,45 +63,38 @@ impl Relay {
 
     /// Runs until `stop`. Failures are logged and tried again.
     pub async fn run(self, stop: CancellationToken) {
+        lead(self.log.pool(), Lock::Relay, &stop, |lease| self.publish_while(lease)).await;
+    }
+
+    async fn publish_while(&self, lease: CancellationToken) {
         let mut pause = Duration::from_millis(100);
-        while !stop.is_cancelled() {
+        loop {
             let failure = tokio::select! {
-                () = stop.cancelled() => return,
-                failure = self.lead() => failure,
+                () = lease.cancelled() => return,
+                failure = self.publish() => failure,
             };
-            match failure {
-                Ok(()) => pause = Duration::from_millis(100),
-                Err(error) => {
-                    metrics::counter!("relay_failures", "context" => self.log.context()).increment(1);
-                    let context = self.log.context();
-                    if matches!(error, RelayError::LogIsShorter { .. }) {
-                        tracing::error!(context, error = %Chain(&error), "relay stands still");
-                        pause = Duration::from_secs(5);
-                    } else {
-                        tracing::warn!(context, error = %Chain(&error), "relay waits");
-                    }
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = tokio::time::sleep(pause) => {}
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
+            let Err(error) = failure;
+            let context = self.log.context();
+            metrics::counter!("relay_failures", "context" => context).increment(1);
+            if matches!(error, RelayError::LogIsShorter { .. }) {
+                tracing::error!(context, error = %Chain(&error), "relay stands still");
+                pause = Duration::from_secs(5);
+            } else {
+                tracing::warn!(context, error = %Chain(&error), "relay waits");
             }
+            tokio::select! {
+                () = lease.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
-    /// Leads until something fails; returns at once, after a pause, when another replica leads.
-    async fn lead(&self) -> Result<(), RelayError> {
-        let mut session = self.log.pool().acquire().await?;
-        if !try_lock(&mut session).await? {
-            tokio::time::sleep(STAND_BY).await;
-            return Ok(());
-        }
-        // A session that holds the lock never goes back to the pool: dropped, it ends and frees the lock.
-        let mut session = PoolConnection::<Postgres>::detach(session);
+    /// Publishes until something fails.
+    async fn publish(&self) -> Result<std::convert::Infallible, RelayError> {
         let mut position = self.position().await?;
         loop {
-            position = self.publish_after(position, &mut session).await?;
+            position = self.publish_after(position).await?;
         }
     }
 
@@ -134,16 +125,12 @@ impl Relay {
     }
 
     /// Waits for facts after `position`, publishes them, and returns the new end of the stream.
-    async fn publish_after(&self, position: i64, session: &mut PgConnection) -> Result<i64, RelayError> {
+    async fn publish_after(&self, position: i64) -> Result<i64, RelayError> {
         let mut head = self.log.head();
         head.borrow_and_update();
         let events = self.log.after(position, PAGE).await?;
         if events.is_empty() {
             let _ = tokio::time::timeout(LOOK, head.changed()).await;
-            if !head.has_changed().unwrap_or(false) {
-                // Notices the loss of the session, and so of the lead, while there is nothing to do.
-                sqlx::query!("SELECT 1 AS alive").fetch_one(session).await?;
-            }
             return Ok(position);
         }
         let mut acks = Vec::with_capacity(events.len());
@@ -174,13 +161,6 @@ impl Relay {
         let send = self.jetstream.send_publish(subject, message);
         tracing::Instrument::instrument(send, span).await.map_err(stream_error)
     }
-}
-
-async fn try_lock(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let locked = sqlx::query_scalar!("SELECT pg_try_advisory_lock(7101, $1)", i32::from(PART))
-        .fetch_one(db)
-        .await?;
-    Ok(locked.unwrap_or(false))
 }
 
 fn stream_error(error: impl std::fmt::Display) -> RelayError {

@@ -238,6 +238,11 @@ impl TelegramSimulator {
         .await
     }
 
+    /// Waits until exactly `n` calls are held by [`Fault::Slow`].
+    pub async fn wait_held(&self, n: usize) -> Result<()> {
+        self.wait(&format!("{n} calls to be held"), |state| (state.held == n).then_some(())).await
+    }
+
     /// Waits until the bot has taken all its updates.
     pub async fn wait_drained(&self, token: &str) -> Result<()> {
         self.wait("all updates to be taken", |state| {

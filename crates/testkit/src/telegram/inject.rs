@@ -87,7 +87,7 @@ pub(super) fn press(
     shared: &Arc<Shared>,
     token: &str,
     (chat, message_id): (i64, i32),
-    data: &str,
+    payload: &str,
 ) -> Result<i64> {
     let date = shared.clock.date();
     let pressed = json!({
@@ -97,7 +97,7 @@ pub(super) fn press(
         "message": {
             "message_id": message_id, "chat": private_chat(chat), "date": date, "text": "…"
         },
-        "data": data
+        "data": payload
     });
     update(shared, token, json!({ "callback_query": pressed }))
 }

@@ -97,11 +97,28 @@ async fn answer(call: &Invocation<'_>, method: &str) -> After {
             Err(refusal) => After::Answer(Err(refusal)),
         },
         Some(Fault::Slow { seconds }) => {
-            let due = call.shared.clock.now() + Duration::from_secs(seconds);
-            call.shared.clock.sleep_until(due).await;
+            hold(call.shared, Duration::from_secs(seconds)).await;
             After::Answer(carry_out(call, method).await)
         }
     }
+}
+
+/// Counts a call as held for as long as it lives, also when its caller leaves.
+struct Held<'a>(&'a Shared);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.held -= 1);
+    }
+}
+
+/// Waits on the simulator's clock.
+async fn hold(shared: &Shared, time: Duration) {
+    let due = shared.clock.now() + time;
+    shared.change(|state| state.held += 1);
+    let held = Held(shared);
+    shared.clock.sleep_until(due).await;
+    drop(held);
 }
 
 /// Whether the token is a bot's. What is no token at all gets 404.

@@ -126,6 +126,8 @@ pub(super) struct State {
     pub(super) executed_replies: Vec<String>,
     pub(super) faults: Vec<FaultRule>,
     pub(super) generations: u64,
+    /// Calls that wait on the clock.
+    pub(super) held: usize,
 }
 
 /// The state, and what goes with it.

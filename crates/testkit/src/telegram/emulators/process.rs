@@ -1,0 +1,78 @@
+//! A foreign server as a child process. It is killed when it is dropped, and
+//! ends by itself when this process dies: its standard input ends then.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long the first start, with its installation, may take.
+const START_LIMIT: Duration = Duration::from_mins(3);
+
+/// A running foreign server.
+pub(super) struct ForeignServer {
+    port: u16,
+    _child: Child,
+    _input: ChildStdin,
+}
+
+impl ForeignServer {
+    /// Installs the server when it is not, starts it and waits until it serves.
+    pub(super) async fn start(name: &str) -> Result<Self> {
+        let port = free_port()?;
+        let problems = NamedTempFile::new()?;
+        let mut child = Command::new("sh")
+            .arg(folder().join("start.sh"))
+            .args([name, &port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(problems.reopen()?)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let input = child.stdin.take().context("the child has a standard input")?;
+        let output = child.stdout.take().context("the child has a standard output")?;
+        let mut lines = BufReader::new(output).lines();
+        let ready = timeout(START_LIMIT, ready(&mut lines)).await.unwrap_or(false);
+        if !ready {
+            let said = std::fs::read_to_string(problems.path()).unwrap_or_default();
+            bail!("{name} does not start: {}", said.trim());
+        }
+        // What it says later is read, lest it waits for a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { port, _child: child, _input: input })
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+/// Reads until the server says that it serves.
+async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> bool {
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.contains("Running on http://127.0.0.1:") {
+            return true;
+        }
+    }
+    false
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/emulators")
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

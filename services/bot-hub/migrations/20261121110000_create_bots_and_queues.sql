@@ -1,0 +1,69 @@
+-- The bots, the chats, what came in and could not be used, and what has to go out.
+-- Columns named *_sealed hold ciphertext.
+
+-- A read model: dropped and grown again from the log.
+CREATE TABLE bots (
+  tenant_id     uuid        NOT NULL,
+  bot_id        uuid        NOT NULL,
+  state         text        NOT NULL,
+  problem       text,
+  token_sealed  text        NOT NULL,
+  hook_id       text        NOT NULL,
+  secret_sealed text        NOT NULL,
+  secret_sha256 text        NOT NULL,
+  username      text        NOT NULL DEFAULT '',
+  name          text        NOT NULL DEFAULT '',
+  mode          text,
+  changed_at    timestamptz NOT NULL,
+  CONSTRAINT bots_pkey PRIMARY KEY (tenant_id, bot_id),
+  CONSTRAINT bots_hook_key UNIQUE (hook_id)
+);
+
+-- A read model: where each citizen can be reached.
+CREATE TABLE dialogues (
+  tenant_id   uuid    NOT NULL,
+  citizen_id  uuid    NOT NULL,
+  bot_id      uuid    NOT NULL,
+  chat_sealed text    NOT NULL,
+  blocked     boolean NOT NULL DEFAULT false,
+  CONSTRAINT dialogues_pkey PRIMARY KEY (tenant_id, citizen_id)
+);
+
+-- The ledger of what goes out: one row for each piece of an answer. A row is claimed, in a transaction of
+-- its own, before Telegram hears of it: a row found claimed after a crash may or may not have arrived.
+CREATE TABLE outbound (
+  tenant_id   uuid        NOT NULL,
+  message_id  uuid        NOT NULL,
+  piece       integer     NOT NULL,
+  -- Order of the queue.
+  place       bigint      GENERATED ALWAYS AS IDENTITY,
+  ticket_id   uuid        NOT NULL,
+  citizen_id  uuid        NOT NULL,
+  body_sealed text        NOT NULL,
+  -- planned, claimed, accepted, failed, in_doubt
+  state       text        NOT NULL DEFAULT 'planned',
+  failure     text,
+  attempts    integer     NOT NULL DEFAULT 0,
+  next_at     timestamptz NOT NULL,
+  planned_at  timestamptz NOT NULL,
+  telegram_id bigint,
+  traceparent text,
+  correlation uuid        NOT NULL,
+  causation   uuid        NOT NULL,
+  CONSTRAINT outbound_pkey PRIMARY KEY (tenant_id, message_id, piece)
+);
+CREATE INDEX outbound_due_idx ON outbound (next_at, place) WHERE state = 'planned';
+CREATE INDEX outbound_open_idx ON outbound (tenant_id, citizen_id, place) WHERE state IN ('planned', 'claimed');
+
+-- Updates that could not be used, with the reason: kept aside, never in the way of others.
+CREATE TABLE aside (
+  intake_sequence bigint      NOT NULL,
+  tenant_id       uuid        NOT NULL,
+  bot_id          uuid        NOT NULL,
+  -- malformed, unknown, oversized
+  kind            text        NOT NULL,
+  reason          text        NOT NULL,
+  update_sealed   text,
+  received_at     timestamptz NOT NULL,
+  CONSTRAINT aside_pkey PRIMARY KEY (intake_sequence)
+);

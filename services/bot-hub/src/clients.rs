@@ -1,0 +1,3 @@
+//! Other services, in our own words.
+
+pub mod crm;

@@ -1,0 +1,66 @@
+//! The inbox: whom the hub tells what citizens do.
+
+use meydan_event_log::Outcome;
+use meydan_rpc::{
+    caller::Caller,
+    client::Dial,
+    outcome::Failure,
+    pb::crm::{
+        EditMessageRequest, ReceiveMessageRequest, RecordReachabilityRequest,
+        intake_client::IntakeClient,
+    },
+};
+use uuid::Uuid;
+
+/// Something to tell.
+#[derive(Debug)]
+pub enum Report {
+    /// A citizen wrote.
+    Message(ReceiveMessageRequest),
+    /// A citizen changed a message.
+    Edit(EditMessageRequest),
+    /// A citizen came, left, or came back.
+    Reachability(RecordReachabilityRequest),
+}
+
+/// Calls crm.
+#[derive(Debug, Clone)]
+pub struct Crm {
+    dial: Dial,
+}
+
+impl Crm {
+    /// Calls through `dial`.
+    #[must_use]
+    pub const fn new(dial: Dial) -> Self {
+        Self { dial }
+    }
+
+    /// Tells of something that happened in a campaign, once under `command`.
+    pub async fn tell(&self, campaign: Uuid, command: Uuid, report: Report) -> Outcome {
+        let caller = Caller::service(crate::NAME, Some(campaign));
+        let mut crm = IntakeClient::new(self.dial.channel());
+        let told = match report {
+            Report::Message(message) => {
+                let request = self.dial.command(&caller, command, message);
+                crm.receive_message(request).await.map(|_| ())
+            }
+            Report::Edit(message) => {
+                let request = self.dial.command(&caller, command, message);
+                crm.edit_message(request).await.map(|_| ())
+            }
+            Report::Reachability(change) => {
+                let request = self.dial.command(&caller, command, change);
+                crm.record_reachability(request).await.map(|_| ())
+            }
+        };
+        match told.map_err(Failure::from) {
+            // An edit of a message from before the campaign had an inbox has nothing to change.
+            Ok(()) | Err(Failure::NotFound) => Outcome::Done,
+            Err(failure @ (Failure::Conflict | Failure::Unavailable)) => {
+                Outcome::Retry(format!("{failure:?}"))
+            }
+            Err(failure) => Outcome::Park(format!("{failure:?}")),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Updates in: each once, for ever; in order per chat, in parallel across chats.
+//!
+//! The checkpoint lies in PostgreSQL, not with the broker: after a crash the hub goes on from the first
+//! update that may not have been recorded, in the old order, and those that were are recognised.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use bot_hub_domain::telegram::{self, What};
+use futures::{FutureExt, StreamExt, stream};
+use meydan_event_log::{ExecuteError, advance, checkpoint};
+use meydan_intake::{Content, Intake, IntakeError, Taken};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::app::{AppError, BotHub, Recording};
+
+/// Name of the checkpoint.
+const READER: &str = "telegram_intake";
+const BATCH: usize = 256;
+/// Chats worked on at a time.
+const AT_ONCE: usize = 32;
+
+/// Carries out updates until `stop`.
+pub async fn run(hub: BotHub, intake: Intake, stop: CancellationToken) {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let failure = tokio::select! {
+            () = stop.cancelled() => return,
+            failure = follow(&hub, &intake) => failure,
+        };
+        let Err(error) = failure;
+        metrics::counter!("intake_failures").increment(1);
+        tracing::warn!(%error, "intake waits");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the hub's tables cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the stream cannot be read: {0}")]
+    Stream(String),
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error("another hub is at work")]
+    Overtaken,
+}
+
+async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallible, Failure> {
+    let stream_failed = |error: &dyn std::fmt::Display| Failure::Stream(error.to_string());
+    let stream = intake.stream().await?;
+    let mut reached = checkpoint(hub.log.pool(), READER).await?;
+    let last = stream.get_info().await.map_err(|error| stream_failed(&error))?.state.last_sequence;
+    let last = i64::try_from(last).unwrap_or(i64::MAX);
+    if last < reached {
+        // The stream was lost and begins anew; what it brings again is recognised.
+        tracing::error!(reached, last, "the intake stream is shorter than it was");
+        move_to(hub, reached, 0).await?;
+        reached = 0;
+    }
+    let start_sequence = u64::try_from(reached + 1).unwrap_or(1);
+    let consumer = stream
+        .create_consumer(pull::OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
+            ..Default::default()
+        })
+        .await
+        .map_err(|error| stream_failed(&error))?;
+    let mut messages = consumer.messages().await.map_err(|error| stream_failed(&error))?;
+    loop {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let next = if batch.is_empty() {
+                messages.next().await
+            } else {
+                match messages.next().now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                }
+            };
+            let next = next.ok_or_else(|| Failure::Stream("it ended".to_owned()))?;
+            batch.push(next.map_err(|error| stream_failed(&error))?);
+        }
+        let last = batch.iter().filter_map(|message| message.info().ok()).next_back();
+        let last = last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
+        carry_out(hub, intake, batch.iter().filter_map(meydan_intake::read).collect()).await?;
+        move_to(hub, reached, last).await?;
+        reached = last;
+    }
+}
+
+async fn move_to(hub: &BotHub, from: i64, to: i64) -> Result<(), Failure> {
+    let mut db = hub.log.pool().acquire().await?;
+    if advance(&mut db, READER, from, to).await? { Ok(()) } else { Err(Failure::Overtaken) }
+}
+
+/// An update that was opened and read, or why it could not be.
+struct Opened {
+    taken: Taken,
+    reading: Result<telegram::Reading, (&'static str, String)>,
+}
+
+async fn carry_out(hub: &BotHub, intake: &Intake, taken: Vec<Taken>) -> Result<(), Failure> {
+    let mut chats: HashMap<(uuid::Uuid, i64), Vec<Opened>> = HashMap::new();
+    for taken in taken {
+        let reading = open(intake, &taken).await?;
+        let chat = reading.as_ref().ok().and_then(|reading| reading.chat.as_ref());
+        let chat = chat.map_or(0, |chat| chat.id);
+        chats.entry((taken.hook.bot_id, chat)).or_default().push(Opened { taken, reading });
+    }
+    let mut lanes = stream::iter(chats.into_values())
+        .map(|updates| async move {
+            for update in updates {
+                let span = tracing::info_span!("intake.carry_out", bot = %update.taken.hook.bot_id);
+                if let Some(parent) = &update.taken.traceparent {
+                    meydan_telemetry::set_parent_from(&span, parent);
+                }
+                one(hub, update).instrument(span).await?;
+            }
+            Ok::<_, Failure>(())
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some(lane) = lanes.next().await {
+        lane?;
+    }
+    Ok(())
+}
+
+async fn open(
+    intake: &Intake,
+    taken: &Taken,
+) -> Result<Result<telegram::Reading, (&'static str, String)>, Failure> {
+    Ok(match &taken.content {
+        Content::Oversized(bytes) => Err(("oversized", format!("{bytes} bytes"))),
+        Content::Update(sealed) => match intake.open(taken.hook, sealed).await? {
+            None => Err(("malformed", "the key of its day is gone".to_owned())),
+            Some(update) => telegram::read(update.as_bytes())
+                .map_err(|unreadable| ("malformed", unreadable.to_string())),
+        },
+    })
+}
+
+async fn one(hub: &BotHub, update: Opened) -> Result<(), Failure> {
+    let Opened { taken, reading } = update;
+    let outcome = match reading {
+        Err((kind, reason)) => {
+            set_aside(hub, &taken, kind, &reason).await?;
+            kind
+        }
+        Ok(reading) => {
+            if let What::Unknown { kind } | What::Unsupported { kind } = &reading.what {
+                set_aside(hub, &taken, "unknown", kind).await?;
+            }
+            record(hub, &taken, reading).await?
+        }
+    };
+    metrics::counter!("telegram_updates", "outcome" => outcome).increment(1);
+    Ok(())
+}
+
+async fn record(
+    hub: &BotHub,
+    taken: &Taken,
+    reading: telegram::Reading,
+) -> Result<&'static str, Failure> {
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match hub.record(taken.hook, reading.clone()).await {
+            Ok(Recording::Recorded(_)) => return Ok("recorded"),
+            Ok(Recording::Repeated) => return Ok("repeated"),
+            Ok(Recording::Nothing) => return Ok("nothing"),
+            Err(AppError::Log(ExecuteError::Refused(_) | ExecuteError::Damaged(_))) => {
+                set_aside(hub, taken, "malformed", "the dialogue cannot record it").await?;
+                return Ok("malformed");
+            }
+            Err(AppError::Keys(meydan_keyring::KeyError::Destroyed)) => return Ok("erased"),
+            // Another chat of the same person came to be known this very moment, or the store is away.
+            Err(error) => {
+                tracing::warn!(%error, "update tried again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+}
+
+/// Keeps something that cannot be used where a person can look at it.
+async fn set_aside(hub: &BotHub, taken: &Taken, kind: &str, reason: &str) -> Result<(), Failure> {
+    let sealed = match &taken.content {
+        Content::Update(sealed) => Some(sealed.to_string()),
+        Content::Oversized(_) => None,
+    };
+    sqlx::query!(
+        r#"
+        INSERT INTO aside (intake_sequence, tenant_id, bot_id, kind, reason, update_sealed, received_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        "#,
+        taken.sequence,
+        taken.hook.campaign,
+        taken.hook.bot_id,
+        kind,
+        reason,
+        sealed,
+        taken.received_at,
+    )
+    .execute(hub.log.pool())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Answers out, from a ledger. A row is claimed, and that is committed, before Telegram hears of it; after a
+//! crash a claimed row is *in doubt*, because the Bot API has no way to ask whether a message arrived. So
+//! nothing is sent twice, and nothing is lost silently.
+
+mod ledger;
+mod pace;
+
+use std::{sync::Arc, time::Duration};
+
+use bot_hub_domain::ReplyFailure;
+use meydan_event_log::{Actor, ExecuteError, Meta, Target};
+use meydan_keyring::{Place, Sealed};
+use serde::Deserialize;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+pub use self::ledger::{Planned, plan};
+use self::{ledger::Due, pace::Pace};
+use crate::{
+    app::{AppError, BotHub, place},
+    projections::{bots, dialogues},
+    telegram::{ApiFailure, Telegram},
+};
+
+/// Longest time that an answer is tried.
+const PATIENCE: time::Duration = time::Duration::hours(24);
+/// Messages on their way at a time.
+const AT_ONCE: usize = 32;
+/// How long to wait for a wake-up before looking for due rows.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Sends what is due.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The hub.
+    pub hub: BotHub,
+    /// The Bot API.
+    pub telegram: Telegram,
+    /// Told when something was planned.
+    pub planned: Arc<tokio::sync::Notify>,
+}
+
+/// What became of one piece.
+enum Sent {
+    Accepted(i64),
+    Failed(ReplyFailure),
+    InDoubt,
+    Later(Duration),
+}
+
+impl Sender {
+    /// Sends until `stop`, then waits for what is on its way.
+    pub async fn run(self, stop: CancellationToken) {
+        if let Err(error) = self.recover().await {
+            tracing::warn!(%error, "claimed answers wait");
+        }
+        let sender = Arc::new(self);
+        let pace = Arc::new(Pace::default());
+        let mut tasks = JoinSet::new();
+        while !stop.is_cancelled() {
+            let room = AT_ONCE.saturating_sub(tasks.len());
+            let due = match ledger::claim(&sender.hub, room).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::warn!(%error, "the ledger cannot be read");
+                    vec![]
+                }
+            };
+            let idle = due.is_empty();
+            for row in due {
+                tasks.spawn(sender.clone().carry(row, pace.clone()));
+            }
+            if idle {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    Some(_) = tasks.join_next() => {}
+                    () = sender.planned.notified() => {}
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// What was claimed when the hub died may have arrived: says so, for a person to decide.
+    async fn recover(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        for row in ledger::claimed(&self.hub).await? {
+            self.record(&row, &Sent::InDoubt).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry(self: Arc<Self>, row: Due, pace: Arc<Pace>) {
+        let span = tracing::info_span!("outbound.send", message = %row.message_id);
+        if let Some(parent) = &row.traceparent {
+            meydan_telemetry::set_parent_from(&span, parent);
+        }
+        let work = async {
+            let sent = self.send(&row, &pace).await;
+            metrics::counter!("telegram_sends", "outcome" => sent.name()).increment(1);
+            let mut pause = Duration::from_millis(50);
+            while let Err(error) = self.record(&row, &sent).await {
+                tracing::warn!(%error, "the outcome of an answer is not recorded yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        };
+        work.instrument(span).await;
+    }
+
+    async fn send(&self, row: &Due, pace: &Pace) -> Sent {
+        let prepared = match self.prepare(row).await {
+            Ok(prepared) => prepared,
+            Err(failure) => return Sent::Failed(failure),
+        };
+        let Some((token, chat, text)) = prepared else { return Sent::Later(LOOK * 10) };
+        pace.wait(row.tenant_id, row.citizen_id).await;
+        match self.telegram.send_text(&token, chat, &text).await {
+            Ok(id) => Sent::Accepted(id),
+            Err(ApiFailure::RetryAfter(pause)) => {
+                pace.freeze(row.tenant_id, pause);
+                Sent::Later(pause)
+            }
+            Err(ApiFailure::Unreachable) if self.hub.now() - row.planned_at < PATIENCE => {
+                Sent::Later(Duration::from_secs(1 << row.attempts.clamp(0, 9)))
+            }
+            Err(failure) => match failure {
+                ApiFailure::Unauthorized => {
+                    if let Err(error) = self.hub.revoke(row.tenant_id).await {
+                        tracing::warn!(%error, "a revoked token was not recorded");
+                    }
+                    Sent::Failed(ReplyFailure::BotRevoked)
+                }
+                ApiFailure::Blocked => Sent::Failed(ReplyFailure::Blocked),
+                ApiFailure::ChatNotFound => Sent::Failed(ReplyFailure::ChatNotFound),
+                ApiFailure::Rejected | ApiFailure::Conflict => Sent::Failed(ReplyFailure::Rejected),
+                ApiFailure::Unreachable | ApiFailure::RetryAfter(_) => {
+                    Sent::Failed(ReplyFailure::GaveUp)
+                }
+                ApiFailure::AnswerLost => Sent::InDoubt,
+            },
+        }
+    }
+
+    /// Token, chat and text; `None` while a store is away.
+    async fn prepare(
+        &self,
+        row: &Due,
+    ) -> Result<Option<(secrecy::SecretString, i64, String)>, ReplyFailure> {
+        let pool = self.hub.log.pool();
+        let Ok(bot) = bots::of_campaign(pool, row.tenant_id).await else { return Ok(None) };
+        let bot = bot.filter(|bot| bot.state != "revoked").ok_or(ReplyFailure::BotRevoked)?;
+        let Ok(token) = self.hub.token(&bot).await else { return Ok(None) };
+        let token = token.ok_or(ReplyFailure::BotRevoked)?;
+        let Ok(chat) = dialogues::chat(pool, row.tenant_id, row.citizen_id).await else {
+            return Ok(None);
+        };
+        let chat = chat.and_then(|chat| chat.parse::<Sealed<i64>>().ok());
+        let chat = chat.ok_or(ReplyFailure::ChatNotFound)?;
+        let at = place::chat(row.tenant_id, row.citizen_id);
+        let Ok(chat) = self.hub.keyring.reveal(&chat, row.tenant_id, &at).await else {
+            return Ok(None);
+        };
+        let chat = chat.ok_or(ReplyFailure::ChatNotFound)?;
+        let Ok(text) = text(&self.hub, row.tenant_id, row.message_id, &row.body_sealed).await else {
+            return Ok(None);
+        };
+        let text = text.ok_or(ReplyFailure::ChatNotFound)?;
+        let pieces = bot_hub_domain::telegram::split_message(&text);
+        let piece = usize::try_from(row.piece).ok().and_then(|piece| pieces.get(piece).cloned());
+        Ok(Some((token, chat, piece.ok_or(ReplyFailure::Rejected)?)))
+    }
+
+    /// Records an outcome: first the fact, whose command id makes it one fact however often this runs, then
+    /// the ledger.
+    async fn record(&self, row: &Due, sent: &Sent) -> Result<(), RecordError> {
+        if let Some(outcome) = ledger::outcome(&self.hub, row, sent).await? {
+            let id = Uuid::new_v5(&row.message_id, format!("{outcome:?}").as_bytes());
+            let actor = Actor::Service { name: crate::NAME.to_owned() };
+            let meta = Meta {
+                correlation_id: row.correlation,
+                causation_id: Some(row.causation),
+                ..Meta::new(id, actor)
+            };
+            let target = Target { tenant: row.tenant_id, id: row.citizen_id };
+            match self.hub.settle(target, (row.ticket_id, row.message_id), outcome, &meta).await {
+                Ok(_) | Err(AppError::Log(ExecuteError::Refused(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(ledger::settle(&self.hub, row, sent).await?)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RecordError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    App(#[from] AppError<bot_hub_domain::DialogueRefusal>),
+}
+
+impl Sent {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Failed(_) => "failed",
+            Self::InDoubt => "in_doubt",
+            Self::Later(_) => "later",
+        }
+    }
+}
+
+/// The body of an answer as crm seals it, in our own words.
+#[derive(Debug, Deserialize)]
+struct Body {
+    text: String,
+}
+
+/// What an answer says; `None` when its key was destroyed.
+///
+/// # Errors
+///
+/// Fails if the keys cannot be had.
+pub(crate) async fn text(
+    hub: &BotHub,
+    tenant: Uuid,
+    message: Uuid,
+    sealed: &str,
+) -> Result<Option<String>, meydan_keyring::KeyError> {
+    let at = Place::new(tenant, "ticket.message", message, "body");
+    let Ok(sealed) = sealed.parse::<Sealed<Body>>() else { return Ok(None) };
+    let body: Option<Body> = hub.keyring.reveal(&sealed, tenant, &at).await?;
+    Ok(body.map(|body| body.text))
+}

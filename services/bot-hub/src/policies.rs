@@ -1,0 +1,4 @@
+//! Facts that lead to commands elsewhere, or to work here.
+
+pub mod when_citizen_acted_tell_crm;
+pub mod when_reply_written_send;

@@ -1,0 +1,76 @@
+//! When a member has answered, the answer is planned in the ledger of what goes out.
+
+use std::sync::Arc;
+
+use meydan_event_log::{Meta, Outcome, Policy, Recorded};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    app::BotHub,
+    outbound::{self, Planned},
+};
+
+/// The facts of crm that matter here, in our own words. Others are read past.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type")]
+enum Fact {
+    #[serde(rename = "ticket.reply_written")]
+    Written {
+        message_id: Uuid,
+        citizen_id: Uuid,
+        /// Sealed.
+        body: String,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct WhenReplyWrittenSend {
+    /// Keeps the ledger.
+    pub hub: BotHub,
+    /// Told that there is something to send.
+    pub planned: Arc<tokio::sync::Notify>,
+}
+
+impl Policy for WhenReplyWrittenSend {
+    const NAME: &'static str = "when_reply_written_send";
+    const SERVICE: &'static str = crate::NAME;
+
+    async fn react(&self, event: &Recorded, meta: Meta) -> Outcome {
+        if event.event_type != "ticket.reply_written" {
+            return Outcome::Done;
+        }
+        let (message_id, citizen_id, body) = match event.decode::<Fact>() {
+            Ok(Fact::Written { message_id, citizen_id, body }) => (message_id, citizen_id, body),
+            Ok(Fact::Other) => return Outcome::Done,
+            Err(error) => return Outcome::Park(error.to_string()),
+        };
+        let text = match outbound::text(&self.hub, event.tenant, message_id, &body).await {
+            Ok(Some(text)) => text,
+            // The citizen was erased meanwhile: there is nobody left to write to.
+            Ok(None) => return Outcome::Done,
+            Err(error) => return Outcome::Retry(error.to_string()),
+        };
+        let answer = Planned {
+            tenant: event.tenant,
+            message_id,
+            ticket_id: event.aggregate_id,
+            citizen_id,
+            body_sealed: body,
+            pieces: bot_hub_domain::telegram::split_message(&text).len(),
+            traceparent: meydan_telemetry::traceparent(),
+            correlation: meta.correlation_id,
+            causation: event.event_id,
+        };
+        match outbound::plan(self.hub.log.pool(), &answer, self.hub.now()).await {
+            Ok(()) => {
+                self.planned.notify_one();
+                Outcome::Done
+            }
+            Err(error) => Outcome::Retry(error.to_string()),
+        }
+    }
+}

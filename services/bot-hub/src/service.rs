@@ -1,0 +1,160 @@
+//! Starts the service, and ends it in order.
+
+use std::sync::Arc;
+
+use meydan_event_log::{
+    Clock, EventLog, Lock, PrepareError, ProjectionRunner, Relay, Source, lead, prepare_database,
+    run_policy,
+};
+use meydan_intake::Intake;
+use meydan_keyring::Keyring;
+use meydan_rpc::{
+    caller::Assertions,
+    client::Dial,
+    guard::Guard,
+    server::{ServeError, serve},
+};
+use secrecy::SecretString;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    app::BotHub,
+    clients::crm::Crm,
+    grpc, intake,
+    keeper::Keeper,
+    outbound::Sender,
+    policies::{
+        when_citizen_acted_tell_crm::WhenCitizenActedTellCrm,
+        when_reply_written_send::WhenReplyWrittenSend,
+    },
+    projections::Hub,
+    telegram::{BadProxy, Telegram},
+};
+
+/// Name of the service: its audience, and the actor in the log.
+pub const NAME: &str = "bot-hub";
+
+/// Name of the context: of its database and its stream.
+const CONTEXT: &str = "bot_hub";
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What the service needs from whoever starts it.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where gRPC is served.
+    pub listener: TcpListener,
+    /// The service's own database.
+    pub database_url: String,
+    /// Connections to it.
+    pub connections: u32,
+    /// NATS.
+    pub nats: async_nats::Client,
+    /// Keys of citizens and bots.
+    pub keyring: Keyring,
+    /// Checks who calls, and says who we are.
+    pub assertions: Assertions,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Reaches crm.
+    pub crm: Dial,
+    /// Where the Bot API is.
+    pub telegram_api_url: Url,
+    /// Through which proxy it is reached.
+    pub telegram_proxy: Option<SecretString>,
+    /// Where Telegram can call; without one, the hub asks.
+    pub public_url: Option<Url>,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log cannot be opened.
+    #[error("the log of {NAME} cannot be opened")]
+    Log(#[from] sqlx::Error),
+    /// gRPC cannot be served.
+    #[error("the gRPC server of {NAME} failed")]
+    Serve(#[from] ServeError),
+    /// Telegram cannot be reached as set.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
+}
+
+/// Makes the service's database on `server` and brings it up to date.
+///
+/// # Errors
+///
+/// See [`PrepareError`].
+pub async fn migrate(server: &str, prefix: &str) -> Result<String, PrepareError> {
+    let name = format!("{prefix}{CONTEXT}");
+    prepare_database(server, &name, &[&meydan_event_log::MIGRATOR, &MIGRATOR]).await
+}
+
+/// Runs until `stop`: answers what is in flight, then ends the readers and the workers.
+///
+/// # Errors
+///
+/// See [`RunError`].
+pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> {
+    let telegram = Telegram::new(setup.telegram_api_url, setup.telegram_proxy.as_ref())?;
+    let log = EventLog::open(CONTEXT, &setup.database_url, setup.connections).await?;
+    let jetstream = async_nats::jetstream::new(setup.nats);
+    let pool = log.pool().clone();
+    let tables = ProjectionRunner::new(Hub, Source::Log(log.clone()), pool.clone());
+    let hub = BotHub {
+        log: log.clone(),
+        keyring: setup.keyring.clone(),
+        clock: setup.clock,
+        tables: tables.progress(),
+    };
+    let planned = Arc::new(tokio::sync::Notify::new());
+
+    let readers = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(tables.run(readers.clone()));
+    tasks.spawn(Relay::new(log.clone(), jetstream.clone()).run(readers.clone()));
+    tasks.spawn(run_policy(
+        WhenCitizenActedTellCrm { hub: hub.clone(), crm: Crm::new(setup.crm) },
+        Source::Log(log),
+        pool.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
+        Source::Stream { jetstream: jetstream.clone(), context: "crm" },
+        pool,
+        readers.clone(),
+    ));
+    let intake = Intake::new(jetstream, setup.keyring);
+    let keeper = Keeper {
+        hub: hub.clone(),
+        telegram: telegram.clone(),
+        intake,
+        public_url: setup.public_url,
+    };
+    let sender = Sender { hub: hub.clone(), telegram: telegram.clone(), planned };
+    tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
+    let routes = grpc::routes(hub, telegram);
+    let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;
+    readers.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(served?)
+}
+
+/// What only one hub does at a time: carries out updates, connects bots, sends answers.
+async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationToken) {
+    lead(hub.log.pool(), Lock::Worker, &stop, |lease| {
+        let (hub, keeper, sender) = (hub.clone(), keeper.clone(), sender.clone());
+        async move {
+            tokio::join!(
+                intake::run(hub, keeper.intake.clone(), lease.clone()),
+                keeper.run(lease.clone()),
+                sender.run(lease),
+            );
+        }
+    })
+    .await;
+}

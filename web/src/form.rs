@@ -1,0 +1,107 @@
+//! What can be wrong with a form, field by field, in words.
+
+use fluent_bundle::FluentValue;
+
+use crate::shell::Shell;
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// Nothing was filled in.
+    Required,
+    /// More characters than fit.
+    TooLong {
+        /// How many fit.
+        max: u64,
+    },
+    /// Fewer characters than needed.
+    TooShort {
+        /// How many are needed.
+        min: u64,
+    },
+    /// Not an e-mail address.
+    InvalidEmail,
+    /// The two passwords differ.
+    PasswordsDiffer,
+    /// A password that is easily guessed.
+    GuessablePassword,
+    /// Not the present password.
+    WrongPassword,
+    /// Not 3 to 40 small Latin letters, digits and single hyphens.
+    InvalidSlug,
+    /// Another campaign has this name in addresses.
+    SlugTaken,
+    /// The person is in the team already.
+    AlreadyMember,
+    /// Not shaped like a token from BotFather.
+    InvalidToken,
+    /// None of the choices.
+    UnknownChoice,
+    /// Refused for another reason.
+    Refused,
+}
+
+impl Problem {
+    /// The problem as a sentence in the page's language.
+    #[must_use]
+    pub fn text(&self, shell: &Shell) -> String {
+        let number = |key, count: u64| shell.with(key, &[("count", FluentValue::from(count))]);
+        match *self {
+            Self::TooLong { max } => number("problem-too-long", max),
+            Self::TooShort { min } => number("problem-too-short", min),
+            Self::Required => shell.t("problem-required"),
+            Self::InvalidEmail => shell.t("problem-invalid-email"),
+            Self::PasswordsDiffer => shell.t("problem-passwords-differ"),
+            Self::GuessablePassword => shell.t("problem-guessable-password"),
+            Self::WrongPassword => shell.t("problem-wrong-password"),
+            Self::InvalidSlug => shell.t("problem-invalid-slug"),
+            Self::SlugTaken => shell.t("problem-slug-taken"),
+            Self::AlreadyMember => shell.t("problem-already-member"),
+            Self::InvalidToken => shell.t("problem-invalid-token"),
+            Self::UnknownChoice => shell.t("problem-unknown-choice"),
+            Self::Refused => shell.t("problem-refused"),
+        }
+    }
+}
+
+/// The problems of a form by the name of the field, in the order of the form.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problems(Vec<(&'static str, Problem)>);
+
+impl Problems {
+    /// A form with nothing wrong.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a problem; the first one of a field is shown.
+    pub fn add(&mut self, field: &'static str, problem: Problem) {
+        self.0.push((field, problem));
+    }
+
+    /// The same problems and one more.
+    #[must_use]
+    pub fn and(mut self, field: &'static str, problem: Problem) -> Self {
+        self.add(field, problem);
+        self
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong with a field.
+    #[must_use]
+    pub fn of(&self, field: &str) -> Option<&Problem> {
+        self.0.iter().find(|(name, _)| *name == field).map(|(_, problem)| problem)
+    }
+
+    /// Number of problems.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+}

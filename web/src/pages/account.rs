@@ -1,0 +1,20 @@
+//! One's own account: password, language, theme, keyboard.
+
+use askama::Template;
+
+use crate::{form::Problems, shell::Shell};
+
+/// `GET /account`, and the answer to a refused `POST /account/password` (`current_password`,
+/// `new_password`, `new_password_again`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/account.html")]
+pub struct AccountPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The address of the account.
+    pub email: String,
+    /// What is wrong, by field.
+    pub problems: Problems,
+}
+
+super::renders!(AccountPage);

@@ -1,0 +1,85 @@
+//! Pages before anybody is known: logging in, and using a one-time link.
+
+use askama::Template;
+
+use crate::{form::Problems, shell::Shell};
+
+/// Why a login was refused. Never tells whether the address has an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// Address and password do not belong together.
+    WrongCredentials,
+    /// Too many attempts; a while has to pass.
+    TooManyAttempts,
+    /// The form was open for too long, or came from elsewhere.
+    StaleForm,
+}
+
+impl LoginRefusal {
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "login-wrong-credentials",
+            Self::TooManyAttempts => "login-too-many-attempts",
+            Self::StaleForm => "login-stale-form",
+        }
+    }
+}
+
+/// `GET /login`, and the answer to a refused `POST /login` (`email`, `password`, `next`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/login.html")]
+pub struct LoginPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The address, as it was typed.
+    pub email: String,
+    /// Path to go to afterwards; empty for the person's home.
+    pub next: String,
+    /// Why the last attempt was refused.
+    pub refusal: Option<LoginRefusal>,
+}
+
+/// For whom a one-time link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invitation {
+    /// The first admin, who still has to say name and address.
+    FirstAdmin,
+    /// A person whose name and address are known.
+    Known {
+        /// Their name.
+        name: String,
+        /// Their e-mail address.
+        email: String,
+        /// The candidate whose team invites them; `None` for admins.
+        candidate: Option<String>,
+    },
+}
+
+/// `GET /welcome/{token}`, and the answer to a refused POST there (`display_name`, `email`,
+/// `password`, `password_again`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/welcome.html")]
+pub struct WelcomePage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The secret part of the link.
+    pub token: String,
+    /// For whom it is.
+    pub invitation: Invitation,
+    /// The name, as it was typed.
+    pub display_name: String,
+    /// The address, as it was typed.
+    pub email: String,
+    /// What is wrong, by field.
+    pub problems: Problems,
+}
+
+/// A one-time link that was used, replaced or is too old. Answer with 404 or 410.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/link_expired.html")]
+pub struct LinkExpiredPage {
+    /// What pages share.
+    pub shell: Shell,
+}
+
+super::renders!(LoginPage, WelcomePage, LinkExpiredPage);

@@ -1,0 +1,82 @@
+//! Pages for requests that cannot be answered.
+
+use askama::Template;
+
+use crate::shell::Shell;
+
+/// Why a request could not be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// 403.
+    Forbidden,
+    /// 404. Also for another campaign's things.
+    NotFound,
+    /// 413.
+    TooLarge,
+    /// 422.
+    Unprocessable,
+    /// 429.
+    TooManyRequests,
+    /// 500.
+    Internal,
+    /// 503.
+    Unavailable,
+}
+
+impl Failure {
+    /// Every failure.
+    pub const ALL: [Self; 7] = [
+        Self::Forbidden,
+        Self::NotFound,
+        Self::TooLarge,
+        Self::Unprocessable,
+        Self::TooManyRequests,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::TooLarge => 413,
+            Self::Unprocessable => 422,
+            Self::TooManyRequests => 429,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    pub(crate) const fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Forbidden => ("error-403-title", "error-403-text"),
+            Self::NotFound => ("error-404-title", "error-404-text"),
+            Self::TooLarge => ("error-413-title", "error-413-text"),
+            Self::Unprocessable => ("error-422-title", "error-422-text"),
+            Self::TooManyRequests => ("error-429-title", "error-429-text"),
+            Self::Internal => ("error-500-title", "error-500-text"),
+            Self::Unavailable => ("error-503-title", "error-503-text"),
+        }
+    }
+
+    /// Whether trying the same again may help.
+    pub(crate) const fn may_pass(self) -> bool {
+        matches!(self, Self::TooManyRequests | Self::Internal | Self::Unavailable)
+    }
+}
+
+/// The page of a failure.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/error.html")]
+pub struct ErrorPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// What failed.
+    pub failure: Failure,
+    /// The trace to look for in the logs.
+    pub trace_id: Option<String>,
+}
+
+super::renders!(ErrorPage);

@@ -1,0 +1,350 @@
+//! What every page shares: language, theme, who is looking, and where they are.
+//!
+//! Templates ask the shell for words, numbers, dates, icons and addresses.
+
+use askama::filters::Safe;
+use fluent_bundle::{FluentArgs, FluentValue};
+use time::OffsetDateTime;
+
+use crate::{
+    assets,
+    format::{self, Ago, Detail, Zone},
+    locale::{Locale, Theme},
+    texts,
+};
+
+/// What every page shares.
+#[derive(Debug, Clone)]
+pub struct Shell {
+    /// Language of the page.
+    pub locale: Locale,
+    /// Colours of the page.
+    pub theme: Theme,
+    /// Where times are told.
+    pub zone: Zone,
+    /// The token of every form, masked for this response.
+    pub csrf: String,
+    /// Who is logged in.
+    pub viewer: Option<Viewer>,
+    /// The campaign whose pages these are.
+    pub campaign: Option<CampaignLink>,
+    /// The part of the navigation that is marked as current.
+    pub active: Nav,
+    /// Conversations of the current campaign that wait for an answer.
+    pub unread: u64,
+    /// The moment of rendering.
+    pub now: OffsetDateTime,
+    /// What the last action did.
+    pub notice: Option<Notice>,
+    /// Whether this installation shows invented people.
+    pub demo: bool,
+    /// Path and query of this page, to come back to after a change of language or theme.
+    pub path: String,
+}
+
+/// The person who is logged in.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    /// Their name.
+    pub name: String,
+    /// Whether they run the platform.
+    pub is_admin: bool,
+    /// The campaigns of which they are a member.
+    pub campaigns: Vec<CampaignLink>,
+}
+
+/// A campaign, as far as a link to it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignLink {
+    /// Its name in addresses.
+    pub slug: String,
+    /// The candidate's name.
+    pub name: String,
+}
+
+/// Parts of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nav {
+    /// None of them.
+    #[default]
+    None,
+    /// The admin's list of campaigns.
+    Campaigns,
+    /// The campaign's home.
+    Home,
+    /// The inbox.
+    Inbox,
+    /// The team.
+    Team,
+    /// One's own account.
+    Account,
+}
+
+/// What the last action did, said once on the next page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A campaign was created.
+    CampaignCreated,
+    /// A change was saved.
+    Saved,
+    /// A bot's token was accepted and the bot is being connected.
+    BotConnecting,
+    /// A bot was disconnected.
+    BotDisconnected,
+    /// An answer was accepted and will be sent.
+    ReplyQueued,
+    /// The status of a conversation was changed.
+    StatusChanged,
+    /// A member was invited.
+    MemberInvited,
+    /// The password was changed and other sessions ended.
+    PasswordChanged,
+    /// The person logged out.
+    LoggedOut,
+    /// The session has ended.
+    SessionEnded,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Self; 10] = [
+        Self::CampaignCreated,
+        Self::Saved,
+        Self::BotConnecting,
+        Self::BotDisconnected,
+        Self::ReplyQueued,
+        Self::StatusChanged,
+        Self::MemberInvited,
+        Self::PasswordChanged,
+        Self::LoggedOut,
+        Self::SessionEnded,
+    ];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::CampaignCreated => "notice-campaign-created",
+            Self::Saved => "notice-saved",
+            Self::BotConnecting => "notice-bot-connecting",
+            Self::BotDisconnected => "notice-bot-disconnected",
+            Self::ReplyQueued => "notice-reply-queued",
+            Self::StatusChanged => "notice-status-changed",
+            Self::MemberInvited => "notice-member-invited",
+            Self::PasswordChanged => "notice-password-changed",
+            Self::LoggedOut => "notice-logged-out",
+            Self::SessionEnded => "notice-session-ended",
+        }
+    }
+
+    /// A short name for a cookie or a query: the last part of the text's key.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.key().trim_start_matches("notice-")
+    }
+
+    /// The notice of a code, or `None` when there is no such notice.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.code() == code)
+    }
+}
+
+/// Words.
+impl Shell {
+    /// The text of a key in the page's language.
+    #[must_use]
+    pub fn t(&self, key: &str) -> String {
+        texts::text(self.locale, key, None)
+    }
+
+    /// The text of a key with `$count`.
+    #[must_use]
+    pub fn n(&self, key: &str, count: &u64) -> String {
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        self.with(key, &[("count", FluentValue::from(count))])
+    }
+
+    /// The text of a key with one named piece of text.
+    #[must_use]
+    pub fn s(&self, key: &str, name: &'static str, value: &str) -> String {
+        self.with(key, &[(name, FluentValue::from(value))])
+    }
+
+    pub(crate) fn with(&self, key: &str, pieces: &[(&'static str, FluentValue<'_>)]) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in pieces {
+            args.set(*name, value.clone());
+        }
+        texts::text(self.locale, key, Some(&args))
+    }
+
+    pub(crate) fn notice_text(&self) -> Option<String> {
+        self.notice.map(|notice| self.t(notice.key()))
+    }
+}
+
+/// Numbers and times.
+impl Shell {
+    /// A count with the page's digits and grouping.
+    #[must_use]
+    pub fn count(&self, number: &u64) -> String {
+        format::count(self.locale, *number)
+    }
+
+    /// The text with the page's digits.
+    #[must_use]
+    pub fn digits(&self, text: &str) -> String {
+        format::digits(self.locale, text)
+    }
+
+    /// A ticket's number: digits without grouping.
+    #[must_use]
+    pub fn number(&self, number: &i64) -> String {
+        format::digits(self.locale, &number.to_string())
+    }
+
+    /// How long ago something was, in words.
+    #[must_use]
+    pub fn ago_text(&self, at: OffsetDateTime) -> String {
+        let number = |count: i64| [("count", FluentValue::from(count))];
+        match Ago::between(self.locale, &self.zone, at, self.now) {
+            Ago::Now => self.t("ago-now"),
+            Ago::Minutes(count) => self.with("ago-minutes", &number(count)),
+            Ago::Hours(count) => self.with("ago-hours", &number(count)),
+            Ago::Yesterday => self.t("ago-yesterday"),
+            Ago::Days(count) => self.with("ago-days", &number(count)),
+            Ago::ThisYear(day) => format::date(self.locale, day, Detail::DayMonth),
+            Ago::Earlier(day) => format::date(self.locale, day, Detail::Full),
+        }
+    }
+
+    /// A `<time>` that says how long ago, kept fresh by the browser.
+    #[must_use]
+    pub fn ago(&self, at: &OffsetDateTime) -> Safe<String> {
+        Safe(format!(
+            r#"<time datetime="{}" title="{}" data-ago>{}</time>"#,
+            format::machine(*at),
+            self.moment_text(*at),
+            self.ago_text(*at),
+        ))
+    }
+
+    /// A `<time>` with hours and minutes.
+    #[must_use]
+    pub fn clock(&self, at: &OffsetDateTime) -> Safe<String> {
+        let clock = format::clock(self.locale, &self.zone, *at);
+        Safe(format!(r#"<time datetime="{}">{clock}</time>"#, format::machine(*at)))
+    }
+
+    /// A `<time>` with day, month and year.
+    #[must_use]
+    pub fn date(&self, at: &OffsetDateTime) -> Safe<String> {
+        let date = format::date(self.locale, self.zone.day(*at), Detail::Full);
+        Safe(format!(r#"<time datetime="{}">{date}</time>"#, format::machine(*at)))
+    }
+
+    /// The moment of rendering as weekday, day, month and year.
+    #[must_use]
+    pub fn today(&self) -> String {
+        format::date(self.locale, self.zone.day(self.now), Detail::Weekday)
+    }
+
+    fn moment_text(&self, at: OffsetDateTime) -> String {
+        let date = format::date(self.locale, self.zone.day(at), Detail::Full);
+        let clock = format::clock(self.locale, &self.zone, at);
+        self.with("moment", &[("date", date.into()), ("clock", clock.into())])
+    }
+
+    /// A size in bytes, in the largest fitting unit.
+    #[must_use]
+    pub fn size(&self, bytes: &u64) -> String {
+        let mega = 1_048_576;
+        let (key, tenths) = if *bytes >= mega {
+            ("size-mb", bytes.saturating_mul(10) / mega)
+        } else {
+            ("size-kb", (bytes.saturating_mul(10) / 1024).max(1))
+        };
+        let rounded = format!("{}.{}", tenths / 10, tenths % 10);
+        let number = rounded.parse().unwrap_or_default();
+        self.s(key, "number", &format::decimal(self.locale, number))
+    }
+
+    /// The length of a recording in minutes and seconds.
+    #[must_use]
+    pub fn length(&self, seconds: &u32) -> String {
+        format::length(self.locale, *seconds)
+    }
+}
+
+/// Pieces of markup and addresses.
+impl Shell {
+    /// An icon of the sprite, hidden from screen readers: words stand beside it.
+    #[must_use]
+    pub fn icon(&self, name: &str) -> Safe<String> {
+        let sprite = assets::asset("icons.svg");
+        Safe(format!(
+            r##"<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{sprite}#{name}"/></svg>"##
+        ))
+    }
+
+    /// An icon that points in the direction of reading, mirrored on right-to-left pages.
+    #[must_use]
+    pub fn arrow(&self, name: &str) -> Safe<String> {
+        Safe(self.icon(name).0.replacen("class=\"icon\"", "class=\"icon icon-mirror\"", 1))
+    }
+
+    /// The address of an asset.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> String {
+        assets::asset(name)
+    }
+
+    /// The address of the stylesheet for the page's direction.
+    #[must_use]
+    pub fn stylesheet(&self) -> String {
+        assets::asset(self.stylesheet_name())
+    }
+
+    const fn stylesheet_name(&self) -> &'static str {
+        match self.locale {
+            Locale::Fa => "app-rtl.css",
+            Locale::En => "app-ltr.css",
+        }
+    }
+
+    /// The small stylesheet of entry pages, authorised by its hash.
+    #[must_use]
+    pub fn inline_style(&self) -> Option<Safe<String>> {
+        let name = match self.locale {
+            Locale::Fa => "entry-rtl.css",
+            Locale::En => "entry-ltr.css",
+        };
+        assets::inline_style(name).map(|style| Safe(format!("<style>{style}</style>")))
+    }
+
+    /// Whether the assets are there.
+    #[must_use]
+    pub fn has_assets(&self) -> bool {
+        assets::are_built()
+    }
+
+    /// Whether a part of the navigation is the current one.
+    #[must_use]
+    pub fn is_active(&self, nav: Nav) -> bool {
+        self.active == nav
+    }
+
+    /// The first letters of a name, for an avatar.
+    #[must_use]
+    pub fn initials(&self, name: &str) -> String {
+        let first = |word: &str| word.chars().find(|letter| letter.is_alphabetic());
+        let letters: Vec<char> = name.split_whitespace().filter_map(first).take(2).collect();
+        // A zero-width non-joiner keeps Persian letters from joining into a syllable.
+        letters.iter().map(char::to_string).collect::<Vec<_>>().join("\u{200c}")
+    }
+
+    /// One of six colours, always the same for the same text.
+    #[must_use]
+    pub fn hue(&self, text: &str) -> u32 {
+        text.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())) % 6
+    }
+}

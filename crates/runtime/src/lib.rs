@@ -1,1 +1,9 @@
-//! meydan-runtime.
+//! What runs beside the services: a PostgreSQL and a NATS of one's own, and the signals that end everything.
+
+mod local;
+mod signals;
+
+pub use self::{
+    local::{LocalServers, Options, StartError},
+    signals::terminated,
+};

@@ -1,1 +1,62 @@
-//! meydan-settings.
+//! What an operator may set: one TOML file, and an environment variable for each key.
+//!
+//! A key `nats-url` is `MEYDAN_NATS_URL` in the environment, which wins; `MEYDAN_NATS_URL_FILE` names a file
+//! that holds the value. Everything that is wrong is reported together.
+
+mod manual;
+mod read;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use self::{
+    manual::{KEYS, Key, example},
+    read::{InvalidSettings, Problem},
+};
+
+/// Everything that an operator may set. The manual of each key is in [`KEYS`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where data, keys and the local servers live.
+    pub data_dir: PathBuf,
+    /// Where the panel is served.
+    pub listen: SocketAddr,
+    /// How the panel is reached from outside; Telegram calls there.
+    pub public_url: Option<Url>,
+    /// Where Prometheus reads metrics.
+    pub metrics_listen: SocketAddr,
+    /// A PostgreSQL that runs already.
+    pub database_url: Option<SecretString>,
+    /// What the names of the databases begin with.
+    pub database_prefix: String,
+    /// Connections of each service to its database.
+    pub database_connections: u32,
+    /// A NATS that runs already.
+    pub nats_url: Option<SecretString>,
+    /// Where identity serves gRPC.
+    pub identity_listen: SocketAddr,
+    /// Where crm serves gRPC.
+    pub crm_listen: SocketAddr,
+    /// Where the bot hub serves gRPC.
+    pub bot_hub_listen: SocketAddr,
+    /// Where the Bot API is.
+    pub telegram_api_url: Url,
+    /// Through which proxy Telegram is reached.
+    pub telegram_proxy: Option<SecretString>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<String>,
+    /// What is logged.
+    pub log_level: String,
+    /// `json` or `text`.
+    pub log_format: String,
+    /// The platform's key.
+    pub platform_key_file: PathBuf,
+    /// The key that signs calls between services.
+    pub assertion_key_file: PathBuf,
+    /// Requests a minute of one client.
+    pub rate_limit: u32,
+    /// Tries to log in a minute, of one client.
+    pub login_limit: u32,
+}

@@ -1,0 +1,170 @@
+//! A PostgreSQL and a NATS of one's own, below one folder, without root and without containers.
+//!
+//! Both die with the program: each runs under a shell that holds the other end of a pipe to us and stops its
+//! server when the pipe closes, however we end.
+
+mod error;
+mod folder;
+mod nats;
+mod postgres;
+mod process;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fs2::FileExt;
+
+pub use self::error::StartError;
+use self::{folder::Folder, nats::Nats, postgres::Postgres};
+
+/// Least free space with which it makes sense to start, in bytes.
+const ROOM: u64 = 300 * 1024 * 1024;
+
+/// Which servers to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// PostgreSQL.
+    pub postgres: bool,
+    /// NATS.
+    pub nats: bool,
+    /// Free space to insist on, in bytes; `None` for what a campaign needs to begin.
+    pub room: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { postgres: true, nats: true, room: None }
+    }
+}
+
+/// Servers that were started here.
+#[derive(Debug)]
+pub struct LocalServers {
+    postgres: Option<Postgres>,
+    nats: Option<Nats>,
+    /// Held as long as the servers run: one program a folder.
+    _lock: File,
+}
+
+impl LocalServers {
+    /// Starts what `options` asks for, with data below `folder`, and waits until it answers. `progress` is
+    /// told what is going on, in words for a person. Programs are taken from `programs`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; each says in one line what to do.
+    pub async fn start(
+        folder: &Path,
+        programs: &Path,
+        options: Options,
+        progress: impl Fn(&str) + Sync,
+    ) -> Result<Self, StartError> {
+        let lock = lock(folder)?;
+        let folder = Folder::prepare(folder, programs)?;
+        folder.insist_on(options.room.unwrap_or(ROOM))?;
+        let mut servers = Self { postgres: None, nats: None, _lock: lock };
+        if options.postgres {
+            servers.postgres = Some(Postgres::start(&folder, &progress).await?);
+        }
+        if options.nats {
+            progress("starting NATS");
+            match Nats::start(&folder).await {
+                Ok(nats) => servers.nats = Some(nats),
+                Err(error) => {
+                    servers.stop().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(servers)
+    }
+
+    /// URL of the PostgreSQL server, with the password; `None` when it was not asked for.
+    #[must_use]
+    pub fn database_url(&self) -> Option<String> {
+        self.postgres.as_ref().map(Postgres::url)
+    }
+
+    /// URL of NATS, with the token; `None` when it was not asked for.
+    #[must_use]
+    pub fn nats_url(&self) -> Option<String> {
+        self.nats.as_ref().map(Nats::url)
+    }
+
+    /// Waits until one of the servers has ended by itself, and says which.
+    pub async fn failed(&mut self) -> &'static str {
+        let postgres = async {
+            match &mut self.postgres {
+                Some(postgres) => postgres.process.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let nats = async {
+            match &mut self.nats {
+                Some(nats) => nats.process.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = postgres => "PostgreSQL",
+            () = nats => "NATS",
+        }
+    }
+
+    /// Stops the servers in order: NATS, whose copy can be made again, then PostgreSQL.
+    pub async fn stop(mut self) {
+        if let Some(nats) = self.nats.take() {
+            nats.process.stop(Duration::from_secs(3)).await;
+        }
+        if let Some(postgres) = self.postgres.take() {
+            postgres.process.stop(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Kills PostgreSQL, as a power cut would; for fault tests.
+    pub async fn kill_postgres(&mut self) {
+        if let Some(postgres) = self.postgres.take() {
+            postgres.process.kill().await;
+        }
+    }
+
+    /// Kills NATS, as a power cut would; for fault tests.
+    pub async fn kill_nats(&mut self) {
+        if let Some(nats) = self.nats.take() {
+            nats.process.kill().await;
+        }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let path = lock_path(folder);
+    let unwritable = |source| StartError::NotWritable { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(unwritable)?;
+    if file.try_lock_exclusive().is_err() {
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        return Err(StartError::AlreadyRunning {
+            folder: folder.to_owned(),
+            process: holder.trim().to_owned(),
+        });
+    }
+    let pid = std::process::id().to_string();
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
+    written.map_err(|source| error::write_error(&path, source))?;
+    Ok(file)
+}
+
+fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}

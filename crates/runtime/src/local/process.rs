@@ -1,0 +1,122 @@
+//! A server under a shell that stops it when we are gone.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::unistd::{Gid, Uid};
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::error::{StartError, from_log, write_error};
+
+/// Starts the server that the arguments name, and sends it the signal `$0` when standard input closes.
+const WATCH: &str = r#"
+signal=$0
+exec 3<&0 </dev/null
+"$@" 3<&- &
+server=$!
+( read -r _ <&3; kill -s "$signal" "$server" 2>/dev/null ) &
+exec 3<&-
+wait "$server"
+"#;
+
+/// A server that runs.
+#[derive(Debug)]
+pub(super) struct Process {
+    name: &'static str,
+    shell: Child,
+    /// Closing it stops the server.
+    leash: Option<ChildStdin>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`, which is stopped by `signal`, as `user`, writing to `log`.
+    pub(super) fn start(
+        name: &'static str,
+        signal: &str,
+        program: &[&OsStr],
+        user: Option<(Uid, Gid)>,
+        log: &Path,
+    ) -> Result<Self, StartError> {
+        let file = File::create(log).map_err(|error| write_error(log, error))?;
+        let errors = file.try_clone().map_err(|error| write_error(log, error))?;
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(WATCH)
+            .arg(signal)
+            .args(program)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .stderr(errors)
+            // Ctrl-C at the terminal is for us alone: we stop the servers, in order.
+            .process_group(0);
+        if let Some((uid, gid)) = user {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        let mut shell = command
+            .spawn()
+            .map_err(|error| StartError::DoesNotStart { server: name, said: error.to_string() })?;
+        let leash = shell.stdin.take();
+        Ok(Self { name, shell, leash, log: log.to_owned() })
+    }
+
+    /// Waits until `ready` says yes; fails when the server ends first, or takes longer than `patience`.
+    pub(super) async fn wait_until<F: Future<Output = bool>>(
+        &mut self,
+        patience: Duration,
+        ready: impl Fn() -> F,
+    ) -> Result<(), StartError> {
+        let log = self.log.clone();
+        let said = || from_log(self.name, &log, &std::fs::read_to_string(&log).unwrap_or_default());
+        let answered = async {
+            while !ready().await {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        };
+        tokio::select! {
+            () = answered => Ok(()),
+            _ = self.shell.wait() => Err(said()),
+            () = tokio::time::sleep(patience) => Err(said()),
+        }
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(super) async fn ended(&mut self) {
+        let _ = self.shell.wait().await;
+    }
+
+    /// Stops the server; kills it when it takes longer than `patience`.
+    pub(super) async fn stop(mut self, patience: Duration) {
+        drop(self.leash.take());
+        if tokio::time::timeout(patience, self.shell.wait()).await.is_err() {
+            tracing::warn!(server = self.name, "does not stop, and is killed");
+            self.kill().await;
+        }
+    }
+
+    /// Kills the server and its shell.
+    pub(super) async fn kill(mut self) {
+        if let Some(pid) = self.shell.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let group = nix::unistd::Pid::from_raw(pid);
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = self.shell.wait().await;
+    }
+}
+
+/// A port of this machine that nobody uses.
+pub(super) fn free_port() -> Result<u16, StartError> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
+    let port = listener.and_then(|listener| listener.local_addr()).map(|address| address.port());
+    port.map_err(|error| StartError::DoesNotStart { server: "the network", said: error.to_string() })
+}

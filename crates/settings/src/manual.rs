@@ -1,0 +1,67 @@
+//! The manual: every key, its default, and what it is for. The example file is made from it.
+
+use std::fmt::Write;
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// As it is written in the file.
+    pub name: &'static str,
+    /// What holds when nothing is set; empty when nothing does.
+    pub default: &'static str,
+    /// What it is for, its unit, and its danger.
+    pub manual: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, manual: &'static str) -> Key {
+    Key { name, default, manual }
+}
+
+/// All keys, in the order in which one needs them.
+pub const KEYS: &[Key] = &[
+    key("listen", "127.0.0.1:8080", "Where the panel is served."),
+    key(
+        "public-url",
+        "",
+        "How the panel is reached from outside, for instance https://meydan.example. Telegram calls there; without it the bots ask Telegram instead. Must be https, except for this machine itself.",
+    ),
+    key("data-dir", ".meydan", "Where data, keys and the local servers live."),
+    key(
+        "database-url",
+        "",
+        "A PostgreSQL 18 that runs already: postgres://user:password@host:5432. The user must be allowed to create databases. Without it, a local one is started.",
+    ),
+    key("database-prefix", "meydan_", "What the names of the databases begin with."),
+    key("database-connections", "8", "Connections of each service to its database, 2 to 100."),
+    key(
+        "nats-url",
+        "",
+        "A NATS 2.12 or newer that runs already, with JetStream: nats://token@host:4222. Without it, a local one is started.",
+    ),
+    key("telegram-api-url", "https://api.telegram.org", "Where the Bot API is: Telegram's, or a server of your own."),
+    key("telegram-proxy", "", "Through which proxy Telegram is reached: http://…, socks5://…."),
+    key("metrics-listen", "127.0.0.1:9464", "Where Prometheus reads /metrics. Never make it public."),
+    key("otlp-endpoint", "", "Where traces go: an OpenTelemetry collector's gRPC address, for instance http://127.0.0.1:4317."),
+    key("log-level", "info", "What is logged, for instance info or info,crm=debug."),
+    key("log-format", "json", "json for machines, text for people."),
+    key("identity-listen", "127.0.0.1:0", "Where identity serves gRPC. Port 0 is any free one."),
+    key("crm-listen", "127.0.0.1:0", "Where crm serves gRPC."),
+    key("bot-hub-listen", "127.0.0.1:0", "Where the bot hub serves gRPC."),
+    key("platform-key-file", "", "The key that everything personal hangs on: 32 bytes, made when it is not there. Without it: secrets/platform.key in data-dir. Whoever loses it loses all personal data."),
+    key("assertion-key-file", "", "The key that signs calls between services, made when it is not there. Without it: secrets/assertion.pem in data-dir."),
+    key("rate-limit", "100", "Requests a minute of one client."),
+    key("login-limit", "5", "Tries to log in a minute, of one client."),
+];
+
+/// A file with every key, its manual, and its default commented out.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Settings of Meydan. Each key is also an environment variable: `nats-url` is MEYDAN_NATS_URL, which wins.\n\
+         # MEYDAN_NATS_URL_FILE names a file that holds the value, for secrets.\n",
+    );
+    for Key { name, default, manual } in KEYS {
+        let _ = write!(text, "\n# {manual}\n# {name} = \"{default}\"\n");
+    }
+    text
+}

@@ -1,0 +1,64 @@
+//! Settings, as an operator meets them.
+
+use std::path::Path;
+
+use meydan_settings::{Settings, example};
+
+fn load(variables: &[(&str, &str)]) -> Result<Settings, String> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(None, variables).map_err(|invalid| invalid.to_string())
+}
+
+#[test]
+fn without_anything_set_the_panel_is_on_this_machine_alone() {
+    let settings = load(&[]).expect("the defaults are sound");
+
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.data_dir, Path::new(".meydan"));
+    assert_eq!(settings.platform_key_file, Path::new(".meydan/secrets/platform.key"));
+    assert!(settings.database_url.is_none());
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let folder = std::env::temp_dir().join(format!("meydan-settings-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let file = folder.join("meydan.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:1\"\nrate-limit = 7\n").expect("it can be written");
+    let variables = [("MEYDAN_LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+
+    let settings = Settings::load(Some(&file), variables).expect("both are sound");
+
+    assert_eq!((settings.listen.port(), settings.rate_limit), (2, 7));
+    std::fs::remove_dir_all(folder).expect("it can be removed");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let said = load(&[
+        ("MEYDAN_LISTEN", "here"),
+        ("MEYDAN_PUBLIC_URL", "http://meydan.example"),
+        ("MEYDAN_DATABASE_CONNECTIONS", "1"),
+        ("MEYDAN_LISTN", "127.0.0.1:1"),
+    ])
+    .expect_err("four things are wrong");
+
+    assert_eq!(said.lines().count(), 4, "{said}");
+    for words in ["`listen`", "`public-url` must begin with https", "2 to 100", "`MEYDAN_LISTN`"] {
+        assert!(said.contains(words), "{words} is missing in {said}");
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let settings = load(&[("MEYDAN_DATABASE_URL", "postgres://u:canary@h")]).expect("it is sound");
+
+    assert!(!format!("{settings:?}").contains("canary"));
+}
+
+#[test]
+fn the_example_file_is_current() {
+    let committed = include_str!("../../../meydan.example.toml");
+
+    assert_eq!(committed, example(), "write it anew with `meydan settings > meydan.example.toml`");
+}

@@ -1,0 +1,164 @@
+//! Samples of a campaign's home and team, and of one's own account.
+
+use time::Duration;
+
+use super::{NOW, Sample, Samples, inbox};
+use crate::{
+    form::{Problem, Problems},
+    pages::{
+        account::AccountPage,
+        bot::BotState,
+        home::{Day, Figures, FiguresFragment, HomePage, Setup},
+        team::{Member, Role, TeamPage},
+    },
+    shell::Nav,
+};
+
+const SLUG: &str = "isfahan-ahmadi";
+
+pub(super) fn samples(make: &Samples) -> Vec<Sample> {
+    let mut samples = homes(make);
+    samples.extend(teams(make));
+    samples.extend(accounts(make));
+    samples
+}
+
+fn figures() -> Figures {
+    let tickets = [9, 14, 11, 18, 7, 12, 16, 21, 13, 19, 28, 17, 24, 31];
+    let citizens = [5, 8, 7, 11, 4, 6, 9, 13, 8, 10, 17, 9, 15, 19];
+    let minutes = [61.0, 54.0, 58.0, 49.0, 66.0, 52.0, 47.0, 44.0, 38.0, 41.0, 36.0, 33.0, 35.0, 29.0];
+    let days = (0_u8..14)
+        .map(|index| {
+            let at = usize::from(index);
+            Day {
+                date: (NOW - Duration::days(13 - i64::from(index))).date(),
+                tickets: tickets[at],
+                new_citizens: citizens[at],
+                answers: tickets[at] + 3,
+                first_response_minutes: Some(minutes[at]),
+            }
+        })
+        .collect();
+    Figures {
+        unanswered: 12,
+        oldest_waiting: Some(NOW - Duration::hours(7)),
+        undelivered: 2,
+        citizens: 1_284,
+        tickets: 1_912,
+        answers: 2_406,
+        days,
+        first_response_minutes: Some(34.0),
+        first_response_minutes_before: Some(52.0),
+    }
+}
+
+fn homes(make: &Samples) -> Vec<Sample> {
+    let tickets = inbox::rows().into_iter().take(7).collect();
+    let busy = HomePage {
+        shell: make.owner(Nav::Home, "/c/isfahan-ahmadi"),
+        slug: SLUG.to_owned(),
+        figures: figures(),
+        tickets,
+        bot: Some(BotState::Live),
+        bot_username: "ahmadi_isfahan_bot".to_owned(),
+        setup: Setup {
+            bot_connected: true,
+            first_message: true,
+            team_invited: true,
+            first_answer: true,
+        },
+    };
+    let fragment = FiguresFragment {
+        shell: busy.shell.clone(),
+        slug: SLUG.to_owned(),
+        figures: busy.figures.clone(),
+        tickets: busy.tickets.clone(),
+    };
+    let mut empty = HomePage {
+        figures: Figures::default(),
+        tickets: Vec::new(),
+        bot: None,
+        bot_username: String::new(),
+        setup: Setup {
+            bot_connected: false,
+            first_message: false,
+            team_invited: false,
+            first_answer: false,
+        },
+        ..busy.clone()
+    };
+    empty.shell.unread = 0;
+    let mut started = busy.clone();
+    started.setup.team_invited = false;
+    started.setup.first_answer = false;
+    vec![
+        Sample { name: "home", html: busy.render() },
+        Sample { name: "home-started", html: started.render() },
+        Sample { name: "home-empty", html: empty.render() },
+        Sample { name: "fragment-figures", html: fragment.render() },
+    ]
+}
+
+fn member(name: &str, email: &str, role: Role, days: Option<i64>) -> Member {
+    Member {
+        name: name.to_owned(),
+        email: email.to_owned(),
+        role,
+        joined_at: days.map(|days| NOW - Duration::days(days)),
+    }
+}
+
+fn teams(make: &Samples) -> Vec<Sample> {
+    let page = TeamPage {
+        shell: make.owner(Nav::Team, "/c/isfahan-ahmadi/team"),
+        slug: SLUG.to_owned(),
+        members: vec![
+            member("مریم احمدی", "maryam@example.ir", Role::Owner, Some(9)),
+            member("سعید نوری", "saeed.nouri@example.ir", Role::Staff, Some(7)),
+            member("الهه یزدانی", "elaheh@example.ir", Role::Staff, Some(2)),
+            member("Daniel Babayan", "daniel@example.com", Role::Staff, None),
+        ],
+        may_invite: true,
+        name: String::new(),
+        email: String::new(),
+        role: Role::Staff,
+        problems: Problems::none(),
+        invitation_link: None,
+        command_id: "0198c0de-0000-7000-8000-000000000003".to_owned(),
+    };
+    let invited = TeamPage {
+        invitation_link: Some("http://127.0.0.1:8080/welcome/p0Qw7LmT3xVb".to_owned()),
+        ..page.clone()
+    };
+    let refused = TeamPage {
+        name: "سعید نوری".to_owned(),
+        email: "saeed.nouri@example.ir".to_owned(),
+        problems: Problems::none().and("email", Problem::AlreadyMember),
+        ..page.clone()
+    };
+    let staff = TeamPage { may_invite: false, ..page.clone() };
+    vec![
+        Sample { name: "team", html: page.render() },
+        Sample { name: "team-invited", html: invited.render() },
+        Sample { name: "team-refused", html: refused.render() },
+        Sample { name: "team-staff", html: staff.render() },
+    ]
+}
+
+fn accounts(make: &Samples) -> Vec<Sample> {
+    let page = AccountPage {
+        shell: make.owner(Nav::Account, "/account"),
+        email: "maryam@example.ir".to_owned(),
+        problems: Problems::none(),
+    };
+    let refused = AccountPage {
+        problems: Problems::none()
+            .and("current_password", Problem::WrongPassword)
+            .and("new_password", Problem::GuessablePassword),
+        ..page.clone()
+    };
+    vec![
+        Sample { name: "account", html: page.render() },
+        Sample { name: "account-refused", html: refused.render() },
+    ]
+}

@@ -1,0 +1,98 @@
+//! Samples of the pages before anybody is known, and of failures.
+
+use super::{Sample, Samples};
+use crate::{
+    form::{Problem, Problems},
+    pages::{
+        entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
+        error::{ErrorPage, Failure},
+    },
+    shell::Notice,
+};
+
+pub(super) fn samples(make: &Samples) -> Vec<Sample> {
+    let mut samples = logins(make);
+    samples.extend(welcomes(make));
+    samples.extend(failures(make));
+    samples
+}
+
+fn logins(make: &Samples) -> Vec<Sample> {
+    let blank = LoginPage {
+        shell: make.outside("/login"),
+        email: String::new(),
+        next: String::new(),
+        refusal: None,
+    };
+    let refused = LoginPage {
+        email: "maryam@example.ir".to_owned(),
+        next: "/c/isfahan-ahmadi/inbox".to_owned(),
+        refusal: Some(LoginRefusal::WrongCredentials),
+        ..blank.clone()
+    };
+    let mut ended = blank.clone();
+    ended.shell.notice = Some(Notice::SessionEnded);
+    vec![
+        Sample { name: "login", html: blank.render() },
+        Sample { name: "login-refused", html: refused.render() },
+        Sample { name: "login-session-ended", html: ended.render() },
+    ]
+}
+
+fn welcomes(make: &Samples) -> Vec<Sample> {
+    let first = WelcomePage {
+        shell: make.outside("/welcome/a1b2c3"),
+        token: "a1b2c3".to_owned(),
+        invitation: Invitation::FirstAdmin,
+        display_name: String::new(),
+        email: String::new(),
+        problems: Problems::none(),
+    };
+    let refused = WelcomePage {
+        display_name: "نرگس کاویانی".to_owned(),
+        email: "narges@".to_owned(),
+        problems: Problems::none()
+            .and("email", Problem::InvalidEmail)
+            .and("password", Problem::TooShort { min: 12 })
+            .and("password_again", Problem::PasswordsDiffer),
+        ..first.clone()
+    };
+    let member = WelcomePage {
+        invitation: Invitation::Known {
+            name: "سعید نوری".to_owned(),
+            email: "saeed.nouri@example.ir".to_owned(),
+            candidate: Some("مریم احمدی".to_owned()),
+        },
+        ..first.clone()
+    };
+    let expired = LinkExpiredPage { shell: make.outside("/welcome/a1b2c3") };
+    vec![
+        Sample { name: "welcome-first-admin", html: first.render() },
+        Sample { name: "welcome-refused", html: refused.render() },
+        Sample { name: "welcome-member", html: member.render() },
+        Sample { name: "link-expired", html: expired.render() },
+    ]
+}
+
+fn failures(make: &Samples) -> Vec<Sample> {
+    let names = [
+        "error-403",
+        "error-404",
+        "error-413",
+        "error-422",
+        "error-429",
+        "error-500",
+        "error-503",
+    ];
+    let page = |failure: Failure| ErrorPage {
+        shell: make.outside("/c/isfahan-ahmadi"),
+        failure,
+        trace_id: (failure == Failure::Internal)
+            .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+    };
+    names
+        .into_iter()
+        .zip(Failure::ALL)
+        .map(|(name, failure)| Sample { name, html: page(failure).render() })
+        .collect()
+}

@@ -1,0 +1,47 @@
+# The candidate's home.
+home-hello = Hello, { $name }
+setup-title = First steps
+setup-done = { $count } of 4 steps done
+setup-bot = Connect the Telegram bot
+setup-bot-text = The platform's admin enters the bot's token.
+setup-message = First message
+setup-message-text = Write to the bot { $bot } from your own phone.
+setup-message-later = Once the bot is connected, write to it from your own phone.
+setup-team = Invite colleagues
+setup-team-text = Several people answer faster.
+setup-answer = First answer
+setup-answer-text = Open a conversation and answer it.
+needs-title = Needs you now
+needs-unanswered =
+    { $count ->
+        [one] conversation is unanswered
+       *[other] conversations are unanswered
+    }
+needs-oldest = The oldest one came { $ago }
+needs-undelivered =
+    { $count ->
+        [one] conversation has an answer that did not arrive
+       *[other] conversations have answers that did not arrive
+    }
+needs-undelivered-text = Each conversation says why
+needs-nothing = Every conversation has an answer.
+needs-nothing-yet = Nothing is waiting for you yet.
+figures-title = Figures
+kpi-new-tickets = New conversations (7 days)
+kpi-unanswered = Unanswered
+kpi-first-response = Median first response
+kpi-citizens = Citizens
+kpi-now = right now
+trend-more = { $count } more than the 7 days before
+trend-fewer = { $count } fewer than the 7 days before
+trend-slower = { $count } min slower than last week
+trend-faster = { $count } min faster than last week
+trend-same = the same as last week
+trend-new-this-week = { $count } new in 7 days
+spark-description = Over { $days } days: highest { $high } on { $high_day }, latest { $last }
+last-tickets = Latest conversations
+all-tickets = All conversations
+number = No.
+citizen = Citizen
+subject = Subject
+last-message = Last message

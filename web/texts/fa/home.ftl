@@ -1,0 +1,47 @@
+# The candidate's home.
+home-hello = سلام، { $name }
+setup-title = راه‌اندازی ستاد
+setup-done = { $count } گام از ۴ گام انجام شده
+setup-bot = اتصال بات تلگرام
+setup-bot-text = مدیر سامانه توکن بات را ثبت می‌کند.
+setup-message = نخستین پیام
+setup-message-text = از تلفن خودتان به بات { $bot } پیام بدهید.
+setup-message-later = پس از اتصال بات، از تلفن خودتان به آن پیام بدهید.
+setup-team = دعوت همکاران
+setup-team-text = پاسخ‌گویی با چند نفر سریع‌تر است.
+setup-answer = نخستین پاسخ
+setup-answer-text = گفت‌وگویی را باز کنید و پاسخ بدهید.
+needs-title = اکنون به شما نیاز دارد
+needs-unanswered =
+    { $count ->
+        [one] گفت‌وگو بی‌پاسخ مانده
+       *[other] گفت‌وگو بی‌پاسخ مانده
+    }
+needs-oldest = قدیمی‌ترین آن‌ها از { $ago } در انتظار است
+needs-undelivered =
+    { $count ->
+        [one] گفت‌وگو پاسخ نرسیده دارد
+       *[other] گفت‌وگو پاسخ نرسیده دارد
+    }
+needs-undelivered-text = دلیل هر کدام در خود گفت‌وگو نوشته شده است
+needs-nothing = همهٔ گفت‌وگوها پاسخ گرفته‌اند.
+needs-nothing-yet = هنوز چیزی در انتظار شما نیست.
+figures-title = آمار
+kpi-new-tickets = گفت‌وگوهای تازه (۷ روز)
+kpi-unanswered = بی‌پاسخ
+kpi-first-response = میانهٔ زمان نخستین پاسخ
+kpi-citizens = شهروندان
+kpi-now = هم‌اکنون
+trend-more = { $count } بیشتر از ۷ روز پیش از آن
+trend-fewer = { $count } کمتر از ۷ روز پیش از آن
+trend-slower = { $count } دقیقه کندتر از هفتهٔ پیش
+trend-faster = { $count } دقیقه تندتر از هفتهٔ پیش
+trend-same = برابر با هفتهٔ پیش
+trend-new-this-week = { $count } نفر تازه در ۷ روز
+spark-description = روند { $days } روز: بیشترین { $high } در { $high_day }، آخرین { $last }
+last-tickets = تازه‌ترین گفت‌وگوها
+all-tickets = همهٔ گفت‌وگوها
+number = شماره
+citizen = شهروند
+subject = موضوع
+last-message = آخرین پیام

@@ -11,7 +11,6 @@ use serde::Deserialize;
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/dist"]
 #[allow_missing = true]
-#[exclude = "manifest.json.*"]
 struct Dist;
 
 #[derive(Deserialize, Default)]
@@ -105,7 +104,8 @@ pub fn lookup(path: &str, accept_encoding: &str) -> Option<Asset> {
         .filter(|(_, encoding)| accepts(accept_encoding, encoding))
         .find_map(|(end, encoding)| Some((Dist::get(&format!("{path}.{end}"))?, Some(encoding))))
         .or_else(|| Some((Dist::get(path)?, None)))?;
-    let hash: String = file.metadata.sha256_hash()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let hash: String =
+        file.metadata.sha256_hash()[..8].iter().map(|b| format!("{b:02x}")).collect();
     let guess = mime_guess::from_path(path).first_or_octet_stream();
     let charset = if guess.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
     Some(Asset {

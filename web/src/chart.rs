@@ -21,8 +21,6 @@ pub(crate) struct Sparkline {
     pub(crate) line: String,
     /// The same closed along the bottom, for the tinted area.
     pub(crate) area: String,
-    /// Where the last day is.
-    pub(crate) end: (String, String),
     /// What a screen reader says first.
     pub(crate) title: String,
     /// First, highest and last value in words.
@@ -47,7 +45,7 @@ impl Sparkline {
         let place = |index: usize, value: f64| {
             let along = f64::from(u32::try_from(index).unwrap_or_default()) / steps;
             let along = if rtl { 1.0 - along } else { along };
-            let x = MARGIN + along * (WIDTH - 2.0 * MARGIN);
+            let x = along * WIDTH;
             let y = HEIGHT - MARGIN - value / high.2 * (HEIGHT - 2.0 * MARGIN);
             (format!("{x:.1}"), format!("{y:.1}"))
         };
@@ -68,7 +66,7 @@ impl Sparkline {
                 ("last", say(last.2)),
             ],
         );
-        Some(Self { line, area, end, title: label.to_owned(), description })
+        Some(Self { line, area, title: label.to_owned(), description })
     }
 }
 

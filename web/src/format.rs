@@ -87,12 +87,9 @@ thread_local! {
 
 fn with<T>(locale: Locale, tell: impl FnOnce(&Formatters) -> T) -> T {
     match locale {
-        Locale::Fa => FA.with(|cell| {
-            tell(cell.get_or_init(|| Formatters::new(locale!("fa-IR-u-ca-persian"))))
-        }),
-        Locale::En => {
-            EN.with(|cell| tell(cell.get_or_init(|| Formatters::new(locale!("en-GB")))))
-        }
+        Locale::Fa => FA
+            .with(|cell| tell(cell.get_or_init(|| Formatters::new(locale!("fa-IR-u-ca-persian"))))),
+        Locale::En => EN.with(|cell| tell(cell.get_or_init(|| Formatters::new(locale!("en-GB"))))),
     }
 }
 
@@ -179,7 +176,12 @@ pub(crate) enum Ago {
 }
 
 impl Ago {
-    pub(crate) fn between(locale: Locale, zone: &Zone, at: OffsetDateTime, now: OffsetDateTime) -> Self {
+    pub(crate) fn between(
+        locale: Locale,
+        zone: &Zone,
+        at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Self {
         let seconds = (now - at).whole_seconds();
         let (today, day) = (zone.day(now), zone.day(at));
         match seconds {
@@ -205,7 +207,7 @@ fn year(locale: Locale, day: civil::Date) -> i32 {
     let (year, month, of_month) = (i32::from(day.year()), day.month(), day.day());
     match (locale, Date::try_new_iso(year, month.unsigned_abs(), of_month.unsigned_abs())) {
         (Locale::Fa, Ok(date)) => {
-            date.to_calendar(icu::calendar::cal::Persian).extended_year()
+            date.to_calendar(icu::calendar::cal::Persian).year().extended_year()
         }
         _ => year,
     }

@@ -15,7 +15,7 @@ pub mod pages;
 pub mod samples;
 pub mod shell;
 
-pub use format::Zone;
 pub use form::{Problem, Problems};
+pub use format::Zone;
 pub use locale::{Locale, Theme};
 pub use shell::{CampaignLink, Nav, Notice, Shell, Viewer};

@@ -79,8 +79,10 @@ impl Samples {
 
     /// The owner of a campaign, who is also in another one.
     fn owner(&self, active: Nav, path: &str) -> Shell {
-        let own = CampaignLink { slug: "isfahan-ahmadi".into(), name: "مریم احمدی".into() };
-        let other = CampaignLink { slug: "shiraz-rostami".into(), name: "بهرام رستمی".into() };
+        let own =
+            CampaignLink { slug: "isfahan-ahmadi".into(), name: "مریم احمدی".into() };
+        let other =
+            CampaignLink { slug: "shiraz-rostami".into(), name: "بهرام رستمی".into() };
         Shell {
             viewer: Some(Viewer {
                 name: "مریم احمدی".to_owned(),

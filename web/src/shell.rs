@@ -2,6 +2,8 @@
 //!
 //! Templates ask the shell for words, numbers, dates, icons and addresses.
 
+use std::borrow::Borrow;
+
 use askama::filters::Safe;
 use fluent_bundle::{FluentArgs, FluentValue};
 use time::OffsetDateTime;
@@ -158,8 +160,8 @@ impl Shell {
 
     /// The text of a key with `$count`.
     #[must_use]
-    pub fn n(&self, key: &str, count: &u64) -> String {
-        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+    pub fn n(&self, key: &str, count: impl Borrow<u64>) -> String {
+        let count = i64::try_from(*count.borrow()).unwrap_or(i64::MAX);
         self.with(key, &[("count", FluentValue::from(count))])
     }
 
@@ -186,20 +188,20 @@ impl Shell {
 impl Shell {
     /// A count with the page's digits and grouping.
     #[must_use]
-    pub fn count(&self, number: &u64) -> String {
-        format::count(self.locale, *number)
+    pub fn count(&self, number: impl Borrow<u64>) -> String {
+        format::count(self.locale, *number.borrow())
     }
 
     /// The text with the page's digits.
     #[must_use]
-    pub fn digits(&self, text: &str) -> String {
-        format::digits(self.locale, text)
+    pub fn digits(&self, text: impl AsRef<str>) -> String {
+        format::digits(self.locale, text.as_ref())
     }
 
     /// A ticket's number: digits without grouping.
     #[must_use]
-    pub fn number(&self, number: &i64) -> String {
-        format::digits(self.locale, &number.to_string())
+    pub fn number(&self, number: impl Borrow<i64>) -> String {
+        format::digits(self.locale, &number.borrow().to_string())
     }
 
     /// How long ago something was, in words.
@@ -219,33 +221,42 @@ impl Shell {
 
     /// A `<time>` that says how long ago, kept fresh by the browser.
     #[must_use]
-    pub fn ago(&self, at: &OffsetDateTime) -> Safe<String> {
+    pub fn ago(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
         Safe(format!(
             r#"<time datetime="{}" title="{}" data-ago>{}</time>"#,
-            format::machine(*at),
-            self.moment_text(*at),
-            self.ago_text(*at),
+            format::machine(at),
+            self.moment_text(at),
+            self.ago_text(at),
         ))
     }
 
     /// A `<time>` with hours and minutes.
     #[must_use]
-    pub fn clock(&self, at: &OffsetDateTime) -> Safe<String> {
-        let clock = format::clock(self.locale, &self.zone, *at);
-        Safe(format!(r#"<time datetime="{}">{clock}</time>"#, format::machine(*at)))
+    pub fn clock(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
+        let clock = format::clock(self.locale, &self.zone, at);
+        Safe(format!(r#"<time datetime="{}">{clock}</time>"#, format::machine(at)))
     }
 
     /// A `<time>` with day, month and year.
     #[must_use]
-    pub fn date(&self, at: &OffsetDateTime) -> Safe<String> {
-        let date = format::date(self.locale, self.zone.day(*at), Detail::Full);
-        Safe(format!(r#"<time datetime="{}">{date}</time>"#, format::machine(*at)))
+    pub fn date(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
+        let date = format::date(self.locale, self.zone.day(at), Detail::Full);
+        Safe(format!(r#"<time datetime="{}">{date}</time>"#, format::machine(at)))
     }
 
     /// The moment of rendering as weekday, day, month and year.
     #[must_use]
     pub fn today(&self) -> String {
         format::date(self.locale, self.zone.day(self.now), Detail::Weekday)
+    }
+
+    /// The moment of rendering for programs, so that a browser with a wrong clock is noticed.
+    #[must_use]
+    pub fn now_machine(&self) -> String {
+        format::machine(self.now)
     }
 
     fn moment_text(&self, at: OffsetDateTime) -> String {
@@ -256,9 +267,10 @@ impl Shell {
 
     /// A size in bytes, in the largest fitting unit.
     #[must_use]
-    pub fn size(&self, bytes: &u64) -> String {
+    pub fn size(&self, bytes: impl Borrow<u64>) -> String {
+        let bytes = *bytes.borrow();
         let mega = 1_048_576;
-        let (key, tenths) = if *bytes >= mega {
+        let (key, tenths) = if bytes >= mega {
             ("size-mb", bytes.saturating_mul(10) / mega)
         } else {
             ("size-kb", (bytes.saturating_mul(10) / 1024).max(1))
@@ -270,8 +282,8 @@ impl Shell {
 
     /// The length of a recording in minutes and seconds.
     #[must_use]
-    pub fn length(&self, seconds: &u32) -> String {
-        format::length(self.locale, *seconds)
+    pub fn length(&self, seconds: impl Borrow<u32>) -> String {
+        format::length(self.locale, *seconds.borrow())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
-use unic_langid::langid;
+use unic_langid::LanguageIdentifier;
 
 use crate::{format, locale::Locale};
 
@@ -31,9 +31,10 @@ static EN: LazyLock<Bundle> = LazyLock::new(|| bundle(Locale::En, files!("en")))
 
 fn bundle<const N: usize>(locale: Locale, files: [&'static str; N]) -> Bundle {
     let language = match locale {
-        Locale::Fa => langid!("fa-IR"),
-        Locale::En => langid!("en-GB"),
+        Locale::Fa => "fa-IR",
+        Locale::En => "en-GB",
     };
+    let language: LanguageIdentifier = language.parse().expect("the tags are well formed");
     let mut bundle = Bundle::new_concurrent(vec![language]);
     match locale {
         Locale::Fa => bundle.set_formatter(Some(persian_number)),

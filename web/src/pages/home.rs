@@ -84,6 +84,8 @@ pub(crate) struct Kpi {
     pub(crate) unit: String,
     pub(crate) href: String,
     pub(crate) icon: &'static str,
+    /// Said when there is nothing to compare with.
+    pub(crate) note: String,
     pub(crate) trend: Option<Trend>,
     pub(crate) spark: Option<Sparkline>,
 }
@@ -155,6 +157,7 @@ impl FiguresFragment {
             unit: String::new(),
             href: self.href(Filter::All),
             icon: "message-plus",
+            note: self.shell.t("kpi-no-comparison"),
             trend: before.map(|before| Trend::count(&self.shell, week, before)),
             spark: Sparkline::of(&self.shell, &label, &days),
             label,
@@ -168,6 +171,10 @@ impl FiguresFragment {
             unit: String::new(),
             href: self.href(Filter::Unanswered),
             icon: "message-question",
+            note: match self.figures.oldest_waiting {
+                Some(oldest) => self.shell.s("kpi-oldest", "ago", &self.shell.ago_text(oldest)),
+                None => self.shell.t("kpi-none-waiting"),
+            },
             trend: None,
             spark: None,
             label,
@@ -187,6 +194,7 @@ impl FiguresFragment {
             unit: now.map(|_| self.shell.t("unit-minutes")).unwrap_or_default(),
             href: self.href(Filter::All),
             icon: "clock-bolt",
+            note: self.shell.t("kpi-no-comparison"),
             trend: now.zip(before).map(|(now, before)| Trend::minutes(&self.shell, now, before)),
             spark: Sparkline::of(&self.shell, &label, &days),
             label,
@@ -203,6 +211,7 @@ impl FiguresFragment {
             unit: String::new(),
             href: self.href(Filter::All),
             icon: "users",
+            note: self.shell.t("kpi-none-new"),
             trend: more,
             spark: Sparkline::of(&self.shell, &label, &days),
             label,

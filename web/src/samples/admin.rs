@@ -45,18 +45,8 @@ fn campaigns() -> Vec<CampaignRow> {
     use BotState::{Connecting, Failed, Live, Revoked};
     use CampaignStatus::{Active, Archived, Draft, Suspended};
     vec![
-        row(
-            ["isfahan-ahmadi", "مریم احمدی", "نمایندگی مجلس", "اصفهان"],
-            Active,
-            Some(Live),
-            9,
-        ),
-        row(
-            ["shiraz-rostami", "بهرام رستمی", "شورای شهر", "شیراز"],
-            Active,
-            Some(Revoked),
-            16,
-        ),
+        row(["isfahan-ahmadi", "مریم احمدی", "نمایندگی مجلس", "اصفهان"], Active, Some(Live), 9),
+        row(["shiraz-rostami", "بهرام رستمی", "شورای شهر", "شیراز"], Active, Some(Revoked), 16),
         row(
             ["tabriz-alizadeh", "آیلین علیزاده", "شورای شهر", "تبریز، آذرشهر و اسکو"],
             Draft,
@@ -64,18 +54,8 @@ fn campaigns() -> Vec<CampaignRow> {
             1,
         ),
         row(["rasht-karimi", "کاوه کریمی", "نمایندگی مجلس", "رشت"], Draft, None, 0),
-        row(
-            ["ahvaz-saki", "حمید ساکی", "شورای شهر", "اهواز"],
-            Suspended,
-            Some(Failed),
-            120,
-        ),
-        row(
-            ["yazd-dehghan", "زهرا دهقان", "نمایندگی مجلس", "یزد و اشکذر"],
-            Archived,
-            None,
-            400,
-        ),
+        row(["ahvaz-saki", "حمید ساکی", "شورای شهر", "اهواز"], Suspended, Some(Failed), 120),
+        row(["yazd-dehghan", "زهرا دهقان", "نمایندگی مجلس", "یزد و اشکذر"], Archived, None, 400),
     ]
 }
 
@@ -112,11 +92,8 @@ fn forms(make: &Samples) -> Vec<Sample> {
             .and("owner_name", Problem::Required),
         ..blank.clone()
     };
-    let edit = CampaignFormPage {
-        editing: Some("isfahan-ahmadi".to_owned()),
-        fields,
-        ..blank.clone()
-    };
+    let edit =
+        CampaignFormPage { editing: Some("isfahan-ahmadi".to_owned()), fields, ..blank.clone() };
     vec![
         Sample { name: "campaign-new", html: blank.render() },
         Sample { name: "campaign-refused", html: refused.render() },

@@ -26,7 +26,8 @@ pub(super) fn samples(make: &Samples) -> Vec<Sample> {
 fn figures() -> Figures {
     let tickets = [9, 14, 11, 18, 7, 12, 16, 21, 13, 19, 28, 17, 24, 31];
     let citizens = [5, 8, 7, 11, 4, 6, 9, 13, 8, 10, 17, 9, 15, 19];
-    let minutes = [61.0, 54.0, 58.0, 49.0, 66.0, 52.0, 47.0, 44.0, 38.0, 41.0, 36.0, 33.0, 35.0, 29.0];
+    let minutes =
+        [61.0, 54.0, 58.0, 49.0, 66.0, 52.0, 47.0, 44.0, 38.0, 41.0, 36.0, 33.0, 35.0, 29.0];
     let days = (0_u8..14)
         .map(|index| {
             let at = usize::from(index);

@@ -75,15 +75,8 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
 }
 
 fn failures(make: &Samples) -> Vec<Sample> {
-    let names = [
-        "error-403",
-        "error-404",
-        "error-413",
-        "error-422",
-        "error-429",
-        "error-500",
-        "error-503",
-    ];
+    let names =
+        ["error-403", "error-404", "error-413", "error-422", "error-429", "error-500", "error-503"];
     let page = |failure: Failure| ErrorPage {
         shell: make.outside("/c/isfahan-ahmadi"),
         failure,

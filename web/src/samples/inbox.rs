@@ -48,8 +48,7 @@ pub(super) fn rows() -> Vec<TicketRow> {
         waits(row(1912, ["زهرا محمدی", roads], InProgress, 5)),
         waits(row(1911, ["علی رضایی", "پیشنهاد ایجاد فضای سبز در زمین خالی محله"], New, 23)),
         waits(TicketRow {
-            first_kind: Preview::Voice,
-            ..row(1910, ["حسین کریمی", ""], New, 71)
+            first_kind: Preview::Voice, ..row(1910, ["حسین کریمی", ""], New, 71)
         }),
         row(1909, ["مریم حسینی", "برنامهٔ شما برای اشتغال جوانان چیست؟"], Waiting, 130),
         TicketRow {
@@ -63,7 +62,12 @@ pub(super) fn rows() -> Vec<TicketRow> {
         }),
         TicketRow { erased: true, ..row(1905, ["", ""], Closed, 5_000) },
         row(1904, ["", "قطعی روشنایی کوچهٔ دوازدهم خیابان نظر"], Resolved, 9_000),
-        row(1903, ["پویا اسدی", "وضعیت خط دو مترو چه شد؟ قرار بود پارسال افتتاح شود"], Closed, 30_000),
+        row(
+            1903,
+            ["پویا اسدی", "وضعیت خط دو مترو چه شد؟ قرار بود پارسال افتتاح شود"],
+            Closed,
+            30_000,
+        ),
         row(1902, ["نسرین صادقی", "کتابخانهٔ محلهٔ ما تعطیل شده است"], Closed, 420_000),
     ]
 }
@@ -173,10 +177,21 @@ fn conversations(make: &Samples) -> Vec<Sample> {
     erased.messages = talk::erased();
     erased.status = TicketStatus::Closed;
     erased.moves = vec![TicketStatus::InProgress];
-    erased.citizen =
-        CitizenCard { erased: true, name: String::new(), username: String::new(), language: String::new(), phone: String::new(), source: String::new(), others: Vec::new(), ..citizen() };
+    erased.citizen = CitizenCard {
+        erased: true,
+        name: String::new(),
+        username: String::new(),
+        language: String::new(),
+        phone: String::new(),
+        source: String::new(),
+        others: Vec::new(),
+        ..citizen()
+    };
     let mut kinds = conversation();
     kinds.messages = talk::every_kind();
+    let mut hostile = conversation();
+    hostile.messages = talk::hostile();
+    hostile.citizen.name = "<b>\u{202e}Robert\"; DROP".to_owned();
     let fragment = MessagesFragment {
         shell: make.owner(Nav::Inbox, "/c/isfahan-ahmadi/inbox/1912"),
         conversation: conversation(),
@@ -187,6 +202,7 @@ fn conversations(make: &Samples) -> Vec<Sample> {
         Sample { name: "conversation-blocked", html: page(blocked).render() },
         Sample { name: "conversation-erased", html: page(erased).render() },
         Sample { name: "conversation-kinds", html: page(kinds).render() },
+        Sample { name: "conversation-hostile", html: page(hostile).render() },
         Sample { name: "fragment-messages", html: fragment.render() },
     ]
 }

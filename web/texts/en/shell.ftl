@@ -4,6 +4,7 @@ app-description = The campaign panel: conversations with citizens through a Tele
 skip-to-content = Skip to content
 assets-missing = The page's assets have not been built. In the folder web, run npm ci and then node build.mjs.
 menu = Menu
+demo = Demonstration
 demo-banner = Demonstration: the people and messages here are invented.
 footer-line = elections in the open
 campaign = Campaign
@@ -88,7 +89,7 @@ key-filter = Go to the filters
 key-leave = Leave the field
 key-help = This help
 
-live-on = Live
+live-on = Live updates
 live-off = Paused
 live-lost = Reconnecting
 live-pause = Pause live updates

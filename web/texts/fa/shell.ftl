@@ -4,6 +4,7 @@ app-description = پنل ستاد انتخاباتی: گفت‌وگو با شه�
 skip-to-content = رفتن به متن صفحه
 assets-missing = فایل‌های ظاهر صفحه ساخته نشده‌اند. در پوشهٔ web دستور npm ci و سپس node build.mjs را اجرا کنید.
 menu = فهرست
+demo = نسخهٔ نمایشی
 demo-banner = نسخهٔ نمایشی: آدم‌ها و پیام‌های این صفحه ساختگی‌اند.
 footer-line = انتخابات، پیش چشم همه
 campaign = ستاد

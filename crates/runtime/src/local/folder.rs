@@ -27,7 +27,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn prepare(folder: &Path, programs: &Path) -> Result<Self, StartError> {
-        if !programs.join("postgres/bin/postgres").is_file() || !programs.join("nats/nats-server").is_file() {
+        if !programs.join("postgres/pginstall/bin/postgres").is_file() || !programs.join("nats/nats-server").is_file() {
             return Err(StartError::MissingRuntime(programs.to_owned()));
         }
         let absolute = |path: &Path| fs::canonicalize(path).map_err(|error| write_error(path, error));
@@ -129,7 +129,7 @@ fn elsewhere(folder: &Path) -> PathBuf {
 
 fn copy_programs(programs: &Path, base: &Path) -> Result<PathBuf, StartError> {
     let to = base.join("runtime");
-    if to.join("nats/nats-server").is_file() && to.join("postgres/bin/postgres").is_file() {
+    if to.join("nats/nats-server").is_file() && to.join("postgres/pginstall/bin/postgres").is_file() {
         return Ok(to);
     }
     let copied = Command::new("cp").arg("-a").arg(programs).arg(&to).status();

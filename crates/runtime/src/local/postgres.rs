@@ -54,7 +54,7 @@ impl Postgres {
         progress("starting PostgreSQL");
         let port = free_port()?;
         let mut process = run(folder, &data, port)?;
-        let probe = folder.programs.join("postgres/bin/pg_isready");
+        let probe = folder.programs.join("postgres/pginstall/bin/pg_isready");
         process.wait_until(Duration::from_secs(60), || is_ready(&probe, port)).await?;
         Ok(Self { process, port, password })
     }
@@ -87,7 +87,7 @@ async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartE
     let password_file = folder.data.join("postgres.initial");
     write_private(&password_file, password)?;
     folder.hand_over(&password_file)?;
-    let mut initdb = Command::new(folder.programs.join("postgres/bin/initdb"));
+    let mut initdb = Command::new(folder.programs.join("postgres/pginstall/bin/initdb"));
     initdb
         .arg("--pgdata")
         .arg(data)
@@ -113,7 +113,7 @@ async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartE
 }
 
 fn run(folder: &Folder, data: &Path, port: u16) -> Result<Process, StartError> {
-    let program = folder.programs.join("postgres/bin/postgres");
+    let program = folder.programs.join("postgres/pginstall/bin/postgres");
     let port = format!("port={port}");
     let mut arguments: Vec<&OsStr> = vec![program.as_ref(), "-D".as_ref(), data.as_ref()];
     for setting in SETTINGS.iter().copied().chain([port.as_str()]) {

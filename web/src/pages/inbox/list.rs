@@ -53,7 +53,7 @@ impl TicketStatus {
     }
 
     /// The words on the button that moves a conversation here from another status.
-    pub(crate) const fn action(self, from: Self) -> &'static str {
+    pub(crate) const fn action(self, from: &Self) -> &'static str {
         match (self, from) {
             (Self::InProgress, Self::Resolved | Self::Closed) => "move-reopen",
             (Self::New | Self::InProgress, _) => "move-in-progress",
@@ -292,9 +292,9 @@ impl TicketList {
     /// The address of the list alone. `open` keeps the marked row.
     pub(crate) fn fragment_href(&self) -> String {
         let query = self.query(self.before.as_deref());
-        let open = self.open.map(|number| {
-            format!("{}open={number}", if query.is_empty() { "?" } else { "&" })
-        });
+        let open = self
+            .open
+            .map(|number| format!("{}open={number}", if query.is_empty() { "?" } else { "&" }));
         format!("/c/{}/inbox/list{query}{}", self.slug, open.unwrap_or_default())
     }
 

@@ -202,8 +202,8 @@ impl Bubble<'_> {
         self.parts.len() > 1
     }
 
-    pub(crate) fn edited(&self) -> Option<&OffsetDateTime> {
-        self.parts.iter().filter_map(|part| part.edited_at.as_ref()).max()
+    pub(crate) fn edited(&self) -> Option<OffsetDateTime> {
+        self.parts.iter().filter_map(|part| part.edited_at).max()
     }
 
     pub(crate) fn is_erased(&self) -> bool {

@@ -45,6 +45,11 @@ fn file(name: &str, size: u64, seconds: u32) -> File {
     }
 }
 
+/// A recording that is only fetched when somebody plays it.
+fn recording(name: &str, size: u64, seconds: u32) -> File {
+    File { url: Some("/c/isfahan-ahmadi/files/sample".to_owned()), ..file(name, size, seconds) }
+}
+
 fn photo(id: &str, minutes: i64, text: &str, album: Option<&str>) -> Message {
     Message {
         content: Content::Photo(file("", 182_000, 0)),
@@ -55,11 +60,7 @@ fn photo(id: &str, minutes: i64, text: &str, album: Option<&str>) -> Message {
 
 /// A conversation as it goes on most days.
 pub(super) fn everyday() -> Vec<Message> {
-    let mut edited = incoming(
-        "a5",
-        14,
-        "نشانی دقیق: خیابان نظر میانی، کوچهٔ ۱۲، روبه‌روی پلاک ۴۵",
-    );
+    let mut edited = incoming("a5", 14, "نشانی دقیق: خیابان نظر میانی، کوچهٔ ۱۲، روبه‌روی پلاک ۴۵");
     edited.edited_at = Some(NOW - Duration::minutes(12));
     edited.earlier = vec!["نشانی دقیق: خیابان نظر، کوچهٔ ۱۲".to_owned()];
     vec![
@@ -92,12 +93,7 @@ pub(super) fn with_failures() -> Vec<Message> {
             "شنبه‌ها و سه‌شنبه‌ها، ساعت ۱۶ تا ۱۹ در ستاد خیابان چهارباغ.",
             Delivery::InDoubt,
         ),
-        answer(
-            "b3",
-            120,
-            "آیا پیام پیشین ما به شما رسید؟",
-            Delivery::Failed(Failure::Blocked),
-        ),
+        answer("b3", 120, "آیا پیام پیشین ما به شما رسید؟", Delivery::Failed(Failure::Blocked)),
     ]
 }
 
@@ -111,6 +107,19 @@ pub(super) fn erased() -> Vec<Message> {
     ]
 }
 
+/// Text that tries to be more than text.
+pub(super) fn hostile() -> Vec<Message> {
+    let name = "\"><img src=x onerror=alert(1)>.pdf";
+    vec![
+        incoming("h1", 30, "<script>alert('سلام')</script> \u{202e}وارونه"),
+        Message {
+            content: Content::Document(recording(name, 12, 0)),
+            ..incoming("h2", 20, "<a href=\"javascript\" hx-get=\"/logout\">x</a>")
+        },
+        incoming("h3", 10, &"بی‌فاصله".repeat(60)),
+    ]
+}
+
 /// One message of every kind.
 pub(super) fn every_kind() -> Vec<Message> {
     let of = |id: &str, minutes, content| Message { content, ..incoming(id, minutes, "") };
@@ -120,11 +129,11 @@ pub(super) fn every_kind() -> Vec<Message> {
         photo("k1", 60, "سه عکس از پارک محله", Some("album-1")),
         photo("k2", 60, "", Some("album-1")),
         photo("k3", 60, "", Some("album-1")),
-        of("k4", 55, Content::Voice(file("", 48_000, 67))),
-        of("k5", 50, Content::Audio(file("سرود.mp3", 3_100_000, 212))),
-        of("k6", 45, Content::Video(file("", 7_400_000, 31))),
+        of("k4", 55, Content::Voice(recording("", 48_000, 67))),
+        of("k5", 50, Content::Audio(recording("سرود.mp3", 3_100_000, 212))),
+        of("k6", 45, Content::Video(recording("", 7_400_000, 31))),
         of("k7", 42, Content::Video(too_large)),
-        of("k8", 40, Content::Document(file("طومار اهالی محلهٔ جلفا.pdf", 1_482_000, 0))),
+        of("k8", 40, Content::Document(recording("طومار اهالی محلهٔ جلفا.pdf", 1_482_000, 0))),
         of("k9", 35, Content::Location { latitude: 32.6546, longitude: 51.668, label }),
         of(
             "k10",

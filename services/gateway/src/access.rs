@@ -1,0 +1,255 @@
+//! The policy in front of every route: who may enter, how often, and that a form is their own.
+//!
+//! Routes are added through [`Panel`] alone, which demands a policy; the table it keeps is what tests
+//! enumerate.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Request, State},
+    handler::Handler,
+    http::{Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::{MethodRouter, get, post},
+};
+use meydan_rpc::outcome::Failure;
+use meydan_web::pages::error::Failure as Shown;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    cookies::{self, Kind},
+    csrf, failure,
+    limits::RateClass,
+    session::{self, Membership, Visit},
+};
+
+/// Largest form, in bytes.
+const LARGEST_FORM: usize = 256 * 1024;
+
+/// Who may enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Everybody.
+    Nobody,
+    /// Whoever is logged in.
+    Session,
+    /// Platform staff.
+    Admin,
+    /// Whoever holds the permission in the campaign of the address `/c/{slug}/…`.
+    Permission(&'static str),
+}
+
+/// The policy of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Who may enter.
+    pub need: Need,
+    /// How often.
+    pub rate: RateClass,
+}
+
+/// A policy.
+#[must_use]
+pub const fn access(need: Need, rate: RateClass) -> Access {
+    Access { need, rate }
+}
+
+/// A route, as tests see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// The path, with its parameters.
+    pub path: &'static str,
+    /// Its policy.
+    pub access: Access,
+}
+
+/// Routes with their policies.
+#[derive(Debug)]
+pub struct Panel {
+    app: App,
+    router: Router<App>,
+    routes: Vec<Route>,
+}
+
+impl Panel {
+    /// No routes.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self { app, router: Router::new(), routes: vec![] }
+    }
+
+    /// Adds a page.
+    #[must_use]
+    pub fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, get(handler))
+    }
+
+    /// Adds a form's target. Its token is always checked.
+    #[must_use]
+    pub fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.add(Method::POST, path, access, post(handler))
+    }
+
+    fn add(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        let guard = middleware::from_fn_with_state((self.app.clone(), access, path), admit);
+        self.router = self.router.route(path, handler.layer(guard));
+        self.routes.push(Route { method, path, access });
+        self
+    }
+
+    /// The routes, and the table of their policies.
+    #[must_use]
+    pub fn finish(self) -> (Router<App>, Vec<Route>) {
+        (self.router, self.routes)
+    }
+}
+
+type Guard = (App, Access, &'static str);
+
+async fn admit(State((app, access, path)): State<Guard>, request: Request, next: Next) -> Response {
+    let span = tracing::info_span!("http", http.method = %request.method(), http.route = path);
+    async move {
+        let started = std::time::Instant::now();
+        let response = match prepare(&app, access, request).await {
+            Ok(request) => next.run(request).await,
+            Err(refusal) => refusal,
+        };
+        let status = response.status().as_u16().to_string();
+        metrics::counter!("http_requests", "route" => path, "status" => status).increment(1);
+        metrics::histogram!("http_seconds", "route" => path).record(started.elapsed().as_secs_f64());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Finds out who visits, and turns away who may not.
+#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
+async fn prepare(app: &App, access: Access, request: Request) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let client = client.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    let mut visit = visit(app, &parts, client).await;
+    if let Err(seconds) = app.limits.count(access.rate, client, app.clock.now()) {
+        let mut response = failure::page(app, &visit, Shown::TooManyRequests);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        return Err(response);
+    }
+    if access.need != Need::Nobody || parts.headers.contains_key(header::COOKIE) {
+        match session::visitor(app, &parts.headers).await {
+            Ok(visitor) => visit.visitor = visitor,
+            Err(_) if access.need == Need::Nobody => {}
+            Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
+        }
+    }
+    enter(app, access.need, &mut visit, parts.uri.path())?;
+    let form = parts.method == Method::POST;
+    let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(visit);
+    Ok(request)
+}
+
+async fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
+    let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
+    let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+    Visit {
+        visitor: None,
+        membership: None,
+        locale: cookies::locale(&parts.headers, app.secure),
+        theme: cookies::theme(&parts.headers, app.secure),
+        fresh: known.is_none(),
+        cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
+        path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        address: client.to_string(),
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
+fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Response> {
+    if need == Need::Nobody {
+        return Ok(());
+    }
+    let Some(visitor) = &visit.visitor else {
+        let query: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
+        return Err(Redirect::to(&format!("/login?next={query}")).into_response());
+    };
+    match need {
+        Need::Nobody | Need::Session => Ok(()),
+        Need::Admin if visitor.admin => Ok(()),
+        // Whoever is no admin does not learn that there is anything.
+        Need::Admin => Err(failure::page(app, visit, Shown::NotFound)),
+        Need::Permission(permission) => {
+            let slug = path.split('/').nth(2).unwrap_or_default();
+            let place: Option<Membership> =
+                visitor.memberships.iter().find(|place| place.slug == slug).cloned();
+            if place.is_none() {
+                return Err(failure::page(app, visit, Shown::NotFound));
+            }
+            visit.membership = place;
+            if visit.may(permission) {
+                Ok(())
+            } else {
+                Err(failure::page(app, visit, Shown::Forbidden))
+            }
+        }
+    }
+}
+
+/// Reads a form, and makes sure that it is the visitor's own.
+#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
+async fn checked(
+    app: &App,
+    visit: &Visit,
+    headers: &axum::http::HeaderMap,
+    body: Body,
+) -> Result<Body, Response> {
+    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_FORM).await else {
+        return Err(failure::page(app, visit, Shown::TooLarge));
+    };
+    let token = field(&bytes, "csrf").unwrap_or_default();
+    if csrf::is_foreign(headers) || visit.fresh || !csrf::is_genuine(&visit.cookie, &token) {
+        metrics::counter!("http_forged_forms").increment(1);
+        return Err(failure::page(app, visit, Shown::Forbidden));
+    }
+    Ok(Body::from(bytes))
+}
+
+/// A field of a form.
+#[must_use]
+pub fn field(form: &Bytes, name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+}
+
+/// What a failed call means to a visitor, as an answer.
+#[must_use]
+pub fn failed(app: &App, visit: &Visit, status: tonic::Status) -> Response {
+    failure::of_call(app, visit, &Failure::from(status))
+}
+
+/// An answer without content, for machines.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response {
+    status.into_response()
+}

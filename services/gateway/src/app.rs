@@ -1,0 +1,133 @@
+//! What every handler works with: the other services, and the few things that the gateway remembers.
+
+use std::{sync::Arc, time::Duration};
+
+use meydan_event_log::Clock;
+use meydan_intake::{Hook, Intake};
+use meydan_rpc::{
+    client::Dial,
+    pb::{
+        bot_hub::{
+            bots_client::BotsClient, files_client::FilesClient, hooks_client::HooksClient,
+        },
+        crm::tickets_client::TicketsClient,
+        identity::{
+            accounts_client::AccountsClient, campaigns_client::CampaignsClient,
+            members_client::MembersClient, sessions_client::SessionsClient,
+        },
+    },
+};
+use meydan_web::Zone;
+use moka::future::Cache;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use crate::{limits::Limits, session::Visitor};
+
+/// How long the gateway believes what identity said of a session. A session that ends elsewhere goes on
+/// for so long, at most.
+const SESSIONS: Duration = Duration::from_secs(5);
+/// How long it believes what the hub said of a webhook.
+const HOOKS: Duration = Duration::from_secs(60);
+
+/// A webhook that is known.
+#[derive(Debug, Clone)]
+pub struct KnownHook {
+    /// For which bot.
+    pub hook: Hook,
+    /// SHA-256 of the secret that Telegram must show.
+    pub secret_sha256: Vec<u8>,
+}
+
+/// The gateway.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Accounts, sessions, campaigns, members.
+    pub identity: Dial,
+    /// Tickets.
+    pub crm: Dial,
+    /// Bots.
+    pub bot_hub: Dial,
+    /// Where updates go.
+    pub intake: Intake,
+    /// Where changes are told.
+    pub nats: async_nats::Client,
+    /// Tells the time.
+    pub clock: Clock,
+    /// How often clients may ask.
+    pub limits: Arc<Limits>,
+    /// Whether cookies need https: always, except on this machine without a public address.
+    pub secure: bool,
+    /// Whether the panel shows invented people.
+    pub demo: bool,
+    /// In which time zone days begin.
+    pub zone: Zone,
+    /// Sessions, by hash of their token.
+    pub sessions: Cache<[u8; 32], Visitor>,
+    /// Webhooks, by the random part of their path.
+    pub hooks: Cache<String, KnownHook>,
+    /// Ends live streams.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// A cache of sessions.
+    #[must_use]
+    pub fn session_cache() -> Cache<[u8; 32], Visitor> {
+        Cache::builder().max_capacity(50_000).time_to_live(SESSIONS).build()
+    }
+
+    /// A cache of webhooks.
+    #[must_use]
+    pub fn hook_cache() -> Cache<String, KnownHook> {
+        Cache::builder().max_capacity(50_000).time_to_live(HOOKS).build()
+    }
+
+    /// Calls identity's sessions.
+    #[must_use]
+    pub fn sessions_client(&self) -> SessionsClient<Channel> {
+        SessionsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's accounts.
+    #[must_use]
+    pub fn accounts(&self) -> AccountsClient<Channel> {
+        AccountsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's campaigns.
+    #[must_use]
+    pub fn campaigns(&self) -> CampaignsClient<Channel> {
+        CampaignsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's members.
+    #[must_use]
+    pub fn members(&self) -> MembersClient<Channel> {
+        MembersClient::new(self.identity.channel())
+    }
+
+    /// Calls crm's tickets.
+    #[must_use]
+    pub fn tickets(&self) -> TicketsClient<Channel> {
+        TicketsClient::new(self.crm.channel())
+    }
+
+    /// Calls the hub's bots.
+    #[must_use]
+    pub fn bots(&self) -> BotsClient<Channel> {
+        BotsClient::new(self.bot_hub.channel())
+    }
+
+    /// Calls the hub's files.
+    #[must_use]
+    pub fn files(&self) -> FilesClient<Channel> {
+        FilesClient::new(self.bot_hub.channel())
+    }
+
+    /// Calls the hub's webhooks.
+    #[must_use]
+    pub fn hooks_client(&self) -> HooksClient<Channel> {
+        HooksClient::new(self.bot_hub.channel())
+    }
+}

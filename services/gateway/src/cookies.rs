@@ -1,0 +1,85 @@
+//! The panel's cookies: session, pre-session, language, theme.
+//!
+//! With https, names begin with `__Host-`, so that no other site of the domain can set them. Plain http is
+//! for this machine alone (no public address is set), where browsers refuse that prefix; then they are
+//! called without it.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use meydan_web::{Locale, Theme};
+use time::Duration;
+
+/// Kinds of cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Who is logged in.
+    Session,
+    /// Who has opened a form without being logged in.
+    PreSession,
+    /// Language.
+    Locale,
+    /// Colours.
+    Theme,
+}
+
+impl Kind {
+    const fn name(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (Self::Session, true) => "__Host-meydan",
+            (Self::Session, false) => "meydan",
+            (Self::PreSession, true) => "__Host-meydan-form",
+            (Self::PreSession, false) => "meydan-form",
+            (Self::Locale, true) => "__Host-meydan-locale",
+            (Self::Locale, false) => "meydan-locale",
+            (Self::Theme, true) => "__Host-meydan-theme",
+            (Self::Theme, false) => "meydan-theme",
+        }
+    }
+}
+
+/// The value of a cookie that came with a request.
+#[must_use]
+pub fn get(headers: &HeaderMap, kind: Kind, secure: bool) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(Cookie::split_parse)
+        .filter_map(Result::ok)
+        .find(|cookie| cookie.name() == kind.name(secure))
+        .map(|cookie| cookie.value().to_owned())
+}
+
+/// A header that sets a cookie; for `None` until the browser is closed.
+#[must_use]
+pub fn set(kind: Kind, value: &str, lasts: Option<Duration>, secure: bool) -> HeaderValue {
+    let mut cookie = Cookie::build((kind.name(secure), value.to_owned()))
+        .path("/")
+        .secure(secure)
+        .http_only(true)
+        .same_site(SameSite::Lax);
+    if let Some(lasts) = lasts {
+        cookie = cookie.max_age(lasts);
+    }
+    HeaderValue::from_str(&cookie.build().to_string()).expect("our cookies are ASCII")
+}
+
+/// A header that removes a cookie.
+#[must_use]
+pub fn remove(kind: Kind, secure: bool) -> HeaderValue {
+    set(kind, "", Some(Duration::ZERO), secure)
+}
+
+/// The language of a visit: chosen, or the browser's, or Persian.
+#[must_use]
+pub fn locale(headers: &HeaderMap, secure: bool) -> Locale {
+    let chosen = get(headers, Kind::Locale, secure).and_then(|code| Locale::from_code(&code));
+    chosen.unwrap_or_default()
+}
+
+/// The colours of a visit: chosen, or the device's.
+#[must_use]
+pub fn theme(headers: &HeaderMap, secure: bool) -> Theme {
+    let chosen = get(headers, Kind::Theme, secure).and_then(|code| Theme::from_code(&code));
+    chosen.unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! Every address of the panel, with its policy.
+
+mod account;
+mod admin;
+mod admin_bot;
+mod files;
+mod health;
+mod home;
+mod inbox;
+mod login;
+mod preferences;
+mod statics;
+mod team;
+mod welcome;
+
+use axum::{
+    Router,
+
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+
+use crate::{
+    access::{
+        Access,
+        Need::{Admin, Nobody, Permission, Session},
+        Panel, Route, access,
+    },
+    app::App,
+    limits::RateClass,
+    live, webhook,
+};
+
+const OPEN: Access = access(Nobody, RateClass::Panel);
+const PASSWORD: Access = access(Nobody, RateClass::Login);
+const OWN: Access = access(Session, RateClass::Panel);
+const ADMIN: Access = access(Admin, RateClass::Panel);
+const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
+const REPLY: Access = access(Permission("crm:ticket.reply"), RateClass::Panel);
+const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
+const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
+const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
+
+/// The panel, and the table of its policies.
+#[must_use]
+pub fn panel(app: App) -> (Router<App>, Vec<Route>) {
+    Panel::new(app)
+        .get("/", OWN, home::entrance)
+        .get("/login", OPEN, login::show)
+        .post("/login", PASSWORD, login::submit)
+        .post("/logout", OPEN, login::log_out)
+        .get("/welcome/{token}", OPEN, welcome::show)
+        .post("/welcome/{token}", PASSWORD, welcome::submit)
+        .post("/preferences", OPEN, preferences::submit)
+        .get("/account", OWN, account::show)
+        .post("/account/password", access(Session, RateClass::Login), account::change_password)
+        .get("/admin", ADMIN, admin::list)
+        .get("/admin/campaigns", ADMIN, admin::list)
+        .get("/admin/campaigns/new", ADMIN, admin::new)
+        .post("/admin/campaigns", ADMIN, admin::create)
+        .get("/admin/campaigns/{slug}", ADMIN, admin::show)
+        .get("/admin/campaigns/{slug}/edit", ADMIN, admin::edit)
+        .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
+        .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
+        .get("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::show)
+        .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
+        .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
+        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
+        .get("/c/{slug}", READ, home::show)
+        .get("/c/{slug}/figures", READ, home::figures)
+        .get("/c/{slug}/inbox", READ, inbox::list)
+        .get("/c/{slug}/inbox/list", READ, inbox::list_fragment)
+        .get("/c/{slug}/inbox/{number}", READ, inbox::show)
+        .get("/c/{slug}/inbox/{number}/messages", READ, inbox::messages)
+        .post("/c/{slug}/inbox/{number}/reply", REPLY, inbox::reply)
+        .post("/c/{slug}/inbox/{number}/status", MOVE, inbox::change_status)
+        .get("/c/{slug}/files/{message}", READ, files::fetch)
+        .get("/c/{slug}/live", READ, live::open)
+        .get("/c/{slug}/team", SEE_TEAM, team::show)
+        .post("/c/{slug}/team/invite", INVITE, team::invite)
+        .finish()
+}
+
+/// What machines ask for: no visitor, no session, no form.
+pub fn machines() -> Router<App> {
+    Router::new()
+        .route("/telegram/{hook_id}", post(webhook::take))
+        .route("/static/{*path}", get(statics::serve))
+        .route("/healthz", get(health::healthz))
+        .route("/livez", get(health::livez))
+        .fallback(health::nothing_here)
+}
+
+/// Goes on to another page after a form. A page that sent the form through htmx follows as well.
+fn go(to: &str) -> Response {
+    Redirect::to(to).into_response()
+}
+
+/// Goes on, and has the next page say what was done; `position` makes it wait until that shows.
+fn go_with(to: &str, notice: meydan_web::Notice, position: i64) -> Response {
+    go(&format!("{to}?notice={}&at={position}", notice.code()))
+}
+
+
+/// The position that a page must show, from its address.
+#[derive(Debug, Default, serde::Deserialize)]
+struct At {
+    #[serde(default)]
+    at: i64,
+}

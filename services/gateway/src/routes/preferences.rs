@@ -1,0 +1,61 @@
+//! `/preferences`: language and colours, kept in the browser.
+
+use axum::{Form, extract::State, response::Response};
+use meydan_web::{Locale, Theme};
+use serde::Deserialize;
+use time::Duration;
+
+use super::go;
+use crate::{
+    app::App,
+    cookies::{self, Kind},
+};
+
+/// How long a choice is remembered.
+const REMEMBERED: Duration = Duration::days(365);
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default)]
+    locale: String,
+    #[serde(default)]
+    theme: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+pub(super) async fn submit(State(app): State<App>, Form(choice): Form<Choice>) -> Response {
+    let mut response = go(local(&choice.return_to));
+    let headers = response.headers_mut();
+    if let Some(locale) = Locale::from_code(&choice.locale) {
+        let cookie = cookies::set(Kind::Locale, locale.code(), Some(REMEMBERED), app.secure);
+        headers.append(axum::http::header::SET_COOKIE, cookie);
+    }
+    if let Some(theme) = Theme::from_code(&choice.theme) {
+        let cookie = cookies::set(Kind::Theme, theme.code(), Some(REMEMBERED), app.secure);
+        headers.append(axum::http::header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A path of our own; anything else leads to the entrance.
+pub(super) fn local(path: &str) -> &str {
+    let ours = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains('\\')
+        && path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if ours { path } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn nobody_is_sent_to_another_site() {
+        assert_eq!(local("/c/tehran/inbox?status=new"), "/c/tehran/inbox?status=new");
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "", "/a b"] {
+            assert_eq!(local(elsewhere), "/");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `/c/{slug}/team`: who works for a campaign.
+
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse, Response},
+};
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{self as pb, InviteMemberRequest, ListMembersRequest},
+};
+use meydan_web::{
+    Nav, Problem, Problems,
+    pages::team::{Role, TeamPage},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    At,
+    admin::{command, link},
+};
+use crate::{app::App, failure, session::Visit, views};
+
+#[derive(Default, Deserialize)]
+pub(super) struct Invited {
+    #[serde(default)]
+    command_id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    role: String,
+}
+
+/// What the page says besides the members.
+#[derive(Default)]
+struct About {
+    at: i64,
+    form: Invited,
+    problems: Problems,
+    link: Option<String>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Query(At { at }): Query<At>,
+) -> Response {
+    page(&app, &visit, About { at, ..About::default() }).await
+}
+
+async fn page(app: &App, visit: &Visit, about: About) -> Response {
+    let request = app.identity.ask(&visit.caller(), ListMembersRequest { min_position: about.at });
+    let members = match app.members().list_members(request).await.map_err(Failure::from) {
+        Ok(answer) => answer.into_inner().members,
+        Err(failure) => return failure::of_call(app, visit, &failure),
+    };
+    let ok = about.problems.is_empty();
+    let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = TeamPage {
+        shell: visit.shell(app, Nav::Team),
+        slug: visit.slug(),
+        members: members.into_iter().map(views::campaign::member).collect(),
+        may_invite: visit.may("identity:member.invite"),
+        name: about.form.name,
+        email: about.form.email,
+        role: Role::from_code(&about.form.role).unwrap_or_default(),
+        problems: about.problems,
+        invitation_link: about.link,
+        command_id: Uuid::now_v7().to_string(),
+    };
+    (status, Html(page.render())).into_response()
+}
+
+pub(super) async fn invite(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Form(form): Form<Invited>,
+) -> Response {
+    let role = match Role::from_code(&form.role) {
+        Some(Role::Owner) => pb::Role::Owner,
+        Some(Role::Staff) => pb::Role::Staff,
+        None => pb::Role::Unspecified,
+    };
+    let message = InviteMemberRequest {
+        email: form.email.clone(),
+        display_name: form.name.clone(),
+        role: role.into(),
+    };
+    let request = app.identity.command(&visit.caller(), command(&form.command_id), message);
+    let about = match app.members().invite_member(request).await.map_err(Failure::from) {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            let token = Some(answer.invitation_token).filter(|token| !token.is_empty());
+            let link = token.map(|token| link(&app, &headers, &token));
+            About { at: answer.position, link, ..About::default() }
+        }
+        Err(Failure::Malformed(violations)) => {
+            let ours = violations.into_iter().map(|(field, said)| {
+                (if field == "display_name" { "name".to_owned() } else { field }, said)
+            });
+            let ours: Vec<_> = ours.collect();
+            let problems = views::problems(&["name", "email", "role"], &ours);
+            About { form, problems, ..About::default() }
+        }
+        Err(Failure::Refused(_)) => {
+            let problems = Problems::none().and("email", Problem::AlreadyMember);
+            About { form, problems, ..About::default() }
+        }
+        Err(failure) => return failure::of_call(&app, &visit, &failure),
+    };
+    page(&app, &visit, about).await
+}

@@ -1,0 +1,125 @@
+//! `/welcome/{token}`: the one-time link with which an account begins.
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse, Response},
+};
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{AcceptInvitationRequest, GetInvitationRequest, GetInvitationResponse},
+};
+use meydan_web::{
+    Nav, Problem, Problems,
+    pages::entry::{Invitation, LinkExpiredPage, WelcomePage},
+};
+use serde::Deserialize;
+
+use super::login::{enter, user_agent, with_form_cookie};
+use crate::{app::App, failure, session::Visit, views};
+
+const FIELDS: &[&str] = &["email", "display_name", "password"];
+
+#[derive(Default, Deserialize)]
+pub(super) struct Beginning {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    password_again: String,
+}
+
+async fn invitation(app: &App, token: &str) -> Result<GetInvitationResponse, Failure> {
+    let caller = Caller::service(crate::NAME, None);
+    let request = app.identity.ask(&caller, GetInvitationRequest { token: token.to_owned() });
+    let answer = app.sessions_client().get_invitation(request).await;
+    answer.map(tonic::Response::into_inner).map_err(Failure::from)
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(token): Path<String>,
+) -> Response {
+    match invitation(&app, &token).await {
+        Ok(found) => page(&app, &visit, token, found, (Beginning::default(), Problems::none())),
+        Err(failure) => expired(&app, &visit, &failure),
+    }
+}
+
+fn expired(app: &App, visit: &Visit, failure: &Failure) -> Response {
+    match failure {
+        Failure::NotFound | Failure::Refused(_) | Failure::Malformed(_) => {
+            let page = LinkExpiredPage { shell: visit.shell(app, Nav::None) };
+            with_form_cookie(app, visit, (StatusCode::NOT_FOUND, Html(page.render())).into_response())
+        }
+        other => failure::of_call(app, visit, other),
+    }
+}
+
+fn page(
+    app: &App,
+    visit: &Visit,
+    token: String,
+    found: GetInvitationResponse,
+    (form, problems): (Beginning, Problems),
+) -> Response {
+    let invitation = if found.email.is_empty() {
+        Invitation::FirstAdmin
+    } else {
+        Invitation::Known {
+            name: found.display_name,
+            email: found.email,
+            candidate: Some(found.candidate_name).filter(|name| !name.is_empty()),
+        }
+    };
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = WelcomePage {
+        shell: visit.shell(app, Nav::None),
+        token,
+        invitation,
+        display_name: form.display_name,
+        email: form.email,
+        problems,
+    };
+    with_form_cookie(app, visit, (status, Html(page.render())).into_response())
+}
+
+pub(super) async fn submit(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+    Form(form): Form<Beginning>,
+) -> Response {
+    let found = match invitation(&app, &token).await {
+        Ok(found) => found,
+        Err(failure) => return expired(&app, &visit, &failure),
+    };
+    if form.password != form.password_again {
+        let problems = Problems::none().and("password_again", Problem::PasswordsDiffer);
+        return page(&app, &visit, token, found, (form, problems));
+    }
+    let message = AcceptInvitationRequest {
+        token: token.clone(),
+        email: form.email.clone(),
+        display_name: form.display_name.clone(),
+        password: form.password.clone(),
+        address: visit.address.clone(),
+        user_agent: user_agent(&headers),
+    };
+    let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
+    match app.sessions_client().accept_invitation(request).await.map_err(Failure::from) {
+        Ok(answer) => enter(&app, &answer.get_ref().session_token, "/"),
+        Err(Failure::Malformed(violations)) => {
+            let problems = views::problems(FIELDS, &violations);
+            page(&app, &visit, token, found, (form, problems))
+        }
+        Err(failure) => expired(&app, &visit, &failure),
+    }
+}

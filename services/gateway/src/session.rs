@@ -1,0 +1,207 @@
+//! Who visits. The session's token is known to the browser alone; identity says whose it is.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+use hmac::digest::Digest;
+use meydan_rpc::{
+    caller::{Caller, Who},
+    outcome::Failure,
+    pb::identity::{AuthenticateRequest, AuthenticateResponse, CampaignStatus},
+};
+use meydan_web::{CampaignLink, Locale, Nav, Notice, Shell, Theme, Viewer};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    cookies::{self, Kind},
+    csrf,
+};
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Their account.
+    pub account: Uuid,
+    /// This session of theirs.
+    pub session: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+    /// Platform staff.
+    pub admin: bool,
+    /// Their campaigns.
+    pub memberships: Vec<Membership>,
+}
+
+/// A place in a campaign.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// The campaign.
+    pub campaign: Uuid,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its candidate.
+    pub candidate: String,
+    /// What they may do there.
+    pub permissions: Vec<String>,
+    /// Whether the campaign runs.
+    pub active: bool,
+}
+
+/// A visit: who, in what language, within which campaign.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// Who, when logged in.
+    pub visitor: Option<Visitor>,
+    /// The campaign of the address.
+    pub membership: Option<Membership>,
+    /// Language.
+    pub locale: Locale,
+    /// Colours.
+    pub theme: Theme,
+    /// What tokens of forms are made from: the session's or the pre-session's cookie.
+    pub cookie: String,
+    /// Whether the pre-session's cookie has to be set.
+    pub fresh: bool,
+    /// Path and query.
+    pub path: String,
+    /// The network address.
+    pub address: String,
+}
+
+impl Visit {
+    /// A token for a form.
+    #[must_use]
+    pub fn csrf(&self) -> String {
+        csrf::token(&self.cookie)
+    }
+
+    /// Who calls other services on this visit.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        let Some(visitor) = &self.visitor else { return Caller::service(crate::NAME, None) };
+        let membership = self.membership.as_ref();
+        Caller {
+            who: Who::Account {
+                id: visitor.account,
+                session: visitor.session,
+                admin: visitor.admin,
+            },
+            campaign: membership.map(|membership| membership.campaign),
+            permissions: membership.map(|place| place.permissions.clone()).unwrap_or_default(),
+            address: Some(self.address.clone()),
+        }
+    }
+
+    /// The campaign's name in addresses; empty outside campaigns.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        self.membership.as_ref().map(|membership| membership.slug.clone()).unwrap_or_default()
+    }
+
+    /// Whether the visitor may do `permission` in the campaign of the address.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        self.membership
+            .as_ref()
+            .is_some_and(|place| place.permissions.iter().any(|granted| granted == permission))
+    }
+
+    /// What every page of this visit shares.
+    #[must_use]
+    pub fn shell(&self, app: &App, active: Nav) -> Shell {
+        let link = |place: &Membership| CampaignLink {
+            slug: place.slug.clone(),
+            name: place.candidate.clone(),
+        };
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let notice = form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "notice")
+            .and_then(|(_, code)| Notice::from_code(&code));
+        Shell {
+            locale: self.locale,
+            theme: self.theme,
+            zone: app.zone.clone(),
+            csrf: self.csrf(),
+            viewer: self.visitor.as_ref().map(|visitor| Viewer {
+                name: visitor.name.clone(),
+                is_admin: visitor.admin,
+                campaigns: visitor.memberships.iter().map(link).collect(),
+            }),
+            campaign: self.membership.as_ref().map(link),
+            active,
+            unread: 0,
+            now: app.clock.now(),
+            notice,
+            demo: app.demo,
+            path: self.path.clone(),
+        }
+    }
+}
+
+/// The visit that the guard of the route has prepared.
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = axum::http::StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let visit = parts.extensions.get::<Self>().cloned();
+        visit.ok_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// Whom a request's session belongs to; `None` when it has none, or it has ended.
+///
+/// # Errors
+///
+/// When identity cannot be asked.
+pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, Failure> {
+    let Some(token) = cookies::get(headers, Kind::Session, app.secure) else { return Ok(None) };
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    if let Some(visitor) = app.sessions.get(&hash).await {
+        return Ok(Some(visitor));
+    }
+    let caller = Caller::service(crate::NAME, None);
+    let request = app.identity.ask(&caller, AuthenticateRequest { session_token: token });
+    match app.sessions_client().authenticate(request).await.map_err(Failure::from) {
+        Ok(answer) => {
+            let visitor = read(answer.into_inner()).ok_or(Failure::Broken)?;
+            app.sessions.insert(hash, visitor.clone()).await;
+            Ok(Some(visitor))
+        }
+        Err(Failure::NotFound) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Forgets what identity said of a session.
+pub async fn forget(app: &App, headers: &HeaderMap) {
+    if let Some(token) = cookies::get(headers, Kind::Session, app.secure) {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        app.sessions.invalidate(&hash).await;
+    }
+}
+
+fn read(answer: AuthenticateResponse) -> Option<Visitor> {
+    let active = i32::from(CampaignStatus::Active);
+    let memberships = answer.memberships.into_iter().map(|place| {
+        Some(Membership {
+            campaign: Uuid::try_parse(&place.campaign_id).ok()?,
+            slug: place.slug,
+            candidate: place.candidate_name,
+            permissions: place.permissions,
+            active: place.status == active,
+        })
+    });
+    Some(Visitor {
+        account: Uuid::try_parse(&answer.account_id).ok()?,
+        session: Uuid::try_parse(&answer.session_id).ok()?,
+        name: answer.display_name,
+        email: answer.email,
+        admin: answer.is_admin,
+        memberships: memberships.collect::<Option<_>>()?,
+    })
+}

@@ -1,0 +1,135 @@
+// Live updates. The server says "something changed in this conversation"; the parts of the page
+// that are marked `data-live` are then fetched again, at most once a second, and announced.
+const numbers = new Intl.NumberFormat(document.documentElement.lang);
+const source = () => document.querySelector('[data-live-source]');
+
+let paused = false;
+let held = 0;
+let timer = null;
+let last = 0;
+let changed = new Set();
+
+const fill = (template, count) => template.replace('{n}', numbers.format(count));
+
+function say(state) {
+  const live = source();
+  if (!live) return;
+  const text = live.querySelector('[data-live-text]');
+  live.dataset.state = state;
+  text.textContent = held > 0 && paused ? fill(live.dataset.held, held) : text.dataset[state];
+}
+
+/** What is on the page now: waiting conversations with their last moment, incoming messages. */
+function picture() {
+  const rows = new Map();
+  for (const row of document.querySelectorAll('[data-ticket][data-waiting]')) rows.set(row.dataset.ticket, row.dataset.at);
+  const open = document.getElementById('messages')?.dataset.open;
+  const messages = new Set([...document.querySelectorAll('#messages [data-incoming]')].map((bubble) => bubble.id));
+  return { rows, open, messages };
+}
+
+function news(before, after) {
+  let count = 0;
+  if (before.open === after.open) for (const id of after.messages) if (!before.messages.has(id)) count += 1;
+  for (const [ticket, at] of after.rows) {
+    if (ticket !== after.open && before.rows.get(ticket) !== at) count += 1;
+  }
+  return count;
+}
+
+function nearEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+}
+
+function showUnread() {
+  const known = document.querySelector('[data-unread-source]')?.dataset.unreadSource
+    ?? document.querySelector('[data-unread-count]')?.dataset.unreadCount;
+  if (known === undefined) return;
+  for (const badge of document.querySelectorAll('[data-unread]')) {
+    badge.hidden = known === '0';
+    (badge.querySelector('[data-unread-number]') ?? badge).textContent = numbers.format(Number(known));
+  }
+}
+
+async function refresh() {
+  timer = null;
+  last = Date.now();
+  const tickets = changed;
+  changed = new Set();
+  const before = picture();
+  const log = document.getElementById('messages');
+  const stick = log && nearEnd(log);
+  const parts = [...document.querySelectorAll('[data-live]')]
+    .filter((part) => part.id !== 'messages' || tickets.has('*') || tickets.has(part.dataset.open));
+  let waiting = parts.length;
+  if (!waiting) return;
+  const done = (event) => {
+    if (!parts.includes(event.detail?.ctx?.sourceElement) && !parts.some((part) => part.id === event.target?.id)) return;
+    waiting -= 1;
+    if (waiting > 0) return;
+    document.removeEventListener('htmx:finally:request', done);
+    showUnread();
+    const now = document.getElementById('messages');
+    if (now && stick) now.scrollTop = now.scrollHeight;
+    const count = news(before, picture());
+    const live = source();
+    if (count > 0 && live) {
+      live.querySelector('[data-live-region]').textContent = count === 1 ? live.dataset.one : fill(live.dataset.many, count);
+    }
+  };
+  document.addEventListener('htmx:finally:request', done);
+  for (const part of parts) part.dispatchEvent(new CustomEvent('meydan:refresh'));
+}
+
+function soon(ticket) {
+  changed.add(ticket);
+  if (paused) {
+    held += 1;
+    say('off');
+    return;
+  }
+  // The first change shows at once, the following ones once a second.
+  timer ??= setTimeout(refresh, Math.max(0, last + 1000 - Date.now()));
+}
+
+function toggle(button) {
+  paused = !paused;
+  button.setAttribute('aria-pressed', String(paused));
+  button.title = paused ? button.dataset.resume : button.dataset.pause;
+  if (!paused) {
+    held = 0;
+    if (changed.size) soon([...changed][0]);
+  }
+  say(paused ? 'off' : 'on');
+}
+
+function prepare() {
+  const button = document.querySelector('[data-live-toggle]');
+  if (button) button.hidden = false;
+}
+
+export function startLive() {
+  prepare();
+  const log = document.getElementById('messages');
+  if (log) log.scrollTop = log.scrollHeight;
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-live-toggle]');
+    if (button) toggle(button);
+  });
+  document.addEventListener('ticket', (event) => {
+    try {
+      soon(JSON.parse(event.detail.data).ticket ?? '*');
+    } catch {
+      soon('*');
+    }
+  });
+  document.addEventListener('htmx:sse:error', () => say(paused ? 'off' : 'lost'));
+  let connected = 0;
+  document.addEventListener('htmx:sse:after:connection', () => {
+    say(paused ? 'off' : 'on');
+    // After a gap the page may have missed something that the server no longer repeats.
+    if (connected > 0) soon('*');
+    connected += 1;
+  });
+  document.addEventListener('htmx:after:swap', prepare);
+}

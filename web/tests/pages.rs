@@ -1,0 +1,150 @@
+//! What holds for every page, whatever it shows.
+
+use std::collections::BTreeSet;
+
+use meydan_web::{
+    Locale, Notice, Theme,
+    assets::{asset, content_security_policy},
+    pages::inbox::Filter,
+    samples::{self, Sample},
+};
+
+fn every_sample() -> Vec<(Locale, Sample)> {
+    Locale::ALL
+        .into_iter()
+        .flat_map(|locale| {
+            samples::all(locale, Theme::Auto).into_iter().map(move |sample| (locale, sample))
+        })
+        .collect()
+}
+
+fn pages() -> Vec<(Locale, Sample)> {
+    let is_page = |sample: &Sample| !sample.name.starts_with("fragment-");
+    every_sample().into_iter().filter(|(_, sample)| is_page(sample)).collect()
+}
+
+#[test]
+fn every_page_says_its_language_direction_and_theme() {
+    for (locale, page) in pages() {
+        let begin = format!(
+            "<html lang=\"{}\" dir=\"{}\" data-bs-theme=\"auto\"",
+            locale.code(),
+            locale.direction()
+        );
+        assert!(page.html.contains(&begin), "{}", page.name);
+        assert!(
+            page.html.contains("<title>") && page.html.contains("id=\"main\""),
+            "{}",
+            page.name
+        );
+    }
+}
+
+#[test]
+fn every_page_has_one_heading_of_the_first_level() {
+    for (_, page) in pages() {
+        assert_eq!(page.html.matches("<h1").count(), 1, "{}", page.name);
+    }
+}
+
+#[test]
+fn nothing_in_a_page_needs_inline_script_or_style() {
+    for (_, sample) in every_sample() {
+        let html = &sample.html;
+        for word in [" style=", " hx-on", "javascript:", "js:", " onclick=", " onsubmit="] {
+            assert!(!html.contains(word), "{} has `{word}`", sample.name);
+        }
+        for script in html.split("<script").skip(1) {
+            assert!(script.starts_with(" src="), "{} has an inline script", sample.name);
+        }
+        for trigger in html.split("hx-trigger=\"").skip(1) {
+            let value = trigger.split('"').next().unwrap_or_default();
+            assert!(!value.contains('['), "{} filters a trigger", sample.name);
+        }
+    }
+}
+
+#[test]
+fn every_form_that_posts_carries_the_token() {
+    for (_, sample) in every_sample() {
+        for form in sample.html.split("<form").skip(1) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            let posts = form.contains("method=\"post\"");
+            assert_eq!(posts, form.contains("name=\"csrf\""), "{}: {form}", sample.name);
+        }
+    }
+}
+
+#[test]
+fn identifiers_are_unique_in_a_page() {
+    for (_, page) in pages() {
+        let mut seen = BTreeSet::new();
+        for piece in page.html.split(" id=\"").skip(1) {
+            let id = piece.split('"').next().unwrap_or_default();
+            assert!(seen.insert(id.to_owned()), "{} has two `{id}`", page.name);
+        }
+    }
+}
+
+#[test]
+fn persian_pages_show_persian_digits() {
+    let samples = samples::all(Locale::Fa, Theme::Light);
+    let home = samples.iter().find(|sample| sample.name == "home").expect("home is a sample");
+    for words in ["شنبه ۳۰ آبان ۱۴۰۵", "۱٬۲۸۴", "\u{2068}۵\u{2069} دقیقه پیش", "۱۹۱۲"]
+    {
+        assert!(home.html.contains(words), "home lacks `{words}`");
+    }
+}
+
+#[test]
+fn what_a_citizen_writes_is_shown_as_text() {
+    let shown = samples::all(Locale::Fa, Theme::Light)
+        .into_iter()
+        .find(|sample| sample.name == "conversation-hostile")
+        .expect("a hostile conversation is a sample");
+    assert!(!shown.html.contains("<script>alert"));
+    assert!(!shown.html.contains("<img src=x"));
+    assert!(shown.html.contains("script&#62;alert"));
+}
+
+#[test]
+fn an_erased_conversation_offers_no_answer_and_no_name() {
+    let erased = samples::all(Locale::En, Theme::Light)
+        .into_iter()
+        .find(|sample| sample.name == "conversation-erased")
+        .expect("an erased conversation is a sample");
+    assert!(erased.html.contains("[erased]"));
+    assert!(!erased.html.contains("<textarea"));
+}
+
+#[test]
+fn a_failed_answer_says_why() {
+    let failed = samples::all(Locale::En, Theme::Light)
+        .into_iter()
+        .find(|sample| sample.name == "conversation-blocked")
+        .expect("a blocked citizen is a sample");
+    for words in ["not delivered", "The citizen has blocked the bot.", "outcome unknown"] {
+        assert!(failed.html.contains(words), "lacks `{words}`");
+    }
+}
+
+#[test]
+fn codes_lead_back_to_what_they_name() {
+    for notice in Notice::ALL {
+        assert_eq!(Notice::from_code(notice.code()), Some(notice));
+    }
+    for filter in Filter::ALL {
+        assert_eq!(Filter::from_code(filter.code()), Some(filter));
+    }
+    for theme in Theme::ALL {
+        assert_eq!(Theme::from_code(theme.code()), Some(theme));
+    }
+}
+
+#[test]
+fn the_policy_forbids_inline_scripts_and_eval() {
+    let policy = content_security_policy();
+    assert!(policy.contains("script-src 'self';"));
+    assert!(!policy.contains("unsafe"));
+    assert!(asset("app.js").starts_with("/static/app"));
+}

@@ -28,7 +28,8 @@ static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let mut hashes: Vec<_> = MANIFEST.inline_sha256.values().collect();
     hashes.sort();
-    let styles: String = hashes.iter().map(|hash| format!(" 'sha256-{hash}'")).collect();
+    let styles: Vec<_> = hashes.iter().map(|hash| format!(" 'sha256-{hash}'")).collect();
+    let styles = styles.concat();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'{styles}; \
          img-src 'self' data:; media-src 'self'; font-src 'self'; connect-src 'self'; \
@@ -104,8 +105,9 @@ pub fn lookup(path: &str, accept_encoding: &str) -> Option<Asset> {
         .filter(|(_, encoding)| accepts(accept_encoding, encoding))
         .find_map(|(end, encoding)| Some((Dist::get(&format!("{path}.{end}"))?, Some(encoding))))
         .or_else(|| Some((Dist::get(path)?, None)))?;
-    let hash: String =
-        file.metadata.sha256_hash()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let hash: Vec<_> =
+        file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.concat();
     let guess = mime_guess::from_path(path).first_or_octet_stream();
     let charset = if guess.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
     Some(Asset {

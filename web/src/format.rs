@@ -8,10 +8,13 @@ use std::{cell::OnceCell, fmt::Write as _};
 use icu::{
     calendar::{Date, Iso},
     datetime::{DateTimeFormatter, fieldsets},
-    decimal::{DecimalFormatter, input::Decimal},
+    decimal::{DecimalFormatter, input::Decimal, options::DecimalFormatterOptions},
     locale::{Locale as IcuLocale, locale},
 };
-use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{
+    Timestamp, Zoned, civil,
+    tz::{Offset, TimeZone},
+};
 use time::OffsetDateTime;
 
 use crate::locale::Locale;
@@ -30,8 +33,10 @@ impl Zone {
     /// The zone of an IANA name; an unknown name gives Iran's offset (+03:30, no summer time).
     #[must_use]
     pub fn named(name: &str) -> Self {
-        let tehran = jiff::tz::Offset::from_seconds(12_600).expect("an offset of hours fits");
-        Self(TimeZone::get(name).unwrap_or_else(|_| TimeZone::fixed(tehran)))
+        const TEHRAN: Offset = Offset::constant(3);
+        let half_past = TEHRAN.checked_add(jiff::SignedDuration::from_mins(30));
+        let fallback = || TimeZone::fixed(half_past.unwrap_or(TEHRAN));
+        Self(TimeZone::get(name).unwrap_or_else(|_| fallback()))
     }
 
     fn at(&self, at: OffsetDateTime) -> Zoned {
@@ -65,16 +70,16 @@ struct Formatters {
 }
 
 impl Formatters {
-    fn new(locale: IcuLocale) -> Self {
+    fn new(locale: &IcuLocale) -> Self {
         let built_in = "the locale data is built in";
         Self {
-            decimal: DecimalFormatter::try_new((&locale).into(), Default::default())
+            decimal: DecimalFormatter::try_new(locale.into(), DecimalFormatterOptions::default())
                 .expect(built_in),
-            day_month: DateTimeFormatter::try_new((&locale).into(), fieldsets::MD::long())
+            day_month: DateTimeFormatter::try_new(locale.into(), fieldsets::MD::long())
                 .expect(built_in),
-            full: DateTimeFormatter::try_new((&locale).into(), fieldsets::YMD::long())
+            full: DateTimeFormatter::try_new(locale.into(), fieldsets::YMD::long())
                 .expect(built_in),
-            weekday: DateTimeFormatter::try_new((&locale).into(), fieldsets::YMDE::long())
+            weekday: DateTimeFormatter::try_new(locale.into(), fieldsets::YMDE::long())
                 .expect(built_in),
         }
     }
@@ -87,9 +92,10 @@ thread_local! {
 
 fn with<T>(locale: Locale, tell: impl FnOnce(&Formatters) -> T) -> T {
     match locale {
-        Locale::Fa => FA
-            .with(|cell| tell(cell.get_or_init(|| Formatters::new(locale!("fa-IR-u-ca-persian"))))),
-        Locale::En => EN.with(|cell| tell(cell.get_or_init(|| Formatters::new(locale!("en-GB"))))),
+        Locale::Fa => FA.with(|cell| {
+            tell(cell.get_or_init(|| Formatters::new(&locale!("fa-IR-u-ca-persian"))))
+        }),
+        Locale::En => EN.with(|cell| tell(cell.get_or_init(|| Formatters::new(&locale!("en-GB"))))),
     }
 }
 

@@ -74,7 +74,10 @@ async function refresh() {
     const count = news(before, picture());
     const live = source();
     if (count > 0 && live) {
-      live.querySelector('[data-live-region]').textContent = count === 1 ? live.dataset.one : fill(live.dataset.many, count);
+      const region = live.querySelector('[data-live-region]');
+      // Emptied first, so that the same words twice are read twice.
+      region.textContent = '';
+      setTimeout(() => { region.textContent = count === 1 ? live.dataset.one : fill(live.dataset.many, count); }, 50);
     }
   };
   document.addEventListener('htmx:finally:request', done);
@@ -118,7 +121,7 @@ export function startLive() {
   });
   document.addEventListener('ticket', (event) => {
     try {
-      soon(JSON.parse(event.detail.data).ticket ?? '*');
+      soon(String(JSON.parse(event.detail.data).ticket ?? '*'));
     } catch {
       soon('*');
     }

@@ -167,8 +167,8 @@ impl Shell {
 
     /// The text of a key with one named piece of text.
     #[must_use]
-    pub fn s(&self, key: &str, name: &'static str, value: &str) -> String {
-        self.with(key, &[(name, FluentValue::from(value))])
+    pub fn s(&self, key: &str, name: &'static str, value: impl AsRef<str>) -> String {
+        self.with(key, &[(name, FluentValue::from(value.as_ref()))])
     }
 
     pub(crate) fn with(&self, key: &str, pieces: &[(&'static str, FluentValue<'_>)]) -> String {
@@ -277,7 +277,7 @@ impl Shell {
         };
         let rounded = format!("{}.{}", tenths / 10, tenths % 10);
         let number = rounded.parse().unwrap_or_default();
-        self.s(key, "number", &format::decimal(self.locale, number))
+        self.s(key, "number", format::decimal(self.locale, number))
     }
 
     /// The length of a recording in minutes and seconds.
@@ -294,7 +294,7 @@ impl Shell {
     pub fn icon(&self, name: &str) -> Safe<String> {
         let sprite = assets::asset("icons.svg");
         Safe(format!(
-            r##"<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{sprite}#{name}"/></svg>"##
+            r#"<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{sprite}#{name}"/></svg>"#
         ))
     }
 

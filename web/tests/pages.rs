@@ -108,6 +108,25 @@ fn what_a_citizen_writes_is_shown_as_text() {
 }
 
 #[test]
+fn a_name_cannot_turn_the_text_around() {
+    let shown = samples::all(Locale::En, Theme::Light)
+        .into_iter()
+        .find(|sample| sample.name == "conversation-hostile")
+        .expect("a hostile conversation is a sample");
+    let names = shown.html.split("class=\"bubble-text\"").next().unwrap_or_default();
+    assert!(names.contains("Robert") && !names.contains('\u{202e}'));
+}
+
+#[test]
+fn fields_show_what_was_typed_and_nothing_else() {
+    let samples = samples::all(Locale::En, Theme::Light);
+    let html = |name| &samples.iter().find(|sample| sample.name == name).expect("a sample").html;
+    assert!(html("team").contains("name=\"name\" type=\"text\" value=\"\""));
+    assert!(html("team-refused").contains("name=\"name\" type=\"text\" value=\"سعید نوری\""));
+    assert!(html("home-empty").contains(">0<"));
+}
+
+#[test]
 fn an_erased_conversation_offers_no_answer_and_no_name() {
     let erased = samples::all(Locale::En, Theme::Light)
         .into_iter()

@@ -36,7 +36,7 @@ pub const KEYS: &[Key] = &[
     key(
         "nats-url",
         "",
-        "A NATS 2.12 or newer that runs already, with JetStream: nats://token@host:4222. Without it, a local one is started.",
+        "A NATS 2.12 or newer that runs already, with JetStream: nats://user:password@host:4222. Without it, a local one is started.",
     ),
     key("telegram-api-url", "https://api.telegram.org", "Where the Bot API is: Telegram's, or a server of your own."),
     key("telegram-proxy", "", "Through which proxy Telegram is reached: http://…, socks5://…."),

@@ -1,3 +1,5 @@
 //! meydan-testkit.
 
+pub mod process;
+pub mod servers;
 pub mod telegram;

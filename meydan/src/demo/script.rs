@@ -21,72 +21,72 @@ use self::{library::Library, random::Random};
 
 /// What a demonstration shows.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// In the order in which they are created.
-    pub campaigns: Vec<DemoCampaign>,
+    pub(crate) campaigns: Vec<DemoCampaign>,
 }
 
 /// One campaign with its team and its citizens.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DemoCampaign {
+pub(crate) struct DemoCampaign {
     /// Its name in addresses.
-    pub slug: String,
+    pub(crate) slug: String,
     /// Full name of the candidate. Invented, like every name here.
-    pub candidate_name: String,
+    pub(crate) candidate_name: String,
     /// What the candidate stands for.
-    pub office: String,
+    pub(crate) office: String,
     /// Where.
-    pub constituency: String,
+    pub(crate) constituency: String,
     /// The owner first.
-    pub members: Vec<DemoMember>,
+    pub(crate) members: Vec<DemoMember>,
     /// Who writes.
-    pub citizens: Vec<DemoCitizen>,
+    pub(crate) citizens: Vec<DemoCitizen>,
     /// In the order in which they were opened.
-    pub tickets: Vec<DemoTicket>,
+    pub(crate) tickets: Vec<DemoTicket>,
 }
 
 /// A person of the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoMember {
+pub(crate) struct DemoMember {
     /// What they are called.
-    pub name: String,
+    pub(crate) name: String,
     /// An address under `.example`, which nobody can own.
-    pub email: String,
+    pub(crate) email: String,
     /// `owner` or `staff`.
-    pub role: String,
+    pub(crate) role: String,
 }
 
 /// A person who writes to the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemoCitizen {
+pub(crate) struct DemoCitizen {
     /// Far above the numbers that Telegram has given out.
-    pub user_id: i64,
+    pub(crate) user_id: i64,
     /// As their messenger shows it, which may be no name at all.
-    pub first_name: String,
+    pub(crate) first_name: String,
     /// Likewise.
-    pub last_name: Option<String>,
+    pub(crate) last_name: Option<String>,
     /// Without `@`.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Of their app, such as `fa`.
-    pub language: Option<String>,
+    pub(crate) language: Option<String>,
     /// Shared by themselves, with the country's code.
-    pub phone: Option<String>,
+    pub(crate) phone: Option<String>,
     /// The payload of the link that brought them.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 /// A conversation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DemoTicket {
+pub(crate) struct DemoTicket {
     /// Index of the citizen in the campaign.
-    pub citizen: usize,
+    pub(crate) citizen: usize,
     /// In strictly rising time; the first is the citizen's.
-    pub steps: Vec<DemoStep>,
+    pub(crate) steps: Vec<DemoStep>,
 }
 
 /// Something that happens in a conversation. `member` is an index in the campaign.
 #[derive(Debug, Clone, PartialEq)]
-pub enum DemoStep {
+pub(crate) enum DemoStep {
     /// The citizen writes. A `text` beside other content is its caption.
     Citizen {
         /// When.
@@ -130,7 +130,7 @@ pub enum DemoStep {
 impl DemoStep {
     /// When it happens.
     #[must_use]
-    pub const fn at(&self) -> OffsetDateTime {
+    pub(crate) const fn at(&self) -> OffsetDateTime {
         match self {
             Self::Citizen { at, .. }
             | Self::Answer { at, .. }
@@ -142,7 +142,7 @@ impl DemoStep {
 
 /// The kind of a citizen's message. There are no files behind it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum DemoContent {
+pub(crate) enum DemoContent {
     /// Only text.
     Text,
     /// One picture.
@@ -192,7 +192,7 @@ pub enum DemoContent {
 
 /// What became of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DemoDelivery {
+pub(crate) enum DemoDelivery {
     /// It arrived.
     Sent,
     /// It did not. Nothing is answered to that citizen afterwards.
@@ -201,14 +201,14 @@ pub enum DemoDelivery {
 
 /// Why an answer did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DemoFailure {
+pub(crate) enum DemoFailure {
     /// The citizen has blocked the bot.
     Blocked,
 }
 
 /// Writes the script of the 30 days before `now`.
 #[must_use]
-pub fn script(seed: u64, now: OffsetDateTime) -> Demo {
+pub(crate) fn script(seed: u64, now: OffsetDateTime) -> Demo {
     let library = Library::load();
     let mut random = Random::new(seed);
     let campaigns = (library.campaigns.iter().enumerate())

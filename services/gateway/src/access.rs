@@ -153,7 +153,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
     let mut visit = visit(app, &parts, client).await;
     if let Err(seconds) = app.limits.count(access.rate, client, app.clock.now()) {
         let mut response = failure::page(app, &visit, Shown::TooManyRequests);
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
         return Err(response);
     }
     if access.need != Need::Nobody || parts.headers.contains_key(header::COOKIE) {

@@ -167,12 +167,12 @@ impl FiguresFragment {
     fn unanswered(&self) -> Kpi {
         let label = self.shell.t("kpi-unanswered");
         Kpi {
-            value: self.shell.count(&self.figures.unanswered),
+            value: self.shell.count(self.figures.unanswered),
             unit: String::new(),
             href: self.href(Filter::Unanswered),
             icon: "message-question",
             note: match self.figures.oldest_waiting {
-                Some(oldest) => self.shell.s("kpi-oldest", "ago", &self.shell.ago_text(oldest)),
+                Some(oldest) => self.shell.s("kpi-oldest", "ago", self.shell.ago_text(oldest)),
                 None => self.shell.t("kpi-none-waiting"),
             },
             trend: None,
@@ -207,7 +207,7 @@ impl FiguresFragment {
         let (week, _) = weeks(&days);
         let more = (week > 0.0).then(|| Trend::more(&self.shell, week));
         Kpi {
-            value: self.shell.count(&self.figures.citizens),
+            value: self.shell.count(self.figures.citizens),
             unit: String::new(),
             href: self.href(Filter::All),
             icon: "users",
@@ -227,7 +227,9 @@ impl FiguresFragment {
 
 /// The sum of the last seven days, and of the seven before when all of them are known.
 fn weeks(days: &[(Date, Option<f64>)]) -> (f64, Option<f64>) {
-    let sum = |days: &[(Date, Option<f64>)]| days.iter().filter_map(|(_, value)| *value).sum();
+    let sum = |days: &[(Date, Option<f64>)]| {
+        days.iter().filter_map(|(_, value)| *value).fold(0.0, |sum, value| sum + value)
+    };
     let recent = days.len().saturating_sub(7);
     let before = (recent >= 7).then(|| sum(&days[recent - 7..recent]));
     (sum(&days[recent..]), before)

@@ -166,7 +166,7 @@ fn conversations(make: &Samples) -> Vec<Sample> {
         conversation: Some(conversation),
     };
     let mut refused = conversation();
-    refused.composer.text = "سلام خانم محمدی، همکاران ما".to_owned();
+    refused.composer.text.push_str("سلام خانم محمدی، همکاران ما");
     refused.composer.problem = Some(ComposerProblem::NotStored);
     let mut blocked = conversation();
     blocked.messages = talk::with_failures();
@@ -191,7 +191,7 @@ fn conversations(make: &Samples) -> Vec<Sample> {
     kinds.messages = talk::every_kind();
     let mut hostile = conversation();
     hostile.messages = talk::hostile();
-    hostile.citizen.name = "<b>\u{202e}Robert\"; DROP".to_owned();
+    hostile.citizen.name = String::from("<b>\u{202e}Robert\"; DROP");
     let fragment = MessagesFragment {
         shell: make.owner(Nav::Inbox, "/c/isfahan-ahmadi/inbox/1912"),
         conversation: conversation(),

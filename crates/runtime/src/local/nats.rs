@@ -28,7 +28,7 @@ impl Nats {
         let config = folder.data.join("nats.conf");
         let text = format!(
             "listen: \"127.0.0.1:{port}\"\nserver_name: meydan\nmax_payload: 4MB\n\
-             authorization {{ token: \"{token}\" }}\n\
+             authorization {{ user: meydan, password: \"{token}\" }}\n\
              jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
             store.display(),
         );
@@ -44,7 +44,7 @@ impl Nats {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("nats://{}@127.0.0.1:{}", self.token, self.port)
+        format!("nats://meydan:{}@127.0.0.1:{}", self.token, self.port)
     }
 }
 

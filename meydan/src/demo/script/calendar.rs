@@ -84,8 +84,16 @@ pub(super) fn reply(after: OffsetDateTime, pace: Pace, random: &mut Random) -> O
 /// When a citizen comes back to a ticket that was resolved: within its three days.
 pub(super) fn comeback(after: OffsetDateTime, pace: Pace, random: &mut Random) -> OffsetDateTime {
     match pace {
-        Pace::Natural => after + Duration::minutes(random.between(300, 2_400)),
+        Pace::Natural => rested(after + Duration::minutes(random.between(300, 2_400)), random),
         Pace::Brisk => after + Duration::minutes(random.between(20, 90)),
+    }
+}
+
+/// A day or two later, when something has come of it.
+pub(super) fn later(after: OffsetDateTime, pace: Pace, random: &mut Random) -> OffsetDateTime {
+    match pace {
+        Pace::Natural => rested(after + Duration::minutes(random.between(960, 3_400)), random),
+        Pace::Brisk => after + Duration::minutes(random.between(90, 200)),
     }
 }
 
@@ -94,7 +102,7 @@ pub(super) fn soon(after: OffsetDateTime, random: &mut Random) -> OffsetDateTime
     after + Duration::seconds(random.between(14, 200))
 }
 
-/// Nobody in the team works at night: it becomes morning.
+/// Night becomes morning, for the team and for what is not urgent.
 fn rested(at: OffsetDateTime, random: &mut Random) -> OffsetDateTime {
     let local = at.to_offset(IRAN);
     let hour = i64::from(local.hour());

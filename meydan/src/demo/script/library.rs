@@ -122,12 +122,18 @@ pub(super) enum Turn {
         text: Option<String>,
         #[serde(default)]
         content: Content,
+        /// A day or more after what came before.
+        #[serde(default)]
+        later: bool,
     },
     Answer {
         text: String,
         /// The campaign waits for the citizen, or for an authority.
         #[serde(default)]
         waits: bool,
+        /// A day or more after what came before.
+        #[serde(default)]
+        later: bool,
     },
     /// The citizen changes the message before.
     Edit { text: String },

@@ -16,7 +16,7 @@ const MONTH: Duration = Duration::days(30);
 /// A little more than the time in which a message reopens a resolved ticket.
 const REOPENING: Duration = Duration::hours(73);
 /// Room that every earlier ticket of a citizen is left.
-const ROOM: Duration = Duration::days(5);
+const ROOM: Duration = Duration::days(6);
 const MOST_TICKETS: usize = 4;
 /// Citizens in each campaign whose last answer does not arrive.
 const BLOCKED: usize = 5;
@@ -280,5 +280,5 @@ fn place(tale: &Tale<'_>, ending: Ending, span: Span, random: &mut Random) -> Ve
 /// Some kilometres from there, in degrees.
 fn nearby(degrees: f64, random: &mut Random) -> f64 {
     let off = i32::try_from(random.between(-3_000, 3_000)).unwrap_or(0);
-    degrees + f64::from(off) / 100_000.0
+    ((degrees * 100_000.0).round() + f64::from(off)) / 100_000.0
 }

@@ -114,8 +114,12 @@ impl Telling<'_, '_> {
 
     fn turn(&mut self, turn: &Turn, next: Option<&Turn>, random: &mut Random) {
         match turn {
-            Turn::Citizen { text, content } => self.citizen(text.as_deref(), content, random),
-            Turn::Answer { text, waits } => {
+            Turn::Citizen { text, content, later } => {
+                self.citizen_at(*later, random);
+                self.citizen(text.as_deref(), content, random);
+            }
+            Turn::Answer { text, waits, later } => {
+                self.answer_at(*later, random);
                 self.answer(text, random);
                 if *waits && matches!(next, Some(Turn::Citizen { .. })) && random.chance(60) {
                     self.status("waiting", random);
@@ -136,13 +140,27 @@ impl Telling<'_, '_> {
         }
     }
 
-    fn citizen(&mut self, text: Option<&str>, content: &Content, random: &mut Random) {
+    fn citizen_at(&mut self, later: bool, random: &mut Random) {
         self.at = match self.last {
             Last::Nobody => self.at,
+            Last::Resolved => calendar::comeback(self.at, self.pace, random),
+            Last::Citizen | Last::Answer if later => calendar::later(self.at, self.pace, random),
             Last::Citizen => calendar::soon(self.at, random),
             Last::Answer => calendar::reply(self.at, self.pace, random),
-            Last::Resolved => calendar::comeback(self.at, self.pace, random),
         };
+    }
+
+    fn answer_at(&mut self, later: bool, random: &mut Random) {
+        self.at = match self.last {
+            _ if later => calendar::later(self.at, self.pace, random),
+            Last::Answer => calendar::news(self.at, self.pace, random),
+            Last::Nobody | Last::Citizen | Last::Resolved => {
+                calendar::answer(self.at, self.pace, random)
+            }
+        };
+    }
+
+    fn citizen(&mut self, text: Option<&str>, content: &Content, random: &mut Random) {
         let tale = self.tale;
         let text = match &tale.opening {
             Some(opening) if self.steps.is_empty() => Some(opening.as_str()),
@@ -155,12 +173,6 @@ impl Telling<'_, '_> {
     }
 
     fn answer(&mut self, text: &str, random: &mut Random) {
-        self.at = match self.last {
-            Last::Answer => calendar::news(self.at, self.pace, random),
-            Last::Nobody | Last::Citizen | Last::Resolved => {
-                calendar::answer(self.at, self.pace, random)
-            }
-        };
         let tale = self.tale;
         let (member, name) = tale.team[usize::from(random.chance(12))];
         let text = tale.wording.fill(text, name, random);

@@ -12,6 +12,9 @@ use super::{
 const DAYS: [&str; 5] = ["شنبه", "یکشنبه", "دوشنبه", "سه‌شنبه", "چهارشنبه"];
 const DIGITS: [&str; 8] = ["۲", "۳", "۴", "۵", "۶", "۷", "۸", "۹"];
 
+/// What goes on with a greeting that has begun with `سلام`.
+const MORE: [&str; 9] = ["به", "وقت", "وقتتون", "خسته", "و", "علیکم", "علیکم،", "خانم", "😊"];
+
 /// The words of one ticket.
 #[derive(Debug)]
 pub(super) struct Wording {
@@ -67,7 +70,9 @@ pub(super) fn opening(text: &str, names: &Names, random: &mut Random) -> String 
     if !persian || text.chars().count() < 12 {
         return text.to_owned();
     }
-    let plain = ["سلام. ", "سلام، "].iter().find_map(|greeting| text.strip_prefix(greeting));
+    let plain = ["سلام. ", "سلام، ", "سلام "].iter().find_map(|hello| text.strip_prefix(hello));
+    let plain =
+        plain.filter(|rest| !rest.split(' ').next().is_some_and(|word| MORE.contains(&word)));
     let greeted = text.starts_with("سلام") || text.starts_with("با سلام");
     let mut opening = match plain {
         Some(rest) => format!("{}{rest}", random.pick(&names.greetings)),
@@ -75,6 +80,9 @@ pub(super) fn opening(text: &str, names: &Names, random: &mut Random) -> String 
         None => text.to_owned(),
     };
     if random.chance(40) && !opening.ends_with(['!', '🙏', '🌱']) {
+        if opening.ends_with(char::is_alphanumeric) {
+            opening.push('.');
+        }
         opening.push_str(random.pick(&names.closings).as_str());
     }
     opening

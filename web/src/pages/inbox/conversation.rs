@@ -146,6 +146,11 @@ impl Conversation {
         message::days(shell, &self.messages)
     }
 
+    /// The allowed moves, each with the words on its button.
+    pub(crate) fn choices(&self) -> Vec<(TicketStatus, &'static str)> {
+        self.moves.iter().map(|to| (*to, to.action(self.status))).collect()
+    }
+
     pub(crate) fn can_reply(&self) -> bool {
         !self.citizen.blocked && !self.citizen.erased
     }

@@ -53,7 +53,7 @@ impl TicketStatus {
     }
 
     /// The words on the button that moves a conversation here from another status.
-    pub(crate) const fn action(self, from: &Self) -> &'static str {
+    pub(crate) const fn action(self, from: Self) -> &'static str {
         match (self, from) {
             (Self::InProgress, Self::Resolved | Self::Closed) => "move-reopen",
             (Self::New | Self::InProgress, _) => "move-in-progress",
@@ -223,7 +223,7 @@ pub(crate) fn name_or_words(shell: &Shell, name: &str, erased: bool) -> String {
     match (erased, name.is_empty()) {
         (true, _) => shell.t("citizen-erased"),
         (false, true) => shell.t("citizen-nameless"),
-        (false, false) => name.to_owned(),
+        (false, false) => without_direction(name),
     }
 }
 
@@ -238,6 +238,12 @@ pub(crate) fn subject_or_words(
         (false, true) => shell.t(kind.key()),
         (false, false) => subject.to_owned(),
     }
+}
+
+/// A name without the marks that turn what follows around, such as `exe.gpj` into `jpg.exe`.
+pub(crate) fn without_direction(name: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    name.chars().filter(|c| !turns(*c)).collect()
 }
 
 /// The list of conversations with its filters.
@@ -272,7 +278,8 @@ impl TicketList {
         if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
     }
 
-    pub(crate) fn href(&self, number: &i64) -> String {
+    pub(crate) fn href(&self, row: &TicketRow) -> String {
+        let number = row.number;
         format!("/c/{}/inbox/{number}{}", self.slug, self.query(self.before.as_deref()))
     }
 
@@ -313,8 +320,8 @@ impl TicketList {
             .collect()
     }
 
-    pub(crate) fn is_open(&self, number: &i64) -> bool {
-        self.open == Some(*number)
+    pub(crate) fn is_open(&self, row: &TicketRow) -> bool {
+        self.open == Some(row.number)
     }
 }
 

@@ -25,6 +25,12 @@ pub struct File {
     pub height: u32,
 }
 
+impl File {
+    pub(crate) fn shown_name(&self) -> String {
+        super::list::without_direction(&self.name)
+    }
+}
+
 /// What a message consists of, apart from its text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {

@@ -1,0 +1,56 @@
+//! An aggregate for tests: adds up, but never more than a thousand at a time.
+#![allow(unused, unreachable_pub, missing_docs, reason = "shared by several test programs")]
+#![expect(clippy::allow_attributes, reason = "an expectation would fail where all is used")]
+
+use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    pub sum: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Add(pub i64);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Counted {
+    #[serde(rename = "counter.added")]
+    Added { by: i64 },
+}
+
+impl DomainEvent for Counted {
+    fn event_type(&self) -> String {
+        "counter.added".to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too much at a time")]
+pub struct TooMuch;
+
+impl Aggregate for Counter {
+    const TYPE: &'static str = "counter";
+
+    type Command = Add;
+    type Event = Counted;
+    type Error = TooMuch;
+    type Services = ();
+
+    async fn handle(&mut self, Add(by): Add, (): &(), sink: &EventSink<Self>) -> Result<(), TooMuch> {
+        if by > 1_000 {
+            return Err(TooMuch);
+        }
+        sink.write(Counted::Added { by }, self).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, Counted::Added { by }: Counted) {
+        self.sum += by;
+    }
+}

@@ -1,0 +1,197 @@
+//! All services in one process. They talk gRPC to each other, as they do when they run apart.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use meydan_event_log::Clock;
+use meydan_intake::Intake;
+use meydan_keyring::{Keyring, PlatformKey};
+use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
+use meydan_settings::Settings;
+use sqlx::postgres::PgPoolOptions;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::servers::Servers;
+
+/// What runs.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    /// Where the panel is served.
+    pub(crate) address: SocketAddr,
+    /// Reaches identity, for the first link.
+    pub(crate) identity: Dial,
+    services: JoinSet<Result<()>>,
+    /// Ends the panel, which everybody else waits for.
+    stop_panel: CancellationToken,
+    stop_services: CancellationToken,
+}
+
+/// Where each service answers.
+struct Listeners {
+    panel: TcpListener,
+    identity: TcpListener,
+    crm: TcpListener,
+    bot_hub: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> Result<Self> {
+        let bind = |key: &'static str, address| async move {
+            listen(address)
+                .await
+                .with_context(|| format!("{address} is in use or not ours: set {key} to another"))
+        };
+        Ok(Self {
+            panel: bind("listen", settings.listen).await?,
+            identity: bind("identity-listen", settings.identity_listen).await?,
+            crm: bind("crm-listen", settings.crm_listen).await?,
+            bot_hub: bind("bot-hub-listen", settings.bot_hub_listen).await?,
+        })
+    }
+}
+
+/// The databases, made and migrated.
+struct Databases {
+    identity: String,
+    crm: String,
+    bot_hub: String,
+    keyring: String,
+}
+
+impl Databases {
+    async fn prepare(settings: &Settings, server: &str) -> Result<Self> {
+        let prefix = settings.database_prefix.as_str();
+        let keys = format!("{prefix}keys");
+        let migrators = [&meydan_keyring::MIGRATOR];
+        Ok(Self {
+            identity: identity::migrate(server, prefix).await?,
+            crm: crm::migrate(server, prefix).await?,
+            bot_hub: bot_hub::migrate(server, prefix).await?,
+            keyring: meydan_event_log::prepare_database(server, &keys, &migrators).await?,
+        })
+    }
+}
+
+impl Platform {
+    /// Starts every service.
+    pub(crate) async fn start(settings: &Settings, servers: &Servers) -> Result<Self> {
+        let listeners = Listeners::bind(settings).await?;
+        let databases = Databases::prepare(settings, &servers.database).await?;
+        let platform_key = PlatformKey::from_file(&settings.platform_key_file)?;
+        let assertions = Assertions::from_file(&settings.assertion_key_file)?;
+        let keys = PgPoolOptions::new()
+            .max_connections(settings.database_connections)
+            .acquire_timeout(std::time::Duration::from_secs(2))
+            .connect(&databases.keyring)
+            .await
+            .context("the database of keys cannot be opened")?;
+        let keyring = Keyring::new(keys, &platform_key);
+        let mut platform = Self {
+            address: listeners.panel.local_addr()?,
+            identity: Dial::new(
+                "meydan",
+                identity::NAME,
+                listeners.identity.local_addr()?,
+                assertions.clone(),
+            ),
+            services: JoinSet::new(),
+            stop_panel: CancellationToken::new(),
+            stop_services: CancellationToken::new(),
+        };
+        platform.spawn(settings, servers, (listeners, databases), (keyring, assertions))?;
+        Ok(platform)
+    }
+
+    fn spawn(
+        &mut self,
+        settings: &Settings,
+        servers: &Servers,
+        (listeners, databases): (Listeners, Databases),
+        (keyring, assertions): (Keyring, Assertions),
+    ) -> Result<()> {
+        let dial = |issuer, audience, listener: &TcpListener| -> Result<Dial> {
+            Ok(Dial::new(issuer, audience, listener.local_addr()?, assertions.clone()))
+        };
+        let nats = servers.nats.clone();
+        let clock = Clock::system();
+        let connections = settings.database_connections;
+        let jetstream = async_nats::jetstream::new(nats.clone());
+        let panel = gateway::Setup {
+            identity: dial(gateway::NAME, identity::NAME, &listeners.identity)?,
+            crm: dial(gateway::NAME, crm::NAME, &listeners.crm)?,
+            bot_hub: dial(gateway::NAME, bot_hub::NAME, &listeners.bot_hub)?,
+            listener: listeners.panel,
+            intake: Intake::new(jetstream, keyring.clone()),
+            nats: nats.clone(),
+            clock: clock.clone(),
+            limits: (settings.rate_limit, settings.login_limit),
+            secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+                || !settings.listen.ip().is_loopback(),
+            demo: false,
+        };
+        let bot_hub = bot_hub::Setup {
+            crm: dial(bot_hub::NAME, crm::NAME, &listeners.crm)?,
+            listener: listeners.bot_hub,
+            database_url: databases.bot_hub,
+            connections,
+            nats: nats.clone(),
+            keyring: keyring.clone(),
+            assertions: assertions.clone(),
+            clock: clock.clone(),
+            telegram_api_url: settings.telegram_api_url.clone(),
+            telegram_proxy: settings.telegram_proxy.clone(),
+            public_url: settings.public_url.clone(),
+        };
+        let crm = crm::Setup {
+            listener: listeners.crm,
+            database_url: databases.crm,
+            connections,
+            nats: nats.clone(),
+            keyring: keyring.clone(),
+            assertions: assertions.clone(),
+            clock: clock.clone(),
+        };
+        let identity = identity::Setup {
+            listener: listeners.identity,
+            database_url: databases.identity,
+            connections,
+            nats,
+            keyring,
+            assertions,
+            clock,
+        };
+        let stop = &self.stop_services;
+        let (one, two, three) = (stop.clone(), stop.clone(), stop.clone());
+        self.services.spawn(async move { Ok(identity::run(identity, one).await?) });
+        self.services.spawn(async move { Ok(crm::run(crm, two).await?) });
+        self.services.spawn(async move { Ok(bot_hub::run(bot_hub, three).await?) });
+        let (stop_panel, stop_services) = (self.stop_panel.clone(), stop.clone());
+        self.services.spawn(async move {
+            let done = gateway::run(panel, stop_panel).await;
+            stop_services.cancel();
+            Ok(done?)
+        });
+        Ok(())
+    }
+
+    /// Waits until a service has ended by itself, and says why.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match self.services.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Ok(Ok(()))) | None => anyhow::anyhow!("a service ended"),
+            Some(Err(error)) => anyhow::anyhow!("a service broke: {error}"),
+        }
+    }
+
+    /// Ends the panel, then the services.
+    pub(crate) async fn stop(mut self) {
+        self.stop_panel.cancel();
+        let all = async { while self.services.join_next().await.is_some() {} };
+        if tokio::time::timeout(std::time::Duration::from_secs(4), all).await.is_err() {
+            self.stop_services.cancel();
+            let rest = async { while self.services.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(2), rest).await;
+        }
+    }
+}

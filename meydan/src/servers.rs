@@ -1,0 +1,104 @@
+//! PostgreSQL and NATS: those that the settings name, or local ones; and whether they are new enough.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use meydan_runtime::{LocalServers, Options};
+use meydan_settings::Settings;
+use secrecy::ExposeSecret;
+use sqlx::{Connection, PgConnection};
+
+/// Least version of PostgreSQL, as it numbers itself.
+const POSTGRES: i32 = 180_000;
+/// Least version of NATS.
+const NATS: (u32, u32) = (2, 12);
+
+/// Servers that answer and are new enough.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    /// Those that were started here.
+    pub(crate) local: Option<LocalServers>,
+    /// URL of PostgreSQL.
+    pub(crate) database: String,
+    /// NATS, connected.
+    pub(crate) nats: async_nats::Client,
+}
+
+impl Servers {
+    /// Starts what the settings do not name, and connects.
+    pub(crate) async fn open(
+        settings: &Settings,
+        runtime: &Path,
+        progress: impl Fn(&str) + Sync,
+    ) -> Result<Self> {
+        let options = Options {
+            postgres: settings.database_url.is_none(),
+            nats: settings.nats_url.is_none(),
+            room: None,
+        };
+        let local = if options.postgres || options.nats {
+            Some(LocalServers::start(&settings.data_dir, runtime, options, progress).await?)
+        } else {
+            None
+        };
+        let secret = |url: &secrecy::SecretString| url.expose_secret().to_owned();
+        let database = local.as_ref().and_then(LocalServers::database_url);
+        let database = database.or_else(|| settings.database_url.as_ref().map(secret));
+        let nats = local.as_ref().and_then(LocalServers::nats_url);
+        let nats = nats.or_else(|| settings.nats_url.as_ref().map(secret));
+        let connected = async {
+            let database = database.context("database-url is not set")?;
+            check_postgres(&database).await?;
+            Ok((database, connect_nats(&nats.context("nats-url is not set")?).await?))
+        };
+        match connected.await {
+            Ok((database, nats)) => Ok(Self { local, database, nats }),
+            Err(error) => {
+                if let Some(local) = local {
+                    local.stop().await;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn check_postgres(url: &str) -> Result<()> {
+    let connected = PgConnection::connect(url).await;
+    let mut connection = connected.context("database-url: PostgreSQL cannot be reached")?;
+    let asked = sqlx::raw_sql("SHOW server_version_num");
+    let row = sqlx::Executor::fetch_one(&mut connection, asked).await;
+    let version: String = sqlx::Row::get(&row.context("database-url: PostgreSQL does not say its version")?, 0);
+    let version = version.parse::<i32>().unwrap_or(0);
+    if version < POSTGRES {
+        bail!("database-url: PostgreSQL {} is too old; 18 or newer is needed", version / 10_000);
+    }
+    connection.close().await.context("database-url: PostgreSQL cannot be reached")
+}
+
+async fn connect_nats(url: &str) -> Result<async_nats::Client> {
+    // The client does not read them from the address itself.
+    let secrets = url::Url::parse(url).context("nats-url is not a URL")?;
+    let options = async_nats::ConnectOptions::new()
+        .name("meydan")
+        .connection_timeout(std::time::Duration::from_secs(5));
+    let options = match (secrets.username(), secrets.password()) {
+        ("", _) => options,
+        (token, None) => options.token(token.to_owned()),
+        (user, Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+    };
+    let client = options
+        .connect(url)
+        .await
+        .context("nats-url: NATS cannot be reached")?;
+    let info = client.server_info();
+    let mut numbers = info.version.split('.').map(|number| number.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < NATS {
+        bail!("nats-url: NATS {} is too old; 2.12 or newer is needed", info.version);
+    }
+    if !info.jetstream {
+        bail!("nats-url: this NATS has no JetStream; start it with -js");
+    }
+    Ok(client)
+}

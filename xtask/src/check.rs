@@ -65,7 +65,8 @@ fn document(path: &Path, text: &str, wrong: &mut Vec<String>) {
     let folder = path.parent().unwrap_or(Path::new(""));
     for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
         let target = link.split('#').next().unwrap_or_default();
-        let elsewhere = target.is_empty() || target.contains("://") || target.starts_with("mailto:");
+        let elsewhere =
+            target.is_empty() || target.contains("://") || target.starts_with("mailto:");
         if !elsewhere && !folder.join(target).exists() {
             wrong.push(format!("{here}: links to {target}, which is not there"));
         }

@@ -64,8 +64,9 @@ fn prepare(server: &str, package: &Package) -> Result<()> {
         folders.insert(0, "crates/event-log/migrations".to_owned());
     }
     for folder in folders {
-        let mut files: Vec<_> =
-            fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut files: Vec<_> = fs::read_dir(&folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
         files.sort();
         for file in files {
             let file = file.to_str().context("migrations have plain names")?;

@@ -128,21 +128,17 @@ fn count(n: usize) -> f64 {
 
 /// Takes what may go into one call, in order, and leaves the rest in order.
 fn split(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
-    let (mut aggregates, mut commands, mut keys) =
-        (HashSet::new(), HashSet::new(), HashSet::new());
+    let (mut aggregates, mut commands, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
     let (mut now, mut later) = (Vec::new(), Vec::new());
     for job in jobs {
         let append = &job.append;
         let tenant = append.tenant;
         // A command that waits reserves its place too, so that those behind it can't overtake.
-        let fresh_aggregate = aggregates.insert((tenant, append.aggregate_type, append.aggregate_id));
+        let fresh_aggregate =
+            aggregates.insert((tenant, append.aggregate_type, append.aggregate_id));
         let fresh_command = commands.insert((tenant, append.command_id));
-        let fresh_keys = append
-            .keys
-            .iter()
-            .map(|key| keys.insert(key.clone()))
-            .fold(true, |all, fresh| all && fresh);
-        if fresh_aggregate && fresh_command && fresh_keys { now.push(job) } else { later.push(job) }
+        let taken_keys = append.keys.iter().filter(|key| !keys.insert((*key).clone())).count();
+        if fresh_aggregate && fresh_command && taken_keys == 0 { now.push(job) } else { later.push(job) }
     }
     (now, later)
 }

@@ -30,7 +30,8 @@ impl AggregateStore {
     }
 
     fn target<E: std::error::Error>(&self, id: &str) -> Result<Target, AggregateError<E>> {
-        let id = Uuid::try_parse(id).map_err(|error| AggregateError::UnexpectedError(error.into()))?;
+        let id =
+            Uuid::try_parse(id).map_err(|error| AggregateError::UnexpectedError(error.into()))?;
         Ok(Target { tenant: self.tenant, id })
     }
 }
@@ -51,7 +52,10 @@ impl<A: Aggregate> AggregateContext<A> for Context<A> {
 impl<A: Aggregate> EventStore<A> for AggregateStore {
     type AC = Context<A>;
 
-    async fn load_events(&self, id: &str) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
+    async fn load_events(
+        &self,
+        id: &str,
+    ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let target = self.target(id)?;
         let rows = sqlx::query!(
             r#"
@@ -82,7 +86,9 @@ impl<A: Aggregate> EventStore<A> for AggregateStore {
         let target = self.target(id)?;
         match self.log.load::<A>(target).await {
             Ok(loaded) => Ok(Context { target, loaded }),
-            Err(ExecuteError::Damaged(error)) => Err(AggregateError::DeserializationError(error.into())),
+            Err(ExecuteError::Damaged(error)) => {
+                Err(AggregateError::DeserializationError(error.into()))
+            }
             Err(error) => Err(AggregateError::DatabaseConnectionError(error.to_string().into())),
         }
     }

@@ -78,7 +78,11 @@ impl EventLog {
     /// # Errors
     ///
     /// Fails if PostgreSQL cannot be reached or the log has not been migrated.
-    pub async fn open(context: &'static str, url: &str, connections: u32) -> Result<Self, sqlx::Error> {
+    pub async fn open(
+        context: &'static str,
+        url: &str,
+        connections: u32,
+    ) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(std::time::Duration::from_secs(2))
@@ -163,10 +167,7 @@ impl EventLog {
             }
             let Loaded { mut aggregate, sequence } = self.load::<A>(target).await?;
             let sink = EventSink::default();
-            aggregate
-                .handle(command.clone(), &(), &sink)
-                .await
-                .map_err(ExecuteError::Refused)?;
+            aggregate.handle(command.clone(), &(), &sink).await.map_err(ExecuteError::Refused)?;
             let events = sink.collect().await;
             if events.is_empty() {
                 return Ok(Committed { position: 0, sequence, repeated: false });
@@ -174,7 +175,9 @@ impl EventLog {
             match self.append(target, A::TYPE, sequence, &events, meta, keys).await {
                 Err(AppendError::Conflict) => metrics::counter!("event_log_conflicts").increment(1),
                 Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
-                Err(AppendError::Unavailable(error)) => return Err(ExecuteError::Unavailable(error)),
+                Err(AppendError::Unavailable(error)) => {
+                    return Err(ExecuteError::Unavailable(error));
+                }
                 Ok(committed) => return Ok(committed),
             }
         }
@@ -206,7 +209,11 @@ impl EventLog {
             .await
     }
 
-    async fn carried_out(&self, tenant: Uuid, command: Uuid) -> Result<Option<Committed>, sqlx::Error> {
+    async fn carried_out(
+        &self,
+        tenant: Uuid,
+        command: Uuid,
+    ) -> Result<Option<Committed>, sqlx::Error> {
         sqlx::query!(
             "SELECT last_position, last_sequence FROM es.commands WHERE tenant_id = $1 AND command_id = $2",
             tenant,
@@ -226,7 +233,10 @@ impl EventLog {
     /// # Errors
     ///
     /// [`ExecuteError::Unavailable`] or [`ExecuteError::Damaged`].
-    pub async fn load<A: Aggregate>(&self, target: Target) -> Result<Loaded<A>, ExecuteError<A::Error>> {
+    pub async fn load<A: Aggregate>(
+        &self,
+        target: Target,
+    ) -> Result<Loaded<A>, ExecuteError<A::Error>> {
         let rows = sqlx::query!(
             r#"
             SELECT position, sequence, event_type, event_version, payload AS "payload!: sqlx::types::Json<Box<RawValue>>"

@@ -55,7 +55,12 @@ pub fn answer_to(event: &Recorded, policy: &str, service: &str) -> Meta {
 }
 
 /// Feeds a policy from `source` until `stop`. Its checkpoint is in `pool`.
-pub async fn run_policy<P: Policy>(policy: P, source: Source, pool: PgPool, stop: CancellationToken) {
+pub async fn run_policy<P: Policy>(
+    policy: P,
+    source: Source,
+    pool: PgPool,
+    stop: CancellationToken,
+) {
     let mut feed = Feed::new(source);
     let mut pause = Duration::from_millis(50);
     loop {
@@ -103,17 +108,21 @@ async fn step<P: Policy>(
 }
 
 /// Answers the events of one aggregate, in order.
-async fn answer<P: Policy>(policy: &P, events: Vec<Recorded>, pool: &PgPool) -> Result<(), sqlx::Error> {
+async fn answer<P: Policy>(
+    policy: &P,
+    events: Vec<Recorded>,
+    pool: &PgPool,
+) -> Result<(), sqlx::Error> {
     for event in events {
         let mut pause = Duration::from_millis(20);
         loop {
-            let span = tracing::info_span!("policy.react", reader = P::NAME, event = %event.event_type);
+            let span =
+                tracing::info_span!("policy.react", reader = P::NAME, event = %event.event_type);
             if let Some(parent) = &event.meta.traceparent {
                 meydan_telemetry::set_parent_from(&span, parent);
             }
-            let react = async {
-                policy.react(&event, answer_to(&event, P::NAME, P::SERVICE)).await
-            };
+            let react =
+                async { policy.react(&event, answer_to(&event, P::NAME, P::SERVICE)).await };
             match react.instrument(span).await {
                 Outcome::Done => break,
                 Outcome::Park(reason) => {
@@ -122,7 +131,12 @@ async fn answer<P: Policy>(policy: &P, events: Vec<Recorded>, pool: &PgPool) -> 
                     break;
                 }
                 Outcome::Retry(reason) => {
-                    tracing::warn!(reader = P::NAME, position = event.position, reason, "policy tries again");
+                    tracing::warn!(
+                        reader = P::NAME,
+                        position = event.position,
+                        reason,
+                        "policy tries again"
+                    );
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }

@@ -54,7 +54,9 @@ impl ProjectionError {
             Self::Unreadable(_) => true,
             Self::Database(error) => error
                 .as_database_error()
-                .and_then(|error| error.code().map(|code| code.starts_with("22") || code.starts_with("23")))
+                .and_then(|error| {
+                    error.code().map(|code| code.starts_with("22") || code.starts_with("23"))
+                })
                 .unwrap_or(false),
         }
     }
@@ -158,7 +160,11 @@ impl<P: Projection> Digester<P> {
     }
 
     /// After a batch failed for good: one by one, parking those that are at fault.
-    async fn digest_singly(&self, mut after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
+    async fn digest_singly(
+        &self,
+        mut after: i64,
+        events: &[Recorded],
+    ) -> Result<(), ProjectionError> {
         for event in events {
             let one = std::slice::from_ref(event);
             match self.digest(after, one).await {

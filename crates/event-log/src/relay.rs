@@ -114,10 +114,11 @@ impl Relay {
         let stream = self.jetstream.get_or_create_stream(config).await.map_err(stream_error)?;
         let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
         let published = i64::try_from(last).expect("a stream holds fewer than 2^63 messages");
-        let recorded = sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", PART)
-            .fetch_one(self.log.pool())
-            .await?
-            .unwrap_or(0);
+        let recorded =
+            sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", PART)
+                .fetch_one(self.log.pool())
+                .await?
+                .unwrap_or(0);
         if published > recorded {
             return Err(RelayError::LogIsShorter { stream: name, published, recorded });
         }
@@ -146,7 +147,10 @@ impl Relay {
         Ok(reached)
     }
 
-    async fn send(&self, event: &Recorded) -> Result<jetstream::context::PublishAckFuture, RelayError> {
+    async fn send(
+        &self,
+        event: &Recorded,
+    ) -> Result<jetstream::context::PublishAckFuture, RelayError> {
         let span = tracing::info_span!("relay.publish", event = %event.event_type);
         if let Some(parent) = &event.meta.traceparent {
             meydan_telemetry::set_parent_from(&span, parent);

@@ -67,7 +67,11 @@ impl Feed {
     }
 
     /// Waits until there are facts after `after`, and returns up to `limit` of them.
-    pub(crate) async fn next(&mut self, after: i64, limit: usize) -> Result<Vec<Recorded>, SourceError> {
+    pub(crate) async fn next(
+        &mut self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, SourceError> {
         match self.source.clone() {
             Source::Log(log) => next_of_log(&log, after, limit).await,
             Source::Stream { jetstream, context } => {
@@ -84,7 +88,11 @@ impl Feed {
     }
 }
 
-async fn next_of_log(log: &EventLog, after: i64, limit: usize) -> Result<Vec<Recorded>, SourceError> {
+async fn next_of_log(
+    log: &EventLog,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Recorded>, SourceError> {
     let mut head = log.head();
     let limit = i64::try_from(limit).expect("limits are small");
     loop {
@@ -103,7 +111,8 @@ async fn open(
     after: i64,
 ) -> Result<pull::Ordered, SourceError> {
     let broken = |error: &dyn std::fmt::Display| SourceError::Stream(error.to_string());
-    let stream = jetstream.get_stream(stream_name(context)).await.map_err(|error| broken(&error))?;
+    let stream =
+        jetstream.get_stream(stream_name(context)).await.map_err(|error| broken(&error))?;
     let start_sequence = u64::try_from(after + 1).expect("positions are positive");
     stream
         .create_consumer(pull::OrderedConfig {
@@ -161,7 +170,8 @@ pub(crate) fn publish(context: &str, event: &Recorded) -> (String, HeaderMap, by
     headers.insert("Es-Sequence", event.sequence.to_string());
     headers.insert("Es-Type", event.event_type.as_str());
     headers.insert("Es-Version", event.event_version.to_string());
-    let recorded = event.recorded_at.format(&Rfc3339).expect("the database's years have four digits");
+    let recorded =
+        event.recorded_at.format(&Rfc3339).expect("the database's years have four digits");
     headers.insert("Es-Recorded-At", recorded);
     headers.insert("Es-Meta", serde_json::to_string(&event.meta).expect("an origin is plain data"));
     if let Some(traceparent) = &event.meta.traceparent {

@@ -1,21 +1,20 @@
 //! An aggregate for tests: adds up, but never more than a thousand at a time.
-#![allow(unused, unreachable_pub, missing_docs, reason = "shared by several test programs")]
-#![expect(clippy::allow_attributes, reason = "an expectation would fail where all is used")]
+#![allow(unused, missing_docs, reason = "shared by several test programs")]
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counter {
-    pub sum: i64,
+pub(crate) struct Counter {
+    pub(crate) sum: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Add(pub i64);
+pub(crate) struct Add(pub(crate) i64);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
-pub enum Counted {
+pub(crate) enum Counted {
     #[serde(rename = "counter.added")]
     Added { by: i64 },
 }
@@ -32,7 +31,7 @@ impl DomainEvent for Counted {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too much at a time")]
-pub struct TooMuch;
+pub(crate) struct TooMuch;
 
 impl Aggregate for Counter {
     const TYPE: &'static str = "counter";
@@ -42,7 +41,12 @@ impl Aggregate for Counter {
     type Error = TooMuch;
     type Services = ();
 
-    async fn handle(&mut self, Add(by): Add, (): &(), sink: &EventSink<Self>) -> Result<(), TooMuch> {
+    async fn handle(
+        &mut self,
+        Add(by): Add,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), TooMuch> {
         if by > 1_000 {
             return Err(TooMuch);
         }

@@ -5,9 +5,9 @@ mod counter;
 use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream;
-use counter::{Add, Counter, Counted, TooMuch};
+use counter::{Add, Counted, Counter, TooMuch};
 use meydan_event_log::{
-    Actor, EventLog, ExecuteError, MIGRATOR, Meta, PLATFORM, Policy, Outcome, Projection,
+    Actor, EventLog, ExecuteError, MIGRATOR, Meta, Outcome, PLATFORM, Policy, Projection,
     ProjectionError, ProjectionRunner, Recorded, Relay, Source, Target, UniqueKey,
     prepare_database, run_policy, stream_name,
 };
@@ -148,9 +148,12 @@ async fn the_service_cannot_change_a_fact_and_the_owner_not_by_mistake() {
     let log = log().await;
     log.execute::<Counter>(target(1), Add(1), &meta(1)).await.expect("it fits");
 
-    for statement in ["UPDATE es.events SET event_type = 'x'", "DELETE FROM es.events", "TRUNCATE es.events"] {
+    for statement in
+        ["UPDATE es.events SET event_type = 'x'", "DELETE FROM es.events", "TRUNCATE es.events"]
+    {
         let error = sqlx::raw_sql(statement).execute(log.pool()).await.expect_err("it is refused");
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.to_string()));
+        let code =
+            error.as_database_error().and_then(|error| error.code().map(|code| code.to_string()));
         assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
     }
 
@@ -169,9 +172,8 @@ async fn the_stream_carries_every_fact_once_at_its_own_position() {
     let jetstream = jetstream::new(nats.connect().await);
     let stop = CancellationToken::new();
     // Two relays at once, as two replicas would have.
-    let relays = [(); 2].map(|()| {
-        tokio::spawn(Relay::new(log.clone(), jetstream.clone()).run(stop.clone()))
-    });
+    let relays = [(); 2]
+        .map(|()| tokio::spawn(Relay::new(log.clone(), jetstream.clone()).run(stop.clone())));
 
     for n in 0..50 {
         log.execute::<Counter>(target(n % 5), Add(1), &meta(100 + n)).await.expect("it fits");
@@ -262,7 +264,10 @@ async fn a_read_model_grows_again_to_the_same_rows() {
     };
 
     let first = rebuild().await;
-    sqlx::raw_sql("DELETE FROM sums; DELETE FROM es.checkpoints").execute(log.pool()).await.expect("ours");
+    sqlx::raw_sql("DELETE FROM sums; DELETE FROM es.checkpoints")
+        .execute(log.pool())
+        .await
+        .expect("ours");
     let second = rebuild().await;
 
     assert_eq!(first, second);

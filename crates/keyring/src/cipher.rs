@@ -76,7 +76,8 @@ impl Sealer {
     where
         V: Serialize + ?Sized,
     {
-        let plain = Zeroizing::new(serde_json::to_vec(value).expect("sealed values are plain data"));
+        let plain =
+            Zeroizing::new(serde_json::to_vec(value).expect("sealed values are plain data"));
         let bytes = encrypt(&self.cipher, &plain, &place.associated_data(self.key_id));
         Sealed::from_parts(self.key_id, bytes)
     }
@@ -97,7 +98,11 @@ pub(crate) fn encrypt(cipher: &Aes256GcmSiv, msg: &[u8], aad: &[u8]) -> Vec<u8> 
     [nonce.as_slice(), &sealed].concat()
 }
 
-pub(crate) fn decrypt(cipher: &Aes256GcmSiv, bytes: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decrypt(
+    cipher: &Aes256GcmSiv,
+    bytes: &[u8],
+    aad: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, msg) = bytes.split_first_chunk::<NONCE>()?;
     cipher.decrypt(&Nonce::from(*nonce), Payload { msg, aad }).ok().map(Zeroizing::new)
 }

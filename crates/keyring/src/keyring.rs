@@ -90,10 +90,7 @@ impl Keyring {
             pool,
             platform: Arc::new(Aes256GcmSiv::new((&*platform.0).into())),
             campaigns: cache(MOST_CAMPAIGNS).build(),
-            subjects: Cache::builder()
-                .max_capacity(MOST_SUBJECTS)
-                .time_to_live(REMEMBERED)
-                .build(),
+            subjects: Cache::builder().max_capacity(MOST_SUBJECTS).time_to_live(REMEMBERED).build(),
             openers: Cache::builder().max_capacity(MOST_SUBJECTS).time_to_live(REMEMBERED).build(),
         }
     }
@@ -142,13 +139,12 @@ impl Keyring {
                 store::keep_subject(&self.pool, (tenant, subject), key_id, &wrapped).await?
             }
         };
-        let sealer = self.unwrap_subject(&campaign, tenant, &row)?.ok_or(KeyError::Destroyed)?;
+        let sealer = Self::unwrap_subject(&campaign, tenant, &row)?.ok_or(KeyError::Destroyed)?;
         self.subjects.insert((tenant, subject), sealer.clone()).await;
         Ok(sealer)
     }
 
     fn unwrap_subject(
-        &self,
         campaign: &Aes256GcmSiv,
         tenant: Uuid,
         row: &store::SubjectKey,
@@ -201,7 +197,7 @@ impl Keyring {
         }
         let campaign = Aes256GcmSiv::new((&**self.campaign(tenant).await?).into());
         for row in store::by_key_ids(&self.pool, tenant, &missing).await? {
-            if let Some(sealer) = self.unwrap_subject(&campaign, tenant, &row)? {
+            if let Some(sealer) = Self::unwrap_subject(&campaign, tenant, &row)? {
                 self.openers.insert((tenant, row.key_id), sealer.clone()).await;
                 openers.keys.insert(row.key_id, sealer);
             }

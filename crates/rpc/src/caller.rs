@@ -156,8 +156,7 @@ impl Assertions {
     ///
     /// [`BadKey`] when the file cannot be read, written or understood.
     pub fn from_file(path: &Path) -> Result<Self, BadKey> {
-        let bad =
-            |problem: String| BadKey { path: path.display().to_string(), problem };
+        let bad = |problem: String| BadKey { path: path.display().to_string(), problem };
         if !path.exists() {
             let pem = Self::generate().key.to_pkcs8_pem(LineEnding::LF);
             let pem = pem.map_err(|error| bad(error.to_string()))?;
@@ -170,7 +169,13 @@ impl Assertions {
 
     /// Asserts that `caller` calls service `audience`.
     #[must_use]
-    pub fn sign(&self, issuer: &str, audience: &str, caller: &Caller, now: OffsetDateTime) -> String {
+    pub fn sign(
+        &self,
+        issuer: &str,
+        audience: &str,
+        caller: &Caller,
+        now: OffsetDateTime,
+    ) -> String {
         let iat = now.unix_timestamp();
         let claims = Claims {
             iss: issuer.to_owned(),

@@ -28,6 +28,8 @@ pub enum Need {
     Permission(&'static str),
     /// Platform staff, or whoever holds the permission in the campaign of the call.
     AdminOr(&'static str),
+    /// Platform staff, or one of these services.
+    AdminOrService(&'static [&'static str]),
     /// One of these services.
     Service(&'static [&'static str]),
     /// Whoever holds the permission, or one of these services within the campaign of the call.
@@ -37,8 +39,7 @@ pub enum Need {
 impl Need {
     fn allows(self, caller: &Caller) -> bool {
         let account = matches!(caller.who, Who::Account { .. });
-        let permitted =
-            |permission| account && caller.campaign.is_some() && caller.may(permission);
+        let permitted = |permission| account && caller.campaign.is_some() && caller.may(permission);
         let service = |names: &[&str]| match &caller.who {
             Who::Service { name } => names.contains(&name.as_str()),
             Who::Account { .. } => false,
@@ -48,6 +49,7 @@ impl Need {
             Self::Account => account,
             Self::Permission(permission) => permitted(permission),
             Self::AdminOr(permission) => caller.is_admin() || permitted(permission),
+            Self::AdminOrService(names) => caller.is_admin() || service(names),
             Self::Service(names) => service(names),
             Self::PermissionOrService(permission, names) => {
                 permitted(permission) || (caller.campaign.is_some() && service(names))
@@ -132,8 +134,11 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let method = request.uri().path().to_owned();
-        let span = tracing::info_span!("grpc", rpc.service = self.guard.service, rpc.method = %method);
-        if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+        let span =
+            tracing::info_span!("grpc", rpc.service = self.guard.service, rpc.method = %method);
+        if let Some(parent) =
+            request.headers().get("traceparent").and_then(|value| value.to_str().ok())
+        {
             meydan_telemetry::set_parent_from(&span, parent);
         }
         let service = self.guard.service;
@@ -159,7 +164,12 @@ where
     }
 }
 
-fn record(service: &'static str, method: String, started: Instant, response: Option<&Response<Body>>) {
+fn record(
+    service: &'static str,
+    method: String,
+    started: Instant,
+    response: Option<&Response<Body>>,
+) {
     let code = response
         .and_then(|response| response.headers().get("grpc-status"))
         .and_then(|code| code.to_str().ok())

@@ -57,10 +57,13 @@ pub async fn serve(
         .timeout(DEADLINE)
         .layer(guard)
         .add_routes(routes.add_service(health_service).add_service(reflection))
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
-            stop.await;
-            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-        })
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            async move {
+                stop.await;
+                health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            },
+        )
         .await?;
     Ok(())
 }

@@ -160,7 +160,8 @@ fn lock(folder: &Path) -> Result<File, StartError> {
         });
     }
     let pid = std::process::id().to_string();
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
     written.map_err(|source| error::write_error(&path, source))?;
     Ok(file)
 }

@@ -82,7 +82,8 @@ impl Given {
         let table = match table {
             Ok(table) => table,
             Err(error) => {
-                return self.reject(&path.display().to_string(), format!("cannot be read: {error}"));
+                return self
+                    .reject(&path.display().to_string(), format!("cannot be read: {error}"));
             }
         };
         for (name, value) in table {
@@ -117,7 +118,10 @@ impl Given {
                 Ok(text) => {
                     self.values.insert(key.name, text.trim().to_owned());
                 }
-                Err(error) => self.reject(&format!("MEYDAN_{name}"), format!("names a file that cannot be read: {error}")),
+                Err(error) => self.reject(
+                    &format!("MEYDAN_{name}"),
+                    format!("names a file that cannot be read: {error}"),
+                ),
             },
             // The path of the settings file itself is read before the settings.
             (None, None) if name == "CONFIG" => {}
@@ -128,12 +132,18 @@ impl Given {
     }
 
     fn text(&self, name: &str) -> Option<String> {
-        let default = || KEYS.iter().find(|key| key.name == name).map(|Key { default, .. }| *default);
+        let default =
+            || KEYS.iter().find(|key| key.name == name).map(|Key { default, .. }| *default);
         let value = self.values.get(name).map(String::as_str).or_else(default)?;
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    fn parsed<T>(&mut self, name: &str, fallback: T, parse: impl Fn(&str) -> Result<T, &'static str>) -> T {
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        fallback: T,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> T {
         let Some(text) = self.text(name) else { return fallback };
         match parse(&text) {
             Ok(value) => value,
@@ -153,7 +163,8 @@ impl Given {
 
     fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u32>) -> u32 {
         let least = *range.start();
-        let value = self.parsed(name, least, |text| text.parse().map_err(|_| "must be a whole number"));
+        let value =
+            self.parsed(name, least, |text| text.parse().map_err(|_| "must be a whole number"));
         if !range.contains(&value) {
             self.reject(name, format!("must be {} to {}", range.start(), range.end()));
         }
@@ -215,7 +226,8 @@ fn public_url(text: &str) -> Result<Url, &'static str> {
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {
-    let well_formed = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let well_formed =
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if well_formed && text.len() <= 40 {
         Ok(text.to_owned())
     } else {

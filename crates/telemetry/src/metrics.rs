@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
 
 /// Bounds of the buckets for times, in seconds.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const SECONDS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Metrics that cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -100,7 +100,7 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     }
     let provider = provider.build();
     let tracer = provider.tracer("meydan");
-    let traces = tracing_opentelemetry::layer()
+    let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
         .with_threads(false)
@@ -121,7 +121,7 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     };
     tracing_subscriber::registry()
         .with(EnvFilter::try_new(level)?)
-        .with(traces.with_filter(ours))
+        .with(spans.with_filter(ours))
         .with(logs)
         .try_init()?;
     Ok(Telemetry { provider })

@@ -1,11 +1,6 @@
 //! The program as a process of its own, and people who use it through HTTP.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
 use reqwest::{Response, StatusCode, redirect};
 use tempfile::TempDir;

@@ -61,7 +61,8 @@ pub fn postgres() -> &'static str {
             runtime.expect("a runtime can be made").block_on(async {
                 let options = Options { nats: false, ..Options::default() };
                 let (_folder, servers) = start(options).await;
-                tell.send(servers.database_url().expect("it was asked for")).expect("it is awaited");
+                tell.send(servers.database_url().expect("it was asked for"))
+                    .expect("it is awaited");
                 std::future::pending::<()>().await;
             });
         });
@@ -107,8 +108,10 @@ impl Nats {
     pub async fn connect(&self) -> async_nats::Client {
         let url = self.url();
         let secrets = url.strip_prefix("nats://").and_then(|rest| rest.split('@').next());
-        let (user, password) = secrets.and_then(|both| both.split_once(':')).expect("both are there");
-        let options = async_nats::ConnectOptions::new().user_and_password(user.into(), password.into());
+        let (user, password) =
+            secrets.and_then(|both| both.split_once(':')).expect("both are there");
+        let options =
+            async_nats::ConnectOptions::new().user_and_password(user.into(), password.into());
         options.connect(&url).await.expect("NATS answers")
     }
 

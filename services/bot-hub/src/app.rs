@@ -121,7 +121,7 @@ impl BotHub {
             scope: "telegram.bot",
             key: identity.id.to_be_bytes().to_vec(),
         };
-        self.execute(campaign, command, &self.own(), &[key]).await
+        self.execute(campaign, command, &Self::own(), &[key]).await
     }
 
     /// Records that a bot could not be connected.
@@ -131,7 +131,7 @@ impl BotHub {
     /// See [`AppError`].
     pub async fn fail(&self, campaign: Uuid, problem: BotProblem) -> Result<Committed, BotRefusal> {
         let command = BotCommand::Fail { problem, at: self.clock.now() };
-        self.execute(campaign, command, &self.own(), &[]).await
+        self.execute(campaign, command, &Self::own(), &[]).await
     }
 
     /// Records that Telegram refuses a token that had worked.
@@ -141,7 +141,7 @@ impl BotHub {
     /// See [`AppError`].
     pub async fn revoke(&self, campaign: Uuid) -> Result<Committed, BotRefusal> {
         let command = BotCommand::Revoke { at: self.clock.now() };
-        self.execute(campaign, command, &self.own(), &[]).await
+        self.execute(campaign, command, &Self::own(), &[]).await
     }
 
     /// Has the same token tried again.
@@ -165,7 +165,7 @@ impl BotHub {
     }
 
     /// An origin for what the hub does on its own account.
-    fn own(&self) -> Meta {
+    fn own() -> Meta {
         Meta::new(Uuid::now_v7(), Actor::Service { name: crate::NAME.to_owned() })
     }
 
@@ -198,11 +198,13 @@ impl BotHub {
         let command_id = Uuid::new_v5(&bot_id, &update_id.to_be_bytes());
         let meta = Meta::new(command_id, Actor::Citizen { id: citizen });
         let target = Target { tenant: campaign, id: citizen };
-        let committed = self
-            .log
-            .execute_with::<Dialogue>(target, command, &meta, &[update, user])
-            .await?;
-        if committed.repeated { Ok(Recording::Repeated) } else { Ok(Recording::Recorded(committed)) }
+        let committed =
+            self.log.execute_with::<Dialogue>(target, command, &meta, &[update, user]).await?;
+        if committed.repeated {
+            Ok(Recording::Repeated)
+        } else {
+            Ok(Recording::Recorded(committed))
+        }
     }
 
     /// Which citizen of a campaign a Telegram user is: a keyed hash, so that two campaigns cannot compare.
@@ -300,7 +302,10 @@ impl BotHub {
     /// # Errors
     ///
     /// Fails if the keys cannot be had.
-    pub async fn secret(&self, bot: &BotRow) -> std::result::Result<Option<SecretString>, KeyError> {
+    pub async fn secret(
+        &self,
+        bot: &BotRow,
+    ) -> std::result::Result<Option<SecretString>, KeyError> {
         let at = place::secret(bot.tenant_id);
         let Ok(sealed) = bot.secret_sealed.parse() else { return Ok(None) };
         let secret: Option<String> = self.keyring.reveal(&sealed, bot.tenant_id, &at).await?;

@@ -6,9 +6,7 @@ mod hooks;
 
 use meydan_rpc::{
     guard::{Need, Policies},
-    pb::bot_hub::{
-        bots_server::BotsServer, files_server::FilesServer, hooks_server::HooksServer,
-    },
+    pb::bot_hub::{bots_server::BotsServer, files_server::FilesServer, hooks_server::HooksServer},
 };
 use tonic::service::Routes;
 

@@ -88,7 +88,8 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
             batch.push(next.map_err(|error| stream_failed(&error))?);
         }
         let last = batch.iter().filter_map(|message| message.info().ok()).next_back();
-        let last = last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
+        let last =
+            last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
         carry_out(hub, intake, batch.iter().filter_map(meydan_intake::read).collect()).await?;
         move_to(hub, reached, last).await?;
         reached = last;

@@ -89,11 +89,11 @@ impl Keeper {
                 self.connect(&bot).await;
             } else if polled(&bot) {
                 let key = (bot.tenant_id, bot.hook_id.clone());
-                if !pollers.contains_key(&key) {
+                pollers.entry(key).or_insert_with(|| {
                     let token = stop.child_token();
-                    pollers.insert(key, token.clone());
-                    tasks.spawn(self.clone().poll(bot, token));
-                }
+                    tasks.spawn(self.clone().poll(bot, token.clone()));
+                    token
+                });
             }
         }
         Ok(())
@@ -193,7 +193,10 @@ impl Keeper {
         }
         for update in updates {
             let raw = update.get().as_bytes();
-            self.intake.accept(hook, raw, self.hub.now()).await.map_err(|error| error.to_string())?;
+            self.intake
+                .accept(hook, raw, self.hub.now())
+                .await
+                .map_err(|error| error.to_string())?;
             if let Ok(Numbered { update_id }) = serde_json::from_slice(raw) {
                 *offset = update_id + 1;
             }

@@ -146,7 +146,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
 
 /// What only one hub does at a time: carries out updates, connects bots, sends answers.
 async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationToken) {
-    lead(hub.log.pool(), Lock::Worker, &stop, |lease| {
+    Box::pin(lead(hub.log.pool(), Lock::Worker, &stop, |lease| {
         let (hub, keeper, sender) = (hub.clone(), keeper.clone(), sender.clone());
         async move {
             tokio::join!(
@@ -155,6 +155,6 @@ async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationTok
                 sender.run(lease),
             );
         }
-    })
+    }))
     .await;
 }

@@ -12,9 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use teloxide_core::{
-    payloads::{
-        DeleteWebhook, GetFile, GetMe, SendMessage, SetWebhook, SetWebhookSetters,
-    },
+    payloads::{DeleteWebhook, GetFile, GetMe, SendMessage, SetWebhook, SetWebhookSetters},
     requests::Payload,
     types::{AllowedUpdate, ChatId, FileId},
 };

@@ -13,10 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Crm,
-    grpc,
-    policies::when_reply_settled_record::WhenReplySettledRecord,
-    projections::Inbox,
+    app::Crm, grpc, policies::when_reply_settled_record::WhenReplySettledRecord, projections::Inbox,
 };
 
 /// Name of the context: of its database, its stream and its audience.

@@ -119,7 +119,6 @@ impl Panel {
     }
 
     /// The routes, and the table of their policies.
-    #[must_use]
     pub fn finish(self) -> (Router<App>, Vec<Route>) {
         (self.router, self.routes)
     }
@@ -137,7 +136,8 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
         };
         let status = response.status().as_u16().to_string();
         metrics::counter!("http_requests", "route" => path, "status" => status).increment(1);
-        metrics::histogram!("http_seconds", "route" => path).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("http_seconds", "route" => path)
+            .record(started.elapsed().as_secs_f64());
         response
     }
     .instrument(span)
@@ -145,12 +145,11 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
 }
 
 /// Finds out who visits, and turns away who may not.
-#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 async fn prepare(app: &App, access: Access, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let client = client.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-    let mut visit = visit(app, &parts, client).await;
+    let mut visit = visit(app, &parts, client);
     if let Err(seconds) = app.limits.count(access.rate, client, app.clock.now()) {
         let mut response = failure::page(app, &visit, Shown::TooManyRequests);
         response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
@@ -171,7 +170,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
     Ok(request)
 }
 
-async fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
+fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
     let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
     let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
     Visit {
@@ -218,7 +217,6 @@ fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Res
 }
 
 /// Reads a form, and makes sure that it is the visitor's own.
-#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 async fn checked(
     app: &App,
     visit: &Visit,
@@ -239,7 +237,9 @@ async fn checked(
 /// A field of a form.
 #[must_use]
 pub fn field(form: &Bytes, name: &str) -> Option<String> {
-    form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(form)
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// What a failed call means to a visitor, as an answer.

@@ -7,9 +7,7 @@ use meydan_intake::{Hook, Intake};
 use meydan_rpc::{
     client::Dial,
     pb::{
-        bot_hub::{
-            bots_client::BotsClient, files_client::FilesClient, hooks_client::HooksClient,
-        },
+        bot_hub::{bots_client::BotsClient, files_client::FilesClient, hooks_client::HooksClient},
         crm::tickets_client::TicketsClient,
         identity::{
             accounts_client::AccountsClient, campaigns_client::CampaignsClient,

@@ -19,12 +19,15 @@ pub enum RateClass {
     Login,
 }
 
+/// The minute, and how often each client has asked in it.
+type Counters = (i64, HashMap<(IpAddr, RateClass), u32>);
+
 /// Counters that begin anew every minute.
 #[derive(Debug)]
 pub struct Limits {
     panel: u32,
     login: u32,
-    counters: Mutex<(i64, HashMap<(IpAddr, RateClass), u32>)>,
+    counters: Mutex<Counters>,
 }
 
 impl Limits {

@@ -55,7 +55,8 @@ pub async fn open(State(app): State<App>, visit: Visit, headers: HeaderMap) -> R
     let Ok(pings) = app.nats.subscribe(format!("live.{campaign}")).await else {
         return failure::of_call(&app, &visit, &Failure::Unavailable);
     };
-    let request = app.crm.ask(&visit.caller(), ListTicketsRequest { limit: 1, ..Default::default() });
+    let request =
+        app.crm.ask(&visit.caller(), ListTicketsRequest { limit: 1, ..Default::default() });
     let position = match app.tickets().list_tickets(request).await {
         Ok(answer) => answer.into_inner().position,
         Err(status) => return failed(&app, &visit, status),

@@ -15,7 +15,6 @@ mod welcome;
 
 use axum::{
     Router,
-
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -42,7 +41,6 @@ const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::P
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
 
 /// The panel, and the table of its policies.
-#[must_use]
 pub fn panel(app: App) -> (Router<App>, Vec<Route>) {
     Panel::new(app)
         .get("/", OWN, home::entrance)
@@ -100,7 +98,6 @@ fn go(to: &str) -> Response {
 fn go_with(to: &str, notice: meydan_web::Notice, position: i64) -> Response {
     go(&format!("{to}?notice={}&at={position}", notice.code()))
 }
-
 
 /// The position that a page must show, from its address.
 #[derive(Debug, Default, serde::Deserialize)]

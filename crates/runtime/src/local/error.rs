@@ -25,7 +25,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// There is no room.
-    #[error("the disk of {path} is full ({free} MB free, {needed} MB needed): make room, or set data-dir")]
+    #[error(
+        "the disk of {path} is full ({free} MB free, {needed} MB needed): make room, or set data-dir"
+    )]
     DiskFull {
         /// A folder on it.
         path: PathBuf,
@@ -35,7 +37,9 @@ pub enum StartError {
         needed: u64,
     },
     /// The data are of another PostgreSQL.
-    #[error("the data in {path} are of PostgreSQL {found}, and this is 18: move them away, or upgrade them with pg_upgrade")]
+    #[error(
+        "the data in {path} are of PostgreSQL {found}, and this is 18: move them away, or upgrade them with pg_upgrade"
+    )]
     WrongVersion {
         /// The data.
         path: PathBuf,
@@ -43,7 +47,9 @@ pub enum StartError {
         found: String,
     },
     /// Started by root, and there is nobody to become.
-    #[error("PostgreSQL does not run as root, and there is no user `meydan` or `nobody`: type `useradd --system meydan`")]
+    #[error(
+        "PostgreSQL does not run as root, and there is no user `meydan` or `nobody`: type `useradd --system meydan`"
+    )]
     NobodyToBecome,
     /// A server ended, or never answered.
     #[error("{server} does not start: {said}")]

@@ -4,6 +4,7 @@
 //! user may not enter the folder (one below `/root`, say), data and programs go to `/var/lib/meydan`.
 
 use std::{
+    fmt::Write,
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     os::unix::fs::PermissionsExt,
@@ -27,20 +28,24 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn prepare(folder: &Path, programs: &Path) -> Result<Self, StartError> {
-        if !programs.join("postgres/pginstall/bin/postgres").is_file() || !programs.join("nats/nats-server").is_file() {
+        if !programs.join("postgres/pginstall/bin/postgres").is_file()
+            || !programs.join("nats/nats-server").is_file()
+        {
             return Err(StartError::MissingRuntime(programs.to_owned()));
         }
-        let absolute = |path: &Path| fs::canonicalize(path).map_err(|error| write_error(path, error));
+        let absolute =
+            |path: &Path| fs::canonicalize(path).map_err(|error| write_error(path, error));
         let (folder, programs) = (absolute(folder)?, absolute(programs)?);
         let user = if geteuid().is_root() { Some(somebody()?) } else { None };
-        let (base, programs) = if user.is_some() && !(open_to_all(&folder) && open_to_all(&programs)) {
-            let base = elsewhere(&folder);
-            make(&base)?;
-            let copied = copy_programs(&programs, &base)?;
-            (base, copied)
-        } else {
-            (folder.clone(), programs)
-        };
+        let (base, programs) =
+            if user.is_some() && !(open_to_all(&folder) && open_to_all(&programs)) {
+                let base = elsewhere(&folder);
+                make(&base)?;
+                let copied = copy_programs(&programs, &base)?;
+                (base, copied)
+            } else {
+                (folder.clone(), programs)
+            };
         let data = base.join("data");
         let secrets = folder.join("secrets");
         make(&data)?;
@@ -52,7 +57,8 @@ impl Folder {
 
     /// Fails when the disk has less room than `bytes`.
     pub(super) fn insist_on(&self, bytes: u64) -> Result<(), StartError> {
-        let free = fs2::available_space(&self.data).map_err(|error| write_error(&self.data, error))?;
+        let free =
+            fs2::available_space(&self.data).map_err(|error| write_error(&self.data, error))?;
         if free < bytes {
             let megabytes = |bytes: u64| bytes / 1024 / 1024;
             return Err(StartError::DiskFull {
@@ -88,7 +94,10 @@ impl Folder {
         }
         let mut bytes = [0; 24];
         getrandom::fill(&mut bytes).expect("the operating system has randomness");
-        let secret = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let secret = bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         write_private(&path, &secret)?;
         Ok(secret)
     }
@@ -129,7 +138,8 @@ fn elsewhere(folder: &Path) -> PathBuf {
 
 fn copy_programs(programs: &Path, base: &Path) -> Result<PathBuf, StartError> {
     let to = base.join("runtime");
-    if to.join("nats/nats-server").is_file() && to.join("postgres/pginstall/bin/postgres").is_file() {
+    if to.join("nats/nats-server").is_file() && to.join("postgres/pginstall/bin/postgres").is_file()
+    {
         return Ok(to);
     }
     let copied = Command::new("cp").arg("-a").arg(programs).arg(&to).status();

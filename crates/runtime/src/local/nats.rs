@@ -52,6 +52,7 @@ impl Nats {
 async fn is_ready(port: u16) -> bool {
     let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
     let mut hello = [0; 5];
-    let read = tokio::time::timeout(Duration::from_secs(1), connection.read_exact(&mut hello)).await;
+    let read =
+        tokio::time::timeout(Duration::from_secs(1), connection.read_exact(&mut hello)).await;
     matches!(read, Ok(Ok(_))) && hello == *b"INFO "
 }

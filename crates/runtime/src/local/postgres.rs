@@ -135,7 +135,8 @@ async fn is_ready(probe: &Path, port: u16) -> bool {
 /// Ends a server that an earlier program left behind, and waits until it is gone.
 async fn end_left_over(data: &Path) {
     let read = || fs::read_to_string(data.join("postmaster.pid")).ok();
-    let Some(pid) = read().and_then(|text| text.lines().next().and_then(|pid| pid.parse().ok())) else {
+    let Some(pid) = read().and_then(|text| text.lines().next().and_then(|pid| pid.parse().ok()))
+    else {
         return;
     };
     let ours = || {

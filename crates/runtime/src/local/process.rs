@@ -118,5 +118,8 @@ impl Process {
 pub(super) fn free_port() -> Result<u16, StartError> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
     let port = listener.and_then(|listener| listener.local_addr()).map(|address| address.port());
-    port.map_err(|error| StartError::DoesNotStart { server: "the network", said: error.to_string() })
+    port.map_err(|error| StartError::DoesNotStart {
+        server: "the network",
+        said: error.to_string(),
+    })
 }

@@ -245,7 +245,14 @@ impl Bot {
                 vec![]
             }
             BotCommand::GiveToken { token, fingerprint, hook_id, secret, secret_sha256, at } => {
-                vec![BotEvent::TokenGiven { token, fingerprint, hook_id, secret, secret_sha256, at }]
+                vec![BotEvent::TokenGiven {
+                    token,
+                    fingerprint,
+                    hook_id,
+                    secret,
+                    secret_sha256,
+                    at,
+                }]
             }
             BotCommand::Disconnect { .. } if absent => vec![],
             BotCommand::GoLive { .. }

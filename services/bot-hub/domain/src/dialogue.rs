@@ -224,7 +224,9 @@ impl Dialogue {
                 events.push(DialogueEvent::CitizenActed { bot_id, update_id, person, did, at });
                 Ok(events)
             }
-            DialogueCommand::SettleReply { .. } if !self.started => Err(DialogueRefusal::NotStarted),
+            DialogueCommand::SettleReply { .. } if !self.started => {
+                Err(DialogueRefusal::NotStarted)
+            }
             DialogueCommand::SettleReply { ticket_id, message_id, outcome, at } => {
                 let known = self.replies.get(&message_id).copied();
                 if known == Some(outcome) || known == Some(ReplyOutcome::Sent) {
@@ -235,7 +237,9 @@ impl Dialogue {
                     ReplyOutcome::Failed(failure) => {
                         DialogueEvent::ReplyFailed { ticket_id, message_id, failure, at }
                     }
-                    ReplyOutcome::InDoubt => DialogueEvent::ReplyInDoubt { ticket_id, message_id, at },
+                    ReplyOutcome::InDoubt => {
+                        DialogueEvent::ReplyInDoubt { ticket_id, message_id, at }
+                    }
                 }])
             }
         }

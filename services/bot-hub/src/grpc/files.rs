@@ -38,14 +38,14 @@ impl Files for FilesApi {
         let token = self.hub.token(&bot).await.map_err(|error| unavailable(&error))?;
         let token = token.ok_or_else(|| not_found("bot_hub.bot.not_found"))?;
         let file = self.telegram.file(&token, &request.get_ref().file_id).await;
-        let pieces = file.map_err(failure)?.map(|piece| {
-            piece.map(|data| FetchFileResponse { data: data.to_vec() }).map_err(failure)
+        let pieces = file.map_err(|error| failure(&error))?.map(|piece| {
+            piece.map(|data| FetchFileResponse { data: data.to_vec() }).map_err(|error| failure(&error))
         });
         Ok(Response::new(Box::pin(pieces)))
     }
 }
 
-fn failure(failure: ApiFailure) -> Status {
+fn failure(failure: &ApiFailure) -> Status {
     match failure {
         ApiFailure::Rejected | ApiFailure::ChatNotFound | ApiFailure::Unauthorized => {
             not_found("bot_hub.file.not_found")
@@ -54,6 +54,6 @@ fn failure(failure: ApiFailure) -> Status {
         | ApiFailure::Conflict
         | ApiFailure::RetryAfter(_)
         | ApiFailure::Unreachable
-        | ApiFailure::AnswerLost => unavailable(&failure),
+        | ApiFailure::AnswerLost => unavailable(failure),
     }
 }

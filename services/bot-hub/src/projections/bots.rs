@@ -51,7 +51,9 @@ pub(super) async fn apply(
             let problem = serde_json::to_value(problem).expect("a problem is a word");
             stand(db, event, BotState::Failed, problem.as_str()).await
         }
-        BotEvent::Revoked { .. } => stand(db, event, BotState::Revoked, Some("token_revoked")).await,
+        BotEvent::Revoked { .. } => {
+            stand(db, event, BotState::Revoked, Some("token_revoked")).await
+        }
         BotEvent::CheckAsked { .. } => stand(db, event, BotState::Connecting, None).await,
         BotEvent::Disconnected { .. } => forget(db, event).await,
     }

@@ -127,8 +127,8 @@ impl Stage {
         self.since = at;
     }
 
-    fn apply(&mut self, event: TicketEvent) {
-        match event {
+    fn apply(&mut self, event: &TicketEvent) {
+        match *event {
             TicketEvent::Opened { .. } | TicketEvent::MessageEdited { .. } => {}
             TicketEvent::MessageReceived { message_id, channel_message_id, .. } => {
                 self.incoming.insert(channel_message_id, message_id);
@@ -175,7 +175,7 @@ impl Aggregate for Ticket {
         if let TicketEvent::Opened { citizen_id, at, .. } = event {
             self.stage = Some(Self::opened(citizen_id, at));
         } else if let Some(stage) = &mut self.stage {
-            stage.apply(event);
+            stage.apply(&event);
         }
     }
 }

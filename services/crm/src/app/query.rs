@@ -111,7 +111,11 @@ impl Crm {
         Ok(rows
             .into_iter()
             .map(|row| OpenedTicket {
-                subject: open(&openers, &row.subject_sealed, &place::subject(tenant, row.ticket_id)),
+                subject: open(
+                    &openers,
+                    &row.subject_sealed,
+                    &place::subject(tenant, row.ticket_id),
+                ),
                 person: row.person_sealed.as_deref().and_then(|sealed| {
                     open(&openers, sealed, &place::person(tenant, row.citizen_id))
                 }),
@@ -164,7 +168,9 @@ impl Crm {
         rows: Vec<MessageRow>,
     ) -> Result<Vec<OpenedMessage>> {
         let sealed = rows.iter().flat_map(|row| {
-            [Some(row.body_sealed.as_str()), row.author_name_sealed.as_deref()].into_iter().flatten()
+            [Some(row.body_sealed.as_str()), row.author_name_sealed.as_deref()]
+                .into_iter()
+                .flatten()
         });
         let openers = self.openers(tenant, sealed).await?;
         Ok(rows

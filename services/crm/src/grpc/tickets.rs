@@ -71,8 +71,7 @@ impl Tickets for TicketsApi {
             citizen: None,
             limit,
         };
-        let page =
-            self.0.list(tenant, filter, wire.min_position).await.map_err(failure::query)?;
+        let page = self.0.list(tenant, filter, wire.min_position).await.map_err(failure::query)?;
         Ok(Response::new(page_out(&page)))
     }
 
@@ -167,14 +166,10 @@ impl Tickets for TicketsApi {
         let today = now.to_offset(time::macros::offset!(+3:30)).date();
         let span = (today - Duration::days(DAYS - 1), today);
         let position = request.get_ref().min_position;
-        let (totals, days) = self
-            .0
-            .figures(tenant, span, "Asia/Tehran", position)
-            .await
-            .map_err(failure::query)?;
+        let (totals, days) =
+            self.0.figures(tenant, span, "Asia/Tehran", position).await.map_err(failure::query)?;
         let spans = [(now - week, now), (now - week - week, now - week)];
-        let [late, early] =
-            self.0.first_response(tenant, spans).await.map_err(failure::query)?;
+        let [late, early] = self.0.first_response(tenant, spans).await.map_err(failure::query)?;
         Ok(Response::new(pb::Figures {
             unanswered: count(totals.unanswered),
             oldest_waiting: totals.oldest_waiting.map(timestamp),
@@ -182,7 +177,7 @@ impl Tickets for TicketsApi {
             citizens: count(totals.citizens),
             tickets: count(totals.tickets),
             answers: count(totals.answers),
-            days: days.into_iter().map(day_out).collect(),
+            days: days.iter().map(day_out).collect(),
             first_response_minutes: late,
             first_response_minutes_before: early,
         }))
@@ -193,7 +188,7 @@ fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or(0)
 }
 
-fn day_out(row: DayRow) -> pb::Day {
+fn day_out(row: &DayRow) -> pb::Day {
     pb::Day {
         date: row.day.to_julian_day() - Date::to_julian_day(time::macros::date!(1970 - 01 - 01)),
         tickets: count(row.tickets),

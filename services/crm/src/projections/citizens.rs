@@ -51,7 +51,12 @@ pub(super) async fn apply(
     Ok(())
 }
 
-async fn block(db: &mut PgConnection, tenant: Uuid, citizen: Uuid, blocked: bool) -> sqlx::Result<()> {
+async fn block(
+    db: &mut PgConnection,
+    tenant: Uuid,
+    citizen: Uuid,
+    blocked: bool,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE citizens SET blocked = $3 WHERE tenant_id = $1 AND citizen_id = $2",
         tenant,

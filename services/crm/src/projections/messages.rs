@@ -50,7 +50,9 @@ pub(super) async fn apply(
             let sealed = (body.to_string(), author_name.to_string());
             write(db, event, *message_id, (*author, sealed), *at).await
         }
-        TicketEvent::ReplySent { message_id, .. } => settle(db, event, *message_id, "sent", None).await,
+        TicketEvent::ReplySent { message_id, .. } => {
+            settle(db, event, *message_id, "sent", None).await
+        }
         TicketEvent::ReplyFailed { message_id, failure, .. } => {
             settle(db, event, *message_id, "failed", Some(failure.name())).await
         }

@@ -66,12 +66,12 @@ pub(super) async fn apply(
             open(db, event, *citizen_id, (&subject.to_string(), &kind), *at).await
         }
         TicketEvent::MessageReceived { at, .. } => wait(db, event, *at).await,
-        TicketEvent::MessageEdited { .. } => Ok(()),
         TicketEvent::Reopened { .. } => move_to(db, event, TicketStatus::InProgress).await,
         TicketEvent::StatusChanged { to, .. } => move_to(db, event, *to).await,
         TicketEvent::ReplyWritten { at, .. } => answer(db, event, *at).await,
         // The table of messages knows what the delivery was before; it is applied after this one.
-        TicketEvent::ReplySent { .. }
+        TicketEvent::MessageEdited { .. }
+        | TicketEvent::ReplySent { .. }
         | TicketEvent::ReplyFailed { .. }
         | TicketEvent::ReplyInDoubt { .. } => Ok(()),
     }
@@ -195,7 +195,11 @@ pub async fn list(pool: &PgPool, tenant: Uuid, filter: &Filter) -> sqlx::Result<
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn by_number(pool: &PgPool, tenant: Uuid, number: i64) -> sqlx::Result<Option<TicketRow>> {
+pub async fn by_number(
+    pool: &PgPool,
+    tenant: Uuid,
+    number: i64,
+) -> sqlx::Result<Option<TicketRow>> {
     sqlx::query_as!(
         TicketRow,
         r#"

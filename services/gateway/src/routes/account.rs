@@ -31,7 +31,8 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Response {
 }
 
 fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status =
+        if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let email = visit.visitor.as_ref().map(|visitor| visitor.email.clone()).unwrap_or_default();
     let page = AccountPage { shell: visit.shell(app, Nav::Account), email, problems };
     (status, Html(page.render())).into_response()

@@ -86,10 +86,8 @@ pub(super) async fn list(
     let campaigns = campaigns.iter().map(|campaign| {
         views::campaign::row(campaign, bots.get(&campaign.campaign_id).copied().flatten())
     });
-    let page = CampaignsPage {
-        shell: visit.shell(&app, Nav::Campaigns),
-        campaigns: campaigns.collect(),
-    };
+    let page =
+        CampaignsPage { shell: visit.shell(&app, Nav::Campaigns), campaigns: campaigns.collect() };
     Html(page.render()).into_response()
 }
 
@@ -176,7 +174,8 @@ fn form(
     fields: CampaignFields,
     problems: Problems,
 ) -> Response {
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status =
+        if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = CampaignFormPage {
         shell: visit.shell(app, Nav::Campaigns),
         editing,

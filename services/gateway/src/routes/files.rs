@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn no_name_breaks_out_of_its_header() {
-        let file = File { name: "a\"\r\nSet-Cookie: x=1 نامه.pdf".to_owned(), ..File::default() };
+        let file =
+            File { name: "a\"\r\nSet-Cookie: x=1 نامه.pdf".to_owned(), ..File::default() };
 
         let header = disposition(&file, false);
 

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// 200 when every service and the broker answer, else 503.
 pub(super) async fn healthz(State(app): State<App>) -> StatusCode {
     let connected = app.nats.connection_state() == async_nats::connection::State::Connected;
-    let well = futures::future::join_all([&app.identity, &app.crm, &app.bot_hub].map(is_well)).await;
+    let well =
+        futures::future::join_all([&app.identity, &app.crm, &app.bot_hub].map(is_well)).await;
     if connected && well.into_iter().all(|well| well) {
         StatusCode::OK
     } else {
@@ -40,11 +41,7 @@ pub(super) async fn livez() -> StatusCode {
 }
 
 /// Any other address.
-pub(super) async fn nothing_here(
-    State(app): State<App>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
+pub(super) async fn nothing_here(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     if uri.path().starts_with("/telegram") {
         return StatusCode::NOT_FOUND.into_response();
     }

@@ -52,10 +52,10 @@ async fn numbers(
     let figures = tickets.get_figures(request).await?.into_inner();
     let message = ListTicketsRequest { limit: NEWEST, ..Default::default() };
     let newest = tickets.list_tickets(app.crm.ask(&caller, message)).await?.into_inner();
-    Ok((read(figures), newest.tickets.iter().map(views::ticket::row).collect()))
+    Ok((read(&figures), newest.tickets.iter().map(views::ticket::row).collect()))
 }
 
-fn read(figures: crm::Figures) -> Figures {
+fn read(figures: &crm::Figures) -> Figures {
     Figures {
         unanswered: figures.unanswered,
         oldest_waiting: figures.oldest_waiting.and_then(meydan_rpc::form::instant),

@@ -182,15 +182,14 @@ pub(super) async fn reply(
         }
         Err(Failure::Malformed(_)) if written.text.trim().is_empty() => ComposerProblem::Empty,
         Err(Failure::Malformed(_)) => ComposerProblem::TooLong,
-        Err(Failure::Refused(code)) if code.ends_with("citizen_blocked") => ComposerProblem::Blocked,
+        Err(Failure::Refused(code)) if code.ends_with("citizen_blocked") => {
+            ComposerProblem::Blocked
+        }
         Err(Failure::Conflict | Failure::Unavailable) => ComposerProblem::NotStored,
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
-    let composer = Composer {
-        command_id: written.command_id,
-        text: written.text,
-        problem: Some(problem),
-    };
+    let composer =
+        Composer { command_id: written.command_id, text: written.text, problem: Some(problem) };
     kept(&app, &visit, &asked, number, composer).await
 }
 

@@ -115,11 +115,7 @@ pub(super) fn user_agent(headers: &HeaderMap) -> String {
     text.unwrap_or_default().chars().take(200).collect()
 }
 
-pub(super) async fn log_out(
-    State(app): State<App>,
-    visit: Visit,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn log_out(State(app): State<App>, visit: Visit, headers: HeaderMap) -> Response {
     if let Some(token) = cookies::get(&headers, Kind::Session, app.secure) {
         let message = LogOutRequest { session_token: token };
         let caller = Caller::service(crate::NAME, None);

@@ -56,7 +56,11 @@ fn expired(app: &App, visit: &Visit, failure: &Failure) -> Response {
     match failure {
         Failure::NotFound | Failure::Refused(_) | Failure::Malformed(_) => {
             let page = LinkExpiredPage { shell: visit.shell(app, Nav::None) };
-            with_form_cookie(app, visit, (StatusCode::NOT_FOUND, Html(page.render())).into_response())
+            with_form_cookie(
+                app,
+                visit,
+                (StatusCode::NOT_FOUND, Html(page.render())).into_response(),
+            )
         }
         other => failure::of_call(app, visit, other),
     }
@@ -78,7 +82,8 @@ fn page(
             candidate: Some(found.candidate_name).filter(|name| !name.is_empty()),
         }
     };
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status =
+        if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = WelcomePage {
         shell: visit.shell(app, Nav::None),
         token,

@@ -1,0 +1,41 @@
+# Everything that a person types. Each target brings what it lacks.
+
+MEYDAN := target/release/meydan
+WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
+
+.PHONY: help up demo test bench runtime web build sqlx clean-data
+
+help: ## lists these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: runtime web build ## runs the platform on this machine; Ctrl-C stops it
+	@exec $(MEYDAN) up
+
+demo: runtime web build ## the same, with a lively campaign to look at
+	@exec $(MEYDAN) up --demo
+
+runtime: ## fetches PostgreSQL and NATS into .meydan/runtime
+	@scripts/fetch-runtime
+
+web: web/dist/manifest.json ## builds styles, scripts, fonts and icons
+
+web/dist/manifest.json: $(WEB_SOURCES)
+	@scripts/need node npm
+	@printf 'meydan: building styles and scripts\n' >&2
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent && node build.mjs
+	@touch $@
+
+build: web ## compiles the program
+	@cargo build --release --package meydan
+
+test: runtime web ## everything that has to hold before a change lands
+	@scripts/test
+
+bench: runtime web build ## how fast, beside the bare limit of this machine
+	@scripts/bench
+
+sqlx: runtime ## writes the offline data of all queries anew
+	@cargo xtask sqlx
+
+clean-data: ## removes data, keys and logs of the local platform
+	@rm -rf .meydan/data .meydan/secrets

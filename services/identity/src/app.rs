@@ -1,0 +1,173 @@
+//! Every command and query of identity: the table of contents.
+
+mod campaigns;
+mod login;
+
+use std::time::Duration;
+
+use identity_domain::Profile;
+use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
+use meydan_keyring::{KeyError, Keyring, Place};
+use uuid::Uuid;
+
+pub use self::{
+    campaigns::{NewCampaign, TeamMember},
+    login::{Entered, Entry, Guest, Held, is_running},
+};
+use crate::password::{Busy, Passwords};
+
+/// How long a query waits for the position that it must show.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Identity.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    log: EventLog,
+    keyring: Keyring,
+    directory: Progress,
+    clock: Clock,
+    passwords: Passwords,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A rule said no: its code, and words for a person.
+    #[error("{1}")]
+    Refused(&'static str, &'static str),
+    /// No such thing, or not for this caller.
+    #[error("not found")]
+    NotFound,
+    /// Bad fields: name and what to do.
+    #[error("fields are wrong")]
+    Malformed(Vec<(&'static str, String)>),
+    /// Others changed it meanwhile.
+    #[error("others were quicker")]
+    Conflict,
+    /// A store is away, or there is too much to do.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Stored facts cannot be read, or there is a bug.
+    #[error("damaged: {0}")]
+    Damaged(String),
+}
+
+impl From<sqlx::Error> for AppError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<Busy> for AppError {
+    fn from(busy: Busy) -> Self {
+        Self::Unavailable(busy.to_string())
+    }
+}
+
+impl From<KeyError> for AppError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unavailable(error) => Self::Unavailable(error.to_string()),
+            KeyError::Destroyed => Self::NotFound,
+            KeyError::Tampered => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl<R: std::error::Error> From<ExecuteError<R>> for AppError {
+    fn from(error: ExecuteError<R>) -> Self {
+        match error {
+            ExecuteError::Refused(_) => Self::NotFound,
+            ExecuteError::Conflict => Self::Conflict,
+            ExecuteError::KeyTaken => Self::Refused("identity.key_taken", "it is taken"),
+            ExecuteError::Unavailable(error) => {
+                Self::Unavailable(error.map(|error| error.to_string()).unwrap_or_default())
+            }
+            ExecuteError::Damaged(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, AppError>;
+
+impl Identity {
+    /// Keeps its facts in `log`; `directory` tells how far the tables have come.
+    #[must_use]
+    pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
+        Self { log, keyring, directory, clock, passwords: Passwords::default() }
+    }
+
+    /// Waits until the tables show `position`.
+    async fn reach(&self, position: i64) -> Result<()> {
+        if self.directory.wait_for(position, PATIENCE).await {
+            Ok(())
+        } else {
+            Err(AppError::Unavailable("the read model is behind".to_owned()))
+        }
+    }
+
+    async fn email_key(&self, email: &str) -> Result<UniqueKey> {
+        let address = email.trim().to_lowercase();
+        let index = self.keyring.blind_index(PLATFORM, "account.email", address.as_bytes()).await?;
+        Ok(UniqueKey { tenant: PLATFORM, scope: "account.email", key: index.to_vec() })
+    }
+
+    async fn account_of(&self, email: &str) -> Result<Option<Uuid>> {
+        let key = self.email_key(email).await?;
+        Ok(self.log.holder(&key).await?)
+    }
+
+    async fn profile(&self, account: Uuid, sealed: &str) -> Result<Option<Profile>> {
+        let damaged = |_| AppError::Damaged("a profile is not sealed".to_owned());
+        let sealed = sealed.parse().map_err(damaged)?;
+        Ok(self.keyring.reveal(&sealed, PLATFORM, &profile_place(account)).await?)
+    }
+}
+
+/// The member that an account is in a campaign.
+#[must_use]
+pub fn member_of(campaign: Uuid, account: Uuid) -> Uuid {
+    Uuid::new_v5(&campaign, account.as_bytes())
+}
+
+/// Where a profile belongs.
+fn profile_place(account: Uuid) -> Place {
+    Place::new(PLATFORM, "account", account, "profile")
+}
+
+/// A command that is a part of another one, with an id of its own that follows from it.
+fn step(meta: &Meta, name: &str) -> Meta {
+    Meta { command_id: Uuid::new_v5(&meta.command_id, name.as_bytes()), ..meta.clone() }
+}
+
+/// An address: something, an at, a domain with a dot; no spaces.
+fn email(text: &str) -> std::result::Result<String, &'static str> {
+    let text = text.trim();
+    let well_formed = text.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty()
+            && domain.contains('.')
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
+            && !domain.contains('@')
+    });
+    let plain = !text.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+    if text.is_empty() {
+        Err("must not be empty")
+    } else if well_formed && plain && text.len() <= 254 {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an e-mail address")
+    }
+}
+
+/// A text of at most 120 characters.
+fn name(text: &str) -> std::result::Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("must not be empty")
+    } else if text.chars().count() > 120 {
+        Err("must have at most 120 characters")
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,235 @@
+//! Campaigns and their teams.
+
+use identity_domain::{
+    Campaign, CampaignCommand, CampaignProfile, CampaignStatus, Member, MemberCommand,
+    MemberRefusal, Profile, Role, slug,
+};
+use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result, email, member_of, name, step};
+use crate::{
+    projections::{
+        campaigns::{self, CampaignRow},
+        members::{self, MemberRow},
+    },
+    tokens::Token,
+};
+
+/// A campaign to be created.
+#[derive(Debug, Clone)]
+pub struct NewCampaign {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Who stands for what.
+    pub profile: CampaignProfile,
+    /// Who owns it.
+    pub owner: Profile,
+}
+
+/// A member with what could be opened of them.
+#[derive(Debug, Clone)]
+pub struct TeamMember {
+    /// As stored.
+    pub row: MemberRow,
+    /// Address and name; `None` when erased.
+    pub profile: Option<Profile>,
+}
+
+/// The fields of a campaign's profile that are wrong.
+fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, String)>) {
+    let mut wrong = Vec::new();
+    let mut field = |field, text: &str| {
+        name(text).map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
+    };
+    let checked = CampaignProfile {
+        candidate_name: field("candidate_name", &profile.candidate_name),
+        office: field("office", &profile.office),
+        constituency: field("constituency", &profile.constituency),
+        locale: profile.locale.clone(),
+    };
+    if !matches!(profile.locale.as_str(), "fa" | "en") {
+        wrong.push(("locale", "must be fa or en".to_owned()));
+    }
+    (checked, wrong)
+}
+
+impl Identity {
+    /// Creates a campaign with its owner. The token is the owner's one-time link, unless they can log in
+    /// already. Sent again under the same command, it makes no second campaign, and a new link.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; `identity.key_taken` when the name in addresses is another campaign's.
+    pub async fn create_campaign(
+        &self,
+        new: &NewCampaign,
+        meta: &Meta,
+    ) -> Result<(Uuid, Option<Token>, i64)> {
+        let (profile, mut wrong) = checked(&new.profile);
+        let mut field = |field, value: std::result::Result<String, &'static str>| {
+            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
+        };
+        let slug = field("slug", slug(new.slug.trim()));
+        let owner = Profile {
+            email: field("owner_email", email(&new.owner.email)),
+            display_name: field("owner_name", name(&new.owner.display_name)),
+        };
+        if !wrong.is_empty() {
+            return Err(AppError::Malformed(wrong));
+        }
+        let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
+        let key = UniqueKey {
+            tenant: PLATFORM,
+            scope: "campaign.slug",
+            key: slug.as_bytes().to_vec(),
+        };
+        let target = Target { tenant: campaign, id: campaign };
+        let command = CampaignCommand::Create { slug, profile, at: self.clock.now() };
+        self.log.execute_with::<Campaign>(target, command, meta, &[key]).await?;
+        let (token, invited) = self.ask_to_join(campaign, &owner, Role::Owner, meta).await?;
+        self.reach(invited.position).await?;
+        Ok((campaign, token, invited.position))
+    }
+
+    /// Asks somebody to join a team, making their account when they have none. Whoever can log in already
+    /// joins at once, and needs no link.
+    async fn ask_to_join(
+        &self,
+        campaign: Uuid,
+        who: &Profile,
+        role: Role,
+        meta: &Meta,
+    ) -> Result<(Option<Token>, Committed)> {
+        let known = self.account_of(&who.email).await?;
+        let account = match known {
+            Some(account) => account,
+            None => {
+                let account = Uuid::new_v5(&meta.command_id, b"account");
+                self.register(account, who, false, &step(meta, "register")).await?
+            }
+        };
+        let target = Target { tenant: campaign, id: member_of(campaign, account) };
+        let at = self.clock.now();
+        let command = MemberCommand::Invite { account_id: account, role, at };
+        let invited = self.log.execute::<Member>(target, command, &step(meta, "invite")).await;
+        let invited = match invited {
+            Err(ExecuteError::Refused(MemberRefusal::AlreadyMember)) => {
+                let code = "identity.member.already";
+                return Err(AppError::Refused(code, "the person is in the team already"));
+            }
+            other => other?,
+        };
+        self.reach(invited.position).await?;
+        if self.hash_of(account).await?.is_some() {
+            let command = MemberCommand::Join { at };
+            let joined = self.log.execute::<Member>(target, command, &step(meta, "join")).await?;
+            return Ok((None, joined));
+        }
+        Ok((Some(self.invite(Some(account), Some(campaign)).await?), invited))
+    }
+
+    /// Corrects what a campaign says of itself.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn edit_campaign(
+        &self,
+        campaign: Uuid,
+        profile: &CampaignProfile,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        let (profile, wrong) = checked(profile);
+        if !wrong.is_empty() {
+            return Err(AppError::Malformed(wrong));
+        }
+        let command = CampaignCommand::Edit { profile, at: self.clock.now() };
+        let target = Target { tenant: campaign, id: campaign };
+        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+    }
+
+    /// Suspends, archives or resumes a campaign.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn change_campaign_status(
+        &self,
+        campaign: Uuid,
+        to: CampaignStatus,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
+        let target = Target { tenant: campaign, id: campaign };
+        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+    }
+
+    /// All campaigns, newest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn campaigns(&self, min_position: i64) -> Result<Vec<CampaignRow>> {
+        self.reach(min_position).await?;
+        Ok(campaigns::all(self.log.pool()).await?)
+    }
+
+    /// One campaign.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn campaign(
+        &self,
+        id: Option<Uuid>,
+        slug: Option<&str>,
+        min_position: i64,
+    ) -> Result<CampaignRow> {
+        self.reach(min_position).await?;
+        let found = campaigns::find(self.log.pool(), id, slug).await?;
+        found.ok_or(AppError::NotFound)
+    }
+
+    /// Asks somebody to join a campaign's team.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; `identity.member.already` for somebody who is in it.
+    pub async fn invite_member(
+        &self,
+        campaign: Uuid,
+        who: &Profile,
+        role: Role,
+        meta: &Meta,
+    ) -> Result<(Option<Token>, Committed)> {
+        let mut wrong = Vec::new();
+        let mut field = |field, value: std::result::Result<String, &'static str>| {
+            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
+        };
+        let who = Profile {
+            email: field("email", email(&who.email)),
+            display_name: field("display_name", name(&who.display_name)),
+        };
+        if !wrong.is_empty() {
+            return Err(AppError::Malformed(wrong));
+        }
+        self.ask_to_join(campaign, &who, role, meta).await
+    }
+
+    /// The team of a campaign.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn team(&self, campaign: Uuid, min_position: i64) -> Result<Vec<TeamMember>> {
+        self.reach(min_position).await?;
+        let rows = members::of_campaign(self.log.pool(), campaign).await?;
+        let mut team = Vec::with_capacity(rows.len());
+        for row in rows {
+            let profile = self.profile(row.account_id, &row.profile_sealed).await?;
+            team.push(TeamMember { row, profile });
+        }
+        Ok(team)
+    }
+}

@@ -1,0 +1,147 @@
+//! `Campaigns`: the registry of tenants.
+
+use identity_domain::{CampaignProfile, CampaignStatus, Profile};
+use meydan_rpc::{
+    form::{Form, timestamp},
+    guard::caller,
+    outcome::not_found,
+    pb::identity::{
+        self as pb, campaigns_server::Campaigns, get_campaign_request::Which,
+    },
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{failure::status, meta};
+use crate::{
+    app::{Identity, NewCampaign},
+    projections::campaigns::CampaignRow,
+};
+
+#[derive(Debug)]
+pub(super) struct CampaignsApi(pub(super) Identity);
+
+fn id(text: &str) -> Result<Uuid, Status> {
+    let mut form = Form::default();
+    let id = form.id("campaign_id", text);
+    form.finish()?;
+    id.ok_or_else(|| Status::internal("a field was neither read nor rejected"))
+}
+
+#[tonic::async_trait]
+impl Campaigns for CampaignsApi {
+    async fn create_campaign(
+        &self,
+        request: Request<pb::CreateCampaignRequest>,
+    ) -> Result<Response<pb::CreateCampaignResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let wire = request.into_inner();
+        let new = NewCampaign {
+            slug: wire.slug,
+            profile: CampaignProfile {
+                candidate_name: wire.candidate_name,
+                office: wire.office,
+                constituency: wire.constituency,
+                locale: wire.locale,
+            },
+            owner: Profile { email: wire.owner_email, display_name: wire.owner_name },
+        };
+        let (campaign, token, position) =
+            self.0.create_campaign(&new, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::CreateCampaignResponse {
+            campaign_id: campaign.to_string(),
+            invitation_token: token.map(crate::tokens::Token::into_text).unwrap_or_default(),
+            position,
+        }))
+    }
+
+    async fn edit_campaign(
+        &self,
+        request: Request<pb::EditCampaignRequest>,
+    ) -> Result<Response<pb::EditCampaignResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let wire = request.into_inner();
+        let campaign = id(&wire.campaign_id)?;
+        let profile = CampaignProfile {
+            candidate_name: wire.candidate_name,
+            office: wire.office,
+            constituency: wire.constituency,
+            locale: wire.locale,
+        };
+        let done = self.0.edit_campaign(campaign, &profile, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::EditCampaignResponse { position: done.position }))
+    }
+
+    async fn change_campaign_status(
+        &self,
+        request: Request<pb::ChangeCampaignStatusRequest>,
+    ) -> Result<Response<pb::ChangeCampaignStatusResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let wire = request.into_inner();
+        let to = match pb::CampaignStatus::try_from(wire.status).unwrap_or_default() {
+            pb::CampaignStatus::Unspecified => {
+                let mut form = Form::default();
+                form.reject("status", "must be a status");
+                return Err(form.finish().expect_err("a field was rejected"));
+            }
+            pb::CampaignStatus::Draft => CampaignStatus::Draft,
+            pb::CampaignStatus::Active => CampaignStatus::Active,
+            pb::CampaignStatus::Suspended => CampaignStatus::Suspended,
+            pb::CampaignStatus::Archived => CampaignStatus::Archived,
+        };
+        let campaign = id(&wire.campaign_id)?;
+        let done = self.0.change_campaign_status(campaign, to, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::ChangeCampaignStatusResponse { position: done.position }))
+    }
+
+    async fn list_campaigns(
+        &self,
+        request: Request<pb::ListCampaignsRequest>,
+    ) -> Result<Response<pb::ListCampaignsResponse>, Status> {
+        let rows = self.0.campaigns(request.get_ref().min_position).await.map_err(status)?;
+        let campaigns = rows.into_iter().map(campaign_out).collect();
+        Ok(Response::new(pb::ListCampaignsResponse { campaigns }))
+    }
+
+    async fn get_campaign(
+        &self,
+        request: Request<pb::GetCampaignRequest>,
+    ) -> Result<Response<pb::Campaign>, Status> {
+        let caller = caller(&request)?;
+        let wire = request.into_inner();
+        let (wanted, slug) = match wire.which {
+            Some(Which::CampaignId(text)) => (Some(id(&text)?), None),
+            Some(Which::Slug(slug)) => (None, Some(slug)),
+            None => return Err(not_found("identity.not_found")),
+        };
+        let row = self.0.campaign(wanted, slug.as_deref(), wire.min_position).await;
+        let row = row.map_err(status)?;
+        if !caller.is_admin() && caller.campaign != Some(row.campaign_id) {
+            return Err(not_found("identity.not_found"));
+        }
+        Ok(Response::new(campaign_out(row)))
+    }
+}
+
+pub(super) fn status_out(name: &str) -> pb::CampaignStatus {
+    match name {
+        "draft" => pb::CampaignStatus::Draft,
+        "active" => pb::CampaignStatus::Active,
+        "suspended" => pb::CampaignStatus::Suspended,
+        "archived" => pb::CampaignStatus::Archived,
+        _ => pb::CampaignStatus::Unspecified,
+    }
+}
+
+fn campaign_out(row: CampaignRow) -> pb::Campaign {
+    pb::Campaign {
+        campaign_id: row.campaign_id.to_string(),
+        status: status_out(&row.status).into(),
+        slug: row.slug,
+        candidate_name: row.candidate_name,
+        office: row.office,
+        constituency: row.constituency,
+        locale: row.locale,
+        created_at: Some(timestamp(row.created_at)),
+    }
+}

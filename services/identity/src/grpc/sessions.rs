@@ -1,0 +1,128 @@
+//! `Sessions` and `Accounts`: coming in and going out.
+
+use identity_domain::Profile;
+use meydan_rpc::{
+    caller::Who,
+    form::timestamp,
+    guard::caller,
+    pb::identity::{self as pb, accounts_server::Accounts, sessions_server::Sessions},
+};
+use tonic::{Request, Response, Status};
+
+use super::failure::status;
+use crate::app::{Entered, Guest, Held, Identity, is_running};
+
+#[derive(Debug)]
+pub(super) struct SessionsApi(pub(super) Identity);
+
+#[derive(Debug)]
+pub(super) struct AccountsApi(pub(super) Identity);
+
+fn entered(entered: Entered) -> Response<pb::LogInResponse> {
+    Response::new(pb::LogInResponse {
+        session_token: entered.token.into_text(),
+        expires_at: Some(timestamp(entered.expires_at)),
+    })
+}
+
+#[tonic::async_trait]
+impl Sessions for SessionsApi {
+    async fn invite_first_admin(
+        &self,
+        _request: Request<pb::InviteFirstAdminRequest>,
+    ) -> Result<Response<pb::InviteFirstAdminResponse>, Status> {
+        let token = self.0.invite_first_admin().await.map_err(status)?;
+        Ok(Response::new(pb::InviteFirstAdminResponse { token: token.into_text() }))
+    }
+
+    async fn get_invitation(
+        &self,
+        request: Request<pb::GetInvitationRequest>,
+    ) -> Result<Response<pb::GetInvitationResponse>, Status> {
+        let entry = self.0.entry(&request.get_ref().token).await.map_err(status)?;
+        let is_admin = entry.profile.is_none();
+        let (email, display_name) = entry
+            .profile
+            .map(|profile| (profile.email, profile.display_name))
+            .unwrap_or_default();
+        let candidate_name = entry.candidate_name.unwrap_or_default();
+        let answer = pb::GetInvitationResponse { email, display_name, is_admin, candidate_name };
+        Ok(Response::new(answer))
+    }
+
+    async fn accept_invitation(
+        &self,
+        request: Request<pb::AcceptInvitationRequest>,
+    ) -> Result<Response<pb::LogInResponse>, Status> {
+        let wire = request.into_inner();
+        let said = Profile { email: wire.email, display_name: wire.display_name };
+        let guest = Guest { address: wire.address, user_agent: wire.user_agent };
+        let accepted = self.0.accept(&wire.token, &said, wire.password, &guest).await;
+        accepted.map(entered).map_err(status)
+    }
+
+    async fn log_in(
+        &self,
+        request: Request<pb::LogInRequest>,
+    ) -> Result<Response<pb::LogInResponse>, Status> {
+        let wire = request.into_inner();
+        let guest = Guest { address: wire.address, user_agent: wire.user_agent };
+        let proved = self.0.log_in(&wire.email, wire.password, &guest).await;
+        proved.map(entered).map_err(status)
+    }
+
+    async fn log_out(
+        &self,
+        request: Request<pb::LogOutRequest>,
+    ) -> Result<Response<pb::LogOutResponse>, Status> {
+        self.0.log_out(&request.get_ref().session_token).await.map_err(status)?;
+        Ok(Response::new(pb::LogOutResponse {}))
+    }
+
+    async fn authenticate(
+        &self,
+        request: Request<pb::AuthenticateRequest>,
+    ) -> Result<Response<pb::AuthenticateResponse>, Status> {
+        let held = self.0.authenticate(&request.get_ref().session_token).await;
+        held.map(|held| Response::new(held_out(held))).map_err(status)
+    }
+}
+
+fn held_out(held: Held) -> pb::AuthenticateResponse {
+    let memberships = held.places.into_iter().map(|(place, role)| {
+        let running = is_running(&place.status);
+        let permissions = if running { role.permissions() } else { &[] };
+        pb::Membership {
+            campaign_id: place.campaign_id.to_string(),
+            slug: place.slug,
+            candidate_name: place.candidate_name,
+            role: super::members::role_out(role).into(),
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            status: super::campaigns::status_out(&place.status).into(),
+        }
+    });
+    pb::AuthenticateResponse {
+        account_id: held.session.account_id.to_string(),
+        session_id: held.session.session_id.to_string(),
+        display_name: held.profile.display_name,
+        email: held.profile.email,
+        is_admin: held.admin,
+        memberships: memberships.collect(),
+    }
+}
+
+#[tonic::async_trait]
+impl Accounts for AccountsApi {
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
+        let Who::Account { id, session, .. } = caller(&request)?.who else {
+            return Err(Status::permission_denied("only a person has a password"));
+        };
+        let wire = request.into_inner();
+        let changed =
+            self.0.change_password((id, session), wire.current_password, wire.new_password).await;
+        changed.map(|()| Response::new(pb::ChangePasswordResponse {})).map_err(status)
+    }
+}

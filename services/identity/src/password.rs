@@ -1,0 +1,144 @@
+//! Passwords: Argon2id (RFC 9106) with 19 MiB, 2 passes, 1 lane; as many at a time as there are cores.
+//!
+//! Whoever waits behind too many is told to come back, so that a rush of logins does not take the panel
+//! down. An account that does not exist costs as much as one that does.
+
+use std::sync::{Arc, LazyLock};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+/// Least length, in characters.
+const SHORTEST: usize = 12;
+/// Least length of an admin's.
+const SHORTEST_OF_ADMIN: usize = 15;
+/// Longest, in bytes. Nothing is cut off.
+const LONGEST: usize = 256;
+/// How many may wait.
+const QUEUE: usize = 200;
+
+/// A hash of nothing anybody knows.
+static DECOY: LazyLock<String> =
+    LazyLock::new(|| hash(&uuid::Uuid::new_v4().to_string()).unwrap_or_default());
+
+/// There are too many ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked; try again")]
+pub struct Busy;
+
+/// Hashes and checks.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    cores: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            cores: Arc::new(Semaphore::new(cores)),
+            queue: Arc::new(Semaphore::new(QUEUE + cores)),
+        }
+    }
+}
+
+impl Passwords {
+    /// Hashes a password, in the PHC form.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`]
+    pub async fn hash(&self, password: String) -> Result<String, Busy> {
+        self.work(move || hash(&password)).await?.ok_or(Busy)
+    }
+
+    /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`]
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {
+        self.work(move || {
+            let known = hash.is_some();
+            let hash = hash.unwrap_or_else(|| DECOY.clone());
+            let genuine = PasswordHash::new(&hash)
+                .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
+            genuine && known
+        })
+        .await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let _place = self.queue.try_acquire().map_err(|_| Busy)?;
+        let _core = self.cores.acquire().await.map_err(|_| Busy)?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are within bounds");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash(password: &str) -> Option<String> {
+    argon2().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+}
+
+/// Whether a password may be chosen.
+///
+/// # Errors
+///
+/// What to do instead.
+pub fn acceptable(password: &str, admin: bool) -> Result<(), String> {
+    let shortest = if admin { SHORTEST_OF_ADMIN } else { SHORTEST };
+    let mut letters: Vec<char> = password.chars().collect();
+    if letters.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if letters.len() < shortest {
+        return Err(format!("must have at least {shortest} characters"));
+    }
+    if password.len() > LONGEST {
+        return Err(format!("must have at most {LONGEST} characters"));
+    }
+    letters.sort_unstable();
+    letters.dedup();
+    if letters.len() < 5 {
+        return Err("is easily guessed; choose another".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Passwords, acceptable};
+
+    #[tokio::test]
+    async fn a_password_is_known_again_and_another_is_not() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("correct horse battery".to_owned()).await.expect("there is room");
+
+        let right = passwords.verify("correct horse battery".to_owned(), Some(hash.clone())).await;
+        let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash)).await;
+        let unknown = passwords.verify("correct horse battery".to_owned(), None).await;
+
+        assert_eq!((right, wrong, unknown), (Ok(true), Ok(false), Ok(false)));
+    }
+
+    #[test]
+    fn short_endless_and_monotonous_passwords_are_not_accepted() {
+        assert!(acceptable("twelve chars", false).is_ok());
+        assert!(acceptable("twelve chars", true).is_err());
+        assert!(acceptable("short", false).is_err());
+        assert!(acceptable(&"abcdefgh".repeat(40), false).is_err());
+        assert!(acceptable("aaaaaaaaaaaaaaaa", false).is_err());
+        assert!(acceptable("گذرواژه‌ای بلند", false).is_ok());
+    }
+}

@@ -1,0 +1,65 @@
+//! `accounts`: who has a login.
+
+use identity_domain::AccountEvent;
+use meydan_event_log::Recorded;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// One account, as stored.
+#[derive(Debug, Clone)]
+pub struct AccountRow {
+    /// The account.
+    pub account_id: Uuid,
+    /// Address and name, sealed.
+    pub profile_sealed: String,
+    /// Platform staff.
+    pub admin: bool,
+}
+
+/// Lets the table reflect one fact.
+pub(super) async fn apply(
+    db: &mut PgConnection,
+    event: &Recorded,
+    fact: &AccountEvent,
+) -> sqlx::Result<()> {
+    if let AccountEvent::Registered { profile, admin, at } = fact {
+        sqlx::query!(
+            r#"
+            INSERT INTO accounts (account_id, profile_sealed, admin, created_at) VALUES ($1, $2, $3, $4)
+            "#,
+            event.aggregate_id,
+            profile.to_string(),
+            admin,
+            at,
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// One account.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountRow>> {
+    sqlx::query_as!(
+        AccountRow,
+        "SELECT account_id, profile_sealed, admin FROM accounts WHERE account_id = $1",
+        account,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Whether there is an admin.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn has_admin(pool: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE admin) AS "exists!""#)
+        .fetch_one(pool)
+        .await
+}

@@ -1,0 +1,131 @@
+//! `campaigns`: the registry of tenants.
+
+use identity_domain::{CampaignEvent, CampaignProfile, CampaignStatus};
+use meydan_event_log::Recorded;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// One campaign, as stored.
+#[derive(Debug, Clone)]
+pub struct CampaignRow {
+    /// The campaign.
+    pub campaign_id: Uuid,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its candidate.
+    pub candidate_name: String,
+    /// The office sought.
+    pub office: String,
+    /// Where.
+    pub constituency: String,
+    /// Its first language.
+    pub locale: String,
+    /// Where it stands.
+    pub status: String,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+}
+
+/// Lets the table reflect one fact.
+pub(super) async fn apply(
+    db: &mut PgConnection,
+    event: &Recorded,
+    fact: &CampaignEvent,
+) -> sqlx::Result<()> {
+    match fact {
+        CampaignEvent::Created { slug, profile, at } => {
+            sqlx::query!(
+                r#"
+                INSERT INTO campaigns (campaign_id, slug, candidate_name, office, constituency, locale,
+                                       status, created_at)
+                VALUES ($1, $2, $3, $4, $5, $6, 'active', $7)
+                "#,
+                event.aggregate_id,
+                slug,
+                profile.candidate_name,
+                profile.office,
+                profile.constituency,
+                profile.locale,
+                at,
+            )
+            .execute(db)
+            .await?;
+        }
+        CampaignEvent::Edited { profile, .. } => edit(db, event, profile).await?,
+        CampaignEvent::StatusChanged { to, .. } => move_to(db, event, *to).await?,
+    }
+    Ok(())
+}
+
+async fn edit(
+    db: &mut PgConnection,
+    event: &Recorded,
+    profile: &CampaignProfile,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE campaigns SET candidate_name = $2, office = $3, constituency = $4, locale = $5
+        WHERE campaign_id = $1
+        "#,
+        event.aggregate_id,
+        profile.candidate_name,
+        profile.office,
+        profile.constituency,
+        profile.locale,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn move_to(db: &mut PgConnection, event: &Recorded, to: CampaignStatus) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE campaigns SET status = $2 WHERE campaign_id = $1",
+        event.aggregate_id,
+        to.name(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// All campaigns, newest first.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<CampaignRow>> {
+    sqlx::query_as!(
+        CampaignRow,
+        r#"
+        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at
+        FROM campaigns ORDER BY created_at DESC, slug
+        "#,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// One campaign, by its id or its name in addresses.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn find(
+    pool: &PgPool,
+    id: Option<Uuid>,
+    slug: Option<&str>,
+) -> sqlx::Result<Option<CampaignRow>> {
+    sqlx::query_as!(
+        CampaignRow,
+        r#"
+        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at
+        FROM campaigns WHERE campaign_id = $1 OR slug = $2
+        "#,
+        id,
+        slug,
+    )
+    .fetch_optional(pool)
+    .await
+}

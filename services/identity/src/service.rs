@@ -1,0 +1,84 @@
+//! Starts the service, and ends it in order.
+
+use meydan_event_log::{
+    Clock, EventLog, PrepareError, ProjectionRunner, Relay, Source, prepare_database,
+};
+use meydan_keyring::Keyring;
+use meydan_rpc::{
+    caller::Assertions,
+    guard::Guard,
+    server::{ServeError, serve},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{app::Identity, grpc, projections::Directory};
+
+/// Name of the context: of its database, its stream and its audience.
+pub const NAME: &str = "identity";
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What the service needs from whoever starts it.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where gRPC is served.
+    pub listener: TcpListener,
+    /// The service's own database.
+    pub database_url: String,
+    /// Connections to it.
+    pub connections: u32,
+    /// NATS.
+    pub nats: async_nats::Client,
+    /// Keys of accounts.
+    pub keyring: Keyring,
+    /// Checks who calls.
+    pub assertions: Assertions,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log cannot be opened.
+    #[error("the log of {NAME} cannot be opened")]
+    Log(#[from] sqlx::Error),
+    /// gRPC cannot be served.
+    #[error("the gRPC server of {NAME} failed")]
+    Serve(#[from] ServeError),
+}
+
+/// Makes the service's database on `server` and brings it up to date.
+///
+/// # Errors
+///
+/// See [`PrepareError`].
+pub async fn migrate(server: &str, prefix: &str) -> Result<String, PrepareError> {
+    let name = format!("{prefix}{NAME}");
+    prepare_database(server, &name, &[&meydan_event_log::MIGRATOR, &MIGRATOR]).await
+}
+
+/// Runs until `stop`: answers what is in flight, then ends the readers.
+///
+/// # Errors
+///
+/// See [`RunError`].
+pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> {
+    let log = EventLog::open(NAME, &setup.database_url, setup.connections).await?;
+    let jetstream = async_nats::jetstream::new(setup.nats);
+    let directory =
+        ProjectionRunner::new(Directory, Source::Log(log.clone()), log.pool().clone());
+    let identity =
+        Identity::new(log.clone(), setup.keyring, directory.progress(), setup.clock);
+    let readers = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(directory.run(readers.clone()));
+    tasks.spawn(Relay::new(log, jetstream).run(readers.clone()));
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
+    let routes = grpc::routes(identity);
+    let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;
+    readers.cancel();
+    while tasks.join_next().await.is_some() {}
+    Ok(served?)
+}

@@ -78,9 +78,25 @@ impl Meydan {
     ///
     /// When it does not start.
     pub async fn start(program: &str, ground: &Ground) -> Self {
+        Self::launch(Command::new(program), ground).await
+    }
+
+    /// The same, writing what it logs to a file.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_logging(program: &str, ground: &Ground, log: &Path) -> Self {
         let mut command = Command::new(program);
+        command.stderr(std::fs::File::create(log).expect("the log can be written"));
+        Self::launch(command, ground).await
+    }
+
+    async fn launch(mut command: Command, ground: &Ground) -> Self {
         command
             .arg("up")
+            .arg("--runtime")
+            .arg(servers::workspace().join(".meydan/runtime"))
             .env("MEYDAN_DATA_DIR", ground.data())
             .env("MEYDAN_LOG_LEVEL", "warn")
             .envs(&ground.settings)

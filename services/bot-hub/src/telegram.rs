@@ -9,7 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 use teloxide_core::{
     payloads::{DeleteWebhook, GetFile, GetMe, SendMessage, SetWebhook, SetWebhookSetters},
@@ -145,7 +148,7 @@ impl Telegram {
             .secret_token(secret.expose_secret())
             .max_connections(40)
             .allowed_updates(ALLOWED);
-        self.call::<_, Anything>(token, request).await.map(|_| ())
+        self.call::<_, IgnoredAny>(token, request).await.map(|_| ())
     }
 
     /// Has Telegram call no longer, so that the hub may ask.
@@ -154,7 +157,7 @@ impl Telegram {
     ///
     /// See [`ApiFailure`].
     pub async fn delete_webhook(&self, token: &SecretString) -> Result<(), ApiFailure> {
-        self.call::<_, Anything>(token, DeleteWebhook::new()).await.map(|_| ())
+        self.call::<_, IgnoredAny>(token, DeleteWebhook::new()).await.map(|_| ())
     }
 
     /// Asks for the updates from `offset` on, as Telegram wrote them; waits for the first.
@@ -232,10 +235,6 @@ const ALLOWED: [AllowedUpdate; 4] = [
     AllowedUpdate::CallbackQuery,
     AllowedUpdate::MyChatMember,
 ];
-
-/// A result whose content does not matter; some servers leave it out.
-#[derive(Deserialize)]
-struct Anything;
 
 /// The form of every answer of the Bot API.
 #[derive(Deserialize)]

@@ -1,0 +1,9 @@
+//! Journeys through the real program: a process of its own, a real PostgreSQL and NATS, a Telegram that keeps
+//! to Telegram's rules, and people who use the panel through HTTP.
+
+mod canary;
+mod conversation;
+mod crash;
+mod emulators;
+mod office;
+mod strangers;

@@ -1,0 +1,121 @@
+//! A campaign at work: an admin who has connected its bot, an owner at the inbox.
+
+use std::time::Duration;
+
+use meydan_testkit::{
+    process::{Ground, Meydan, Page, Person},
+    telegram::TelegramSimulator,
+};
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_meydan");
+/// A token, as BotFather writes them.
+pub(crate) const TOKEN: &str = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+/// The passwords of the people here.
+pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
+
+/// How Telegram hears of updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It calls the webhook.
+    Webhook,
+    /// The hub asks.
+    Polling,
+}
+
+/// A running platform with one campaign.
+pub(crate) struct Office {
+    pub(crate) ground: Ground,
+    pub(crate) meydan: Meydan,
+    pub(crate) admin: Person,
+    pub(crate) owner: Person,
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+impl Office {
+    /// Opens with the Bot API at `telegram`, connected and live.
+    pub(crate) async fn open(telegram: &str, reach: Reach) -> Self {
+        let mut ground = Ground::prepare(telegram).await;
+        if reach == Reach::Webhook {
+            let address = format!("127.0.0.1:{}", free_port());
+            ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://{address}"));
+            ground.settings.insert("MEYDAN_LISTEN", address);
+        }
+        let meydan = Meydan::start(PROGRAM, &ground).await;
+        let admin = Person::visiting(&meydan.url);
+        let link = meydan.first_link.clone().expect("nobody can log in yet");
+        let welcome = admin.open(&link).await;
+        let names = [("display_name", "مدیر"), ("email", "admin@meydan.example")];
+        let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+        let campaigns = admin.send(&welcome, &link, &[names, passwords].concat()).await;
+        assert!(campaigns.url.ends_with("/admin/campaigns"), "{} {}", campaigns.url, campaigns.html);
+        let owner = Self::found_campaign(&admin, &meydan.url, "tehran").await;
+        let office = Self { ground, meydan, admin, owner };
+        office.connect("tehran", TOKEN).await;
+        office
+    }
+
+    /// Creates a campaign, and lets its owner in.
+    pub(crate) async fn found_campaign(admin: &Person, url: &str, slug: &str) -> Person {
+        let form = admin.open("/admin/campaigns/new").await;
+        let owner_email = format!("{slug}@meydan.example");
+        let fields = [
+            ("candidate_name", "نرگس زاینده"),
+            ("slug", slug),
+            ("office", "شورای شهر"),
+            ("constituency", "تهران"),
+            ("locale", "fa"),
+            ("owner_name", "نرگس زاینده"),
+            ("owner_email", owner_email.as_str()),
+        ];
+        let created = admin.send(&form, "/admin/campaigns", &fields).await;
+        assert_eq!(created.status, 200, "{}", created.html);
+        let link = created.html.split("/welcome/").nth(1).expect("the link is shown");
+        let link = format!("/welcome/{}", link.split('"').next().expect("it ends"));
+        let owner = Person::visiting(url);
+        let welcome = owner.open(&link).await;
+        let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+        let home = owner.send(&welcome, &link, &passwords).await;
+        assert!(home.url.ends_with(&format!("/c/{slug}")), "{} {}", home.url, home.html);
+        owner
+    }
+
+    /// Gives a campaign a bot's token, and waits until the bot is live.
+    pub(crate) async fn connect(&self, slug: &str, token: &str) {
+        let path = format!("/admin/campaigns/{slug}");
+        let page = self.admin.open(&path).await;
+        let sent = self.admin.send(&page, &format!("{path}/bot"), &[("token", token)]).await;
+        assert_eq!(sent.status, 200, "{}", sent.html);
+        self.admin.until(&format!("{path}/bot"), "tone-good").await;
+    }
+
+    /// Answers a ticket from the inbox.
+    pub(crate) async fn answer(&self, number: i64, text: &str) -> Page {
+        let path = format!("/c/tehran/inbox/{number}");
+        let page = self.owner.open(&path).await;
+        self.owner.send(&page, &format!("{path}/reply"), &[("text", text)]).await
+    }
+
+    /// Starts the program again on the same ground, after it was killed.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { ground, meydan, admin, owner } = self;
+        meydan.kill().await;
+        let meydan = Meydan::start(PROGRAM, &ground).await;
+        let (admin, owner) = (admin.at(&meydan.url), owner.at(&meydan.url));
+        Self { ground, meydan, admin, owner }
+    }
+}
+
+/// A Telegram with the bot of these tests, whose clock flows.
+pub(crate) async fn telegram() -> TelegramSimulator {
+    let telegram = TelegramSimulator::start_flowing().await.expect("it starts");
+    telegram.add_bot(TOKEN, "narges_bot");
+    telegram
+}
+
+/// How soon a change has to be on the screen.
+pub(crate) const SOON: Duration = Duration::from_millis(500);

@@ -4,6 +4,7 @@
 //! settings name others.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod demo;
 mod platform;
 mod servers;
 mod up;
@@ -31,6 +32,9 @@ enum Command {
         /// Where PostgreSQL and NATS were put by `make runtime`.
         #[arg(long, default_value = ".meydan/runtime")]
         runtime: PathBuf,
+        /// Fills the panel with two invented campaigns, their people and their tickets.
+        #[arg(long)]
+        demo: bool,
     },
     /// Prints a file of settings with every key, its meaning and its default.
     Settings,
@@ -43,9 +47,9 @@ fn main() -> ExitCode {
             print!("{}", meydan_settings::example());
             Ok(())
         }
-        Command::Up { runtime } => settings(arguments.config).and_then(|settings| {
+        Command::Up { runtime, demo } => settings(arguments.config).and_then(|settings| {
             let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            threads.map_err(anyhow::Error::from)?.block_on(up::run(settings, &runtime))
+            threads.map_err(anyhow::Error::from)?.block_on(up::run(settings, &runtime, demo))
         }),
     };
     match outcome {

@@ -21,6 +21,9 @@ pub(crate) struct Platform {
     pub(crate) address: SocketAddr,
     /// Reaches identity, for the first link.
     pub(crate) identity: Dial,
+    /// Reaches crm, for the demo.
+    pub(crate) crm: Dial,
+    demo: bool,
     services: JoinSet<Result<()>>,
     /// Ends the panel, which everybody else waits for.
     stop_panel: CancellationToken,
@@ -75,7 +78,7 @@ impl Databases {
 
 impl Platform {
     /// Starts every service.
-    pub(crate) async fn start(settings: &Settings, servers: &Servers) -> Result<Self> {
+    pub(crate) async fn start(settings: &Settings, servers: &Servers, demo: bool) -> Result<Self> {
         let listeners = Listeners::bind(settings).await?;
         let databases = Databases::prepare(settings, &servers.database).await?;
         let platform_key = PlatformKey::from_file(&settings.platform_key_file)?;
@@ -87,7 +90,10 @@ impl Platform {
             .await
             .context("the database of keys cannot be opened")?;
         let keyring = Keyring::new(keys, &platform_key);
+        let crm_address = listeners.crm.local_addr()?;
         let mut platform = Self {
+            crm: Dial::new("demo", crm::NAME, crm_address, assertions.clone()),
+            demo,
             address: listeners.panel.local_addr()?,
             identity: Dial::new(
                 "meydan",
@@ -128,7 +134,7 @@ impl Platform {
             limits: (settings.rate_limit, settings.login_limit),
             secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
                 || !settings.listen.ip().is_loopback(),
-            demo: false,
+            demo: self.demo,
         };
         let bot_hub = bot_hub::Setup {
             crm: dial(bot_hub::NAME, crm::NAME, &listeners.crm)?,
@@ -161,6 +167,15 @@ impl Platform {
             assertions,
             clock,
         };
+        self.run((identity, crm, bot_hub), panel);
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        (identity, crm, bot_hub): (identity::Setup, crm::Setup, bot_hub::Setup),
+        panel: gateway::Setup,
+    ) {
         let stop = &self.stop_services;
         let (one, two, three) = (stop.clone(), stop.clone(), stop.clone());
         self.services.spawn(async move { Ok(identity::run(identity, one).await?) });
@@ -172,7 +187,6 @@ impl Platform {
             stop_services.cancel();
             Ok(done?)
         });
-        Ok(())
     }
 
     /// Waits until a service has ended by itself, and says why.

@@ -68,7 +68,8 @@ async fn check_postgres(url: &str) -> Result<()> {
     let mut connection = connected.context("database-url: PostgreSQL cannot be reached")?;
     let asked = sqlx::raw_sql("SHOW server_version_num");
     let row = sqlx::Executor::fetch_one(&mut connection, asked).await;
-    let version: String = sqlx::Row::get(&row.context("database-url: PostgreSQL does not say its version")?, 0);
+    let version: String =
+        sqlx::Row::get(&row.context("database-url: PostgreSQL does not say its version")?, 0);
     let version = version.parse::<i32>().unwrap_or(0);
     if version < POSTGRES {
         bail!("database-url: PostgreSQL {} is too old; 18 or newer is needed", version / 10_000);
@@ -87,10 +88,7 @@ async fn connect_nats(url: &str) -> Result<async_nats::Client> {
         (token, None) => options.token(token.to_owned()),
         (user, Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
     };
-    let client = options
-        .connect(url)
-        .await
-        .context("nats-url: NATS cannot be reached")?;
+    let client = options.connect(url).await.context("nats-url: NATS cannot be reached")?;
     let info = client.server_info();
     let mut numbers = info.version.split('.').map(|number| number.parse().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

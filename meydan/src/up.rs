@@ -13,10 +13,10 @@ use meydan_settings::Settings;
 use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
 
-use crate::{platform::Platform, servers::Servers};
+use crate::{demo, platform::Platform, servers::Servers};
 
 /// Runs until it is told to stop, or something fails.
-pub(crate) async fn run(settings: Settings, runtime: &Path) -> Result<()> {
+pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Result<()> {
     let started = Instant::now();
     let telemetry = meydan_telemetry::init(&TelemetryOptions {
         service: "meydan".to_owned(),
@@ -28,8 +28,8 @@ pub(crate) async fn run(settings: Settings, runtime: &Path) -> Result<()> {
     let servers = Servers::open(&settings, runtime, say).await?;
     say("starting the services");
     let ended = tokio::select! {
-        platform = Platform::start(&settings, &servers) => match platform {
-            Ok(platform) => serve(&settings, platform, started).await,
+        platform = Platform::start(&settings, &servers, demo) => match platform {
+            Ok(platform) => serve(&settings, platform, started, demo).await,
             Err(error) => Err(error),
         },
         stopped = terminated() => stopped.context("signals cannot be heard"),
@@ -44,9 +44,24 @@ pub(crate) async fn run(settings: Settings, runtime: &Path) -> Result<()> {
     ended
 }
 
-async fn serve(settings: &Settings, mut platform: Platform, started: Instant) -> Result<()> {
+async fn serve(
+    settings: &Settings,
+    mut platform: Platform,
+    started: Instant,
+    demo: bool,
+) -> Result<()> {
     let first = first_link(&platform).await?;
     welcome(settings, &platform, first.as_deref(), started);
+    if demo {
+        let played = tokio::select! {
+            played = demo::play(settings, &platform, say) => played,
+            stopped = terminated() => return stopped.context("signals cannot be heard"),
+        };
+        for (candidate, link) in played? {
+            println!("  {candidate}: {}/welcome/{link}", panel(settings, &platform));
+        }
+        println!();
+    }
     let ended = tokio::select! {
         error = platform.failed() => Err(error),
         stopped = terminated() => stopped.context("signals cannot be heard"),
@@ -70,10 +85,7 @@ async fn first_link(platform: &Platform) -> Result<Option<String>> {
 }
 
 fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, started: Instant) {
-    let panel = settings
-        .public_url
-        .as_ref()
-        .map_or_else(|| format!("http://{}", platform.address), |url| url.as_str().trim_end_matches('/').to_owned());
+    let panel = panel(settings, platform);
     println!();
     println!("  Meydan runs: {panel}   (started in {:.1} s)", started.elapsed().as_secs_f32());
     match first {
@@ -85,8 +97,19 @@ fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, starte
         None => println!("  Log in at {panel}/login"),
     }
     println!();
-    println!("  Data, keys and logs are in {}. Ctrl-C stops everything.", settings.data_dir.display());
+    println!(
+        "  Data, keys and logs are in {}. Ctrl-C stops everything.",
+        settings.data_dir.display()
+    );
     println!();
+}
+
+/// How people reach the panel.
+fn panel(settings: &Settings, platform: &Platform) -> String {
+    settings.public_url.as_ref().map_or_else(
+        || format!("http://{}", platform.address),
+        |url| url.as_str().trim_end_matches('/').to_owned(),
+    )
 }
 
 /// Tells a person what is going on.

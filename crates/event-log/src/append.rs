@@ -138,7 +138,11 @@ fn split(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
             aggregates.insert((tenant, append.aggregate_type, append.aggregate_id));
         let fresh_command = commands.insert((tenant, append.command_id));
         let taken_keys = append.keys.iter().filter(|key| !keys.insert((*key).clone())).count();
-        if fresh_aggregate && fresh_command && taken_keys == 0 { now.push(job) } else { later.push(job) }
+        if fresh_aggregate && fresh_command && taken_keys == 0 {
+            now.push(job);
+        } else {
+            later.push(job);
+        }
     }
     (now, later)
 }

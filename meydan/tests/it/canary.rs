@@ -54,7 +54,7 @@ async fn nothing_that_people_said_or_are_called_lies_open_on_the_disk() {
     admin.send(&page, "/admin/campaigns/tehran/bot", &[("token", TOKEN)]).await;
     admin.until("/admin/campaigns/tehran/bot", "tone-good").await;
     let update = serde_json::json!({ "message": {
-        "message_id": 1, "date": 1_790_000_000,
+        "message_id": 900, "date": 1_790_000_000,
         "chat": { "id": 77, "type": "private", "first_name": "canaryfirstname" },
         "from": { "id": 77, "is_bot": false, "first_name": "canaryfirstname", "username": "canary_handle" },
         "contact": { "phone_number": "98900555canary", "first_name": "canaryfirstname", "user_id": 77 },
@@ -69,8 +69,14 @@ async fn nothing_that_people_said_or_are_called_lies_open_on_the_disk() {
 
     let mut seen = Vec::new();
     found(ground.data(), &mut seen);
-    assert!(ground.data().join("data/postgres/pg_wal").is_dir(), "the write-ahead log is looked through");
+    assert!(
+        ground.data().join("data/postgres/pg_wal").is_dir(),
+        "the write-ahead log is looked through"
+    );
     assert!(ground.data().join("data/nats/jetstream").is_dir(), "the streams are looked through");
-    assert!(std::fs::metadata(&log).is_ok_and(|log| log.len() > 1_000), "the log is looked through");
+    assert!(
+        std::fs::metadata(&log).is_ok_and(|log| log.len() > 1_000),
+        "the log is looked through"
+    );
     assert_eq!(seen, Vec::<String>::new());
 }

@@ -37,11 +37,18 @@ async fn ten_kills_between_webhook_and_reply_lose_and_repeat_nothing() {
     office.owner.until("/c/tehran/inbox/1001/messages", "delivery").await;
     settled(&office).await;
     let page = office.owner.open("/c/tehran/inbox/1001/messages").await;
-    let sent = page.html.matches("delivery is-sent").count();
-    let doubt = page.html.matches("delivery is-doubt").count();
-    assert_eq!(sent + doubt, 9, "each answer was sent, or is said to be in doubt: {sent} and {doubt}");
+    let sent = page.html.matches("class=\"delivery is-sent\"").count();
+    let doubt = page.html.matches("class=\"delivery is-doubt\"").count();
+    assert_eq!(
+        sent + doubt,
+        9,
+        "each answer was sent, or is said to be in doubt: {sent} and {doubt}"
+    );
     let arrived = telegram.sent(SARA).len();
-    assert!(sent <= arrived && arrived <= sent + doubt, "{arrived} arrived, {sent} sent, {doubt} in doubt");
+    assert!(
+        sent <= arrived && arrived <= sent + doubt,
+        "{arrived} arrived, {sent} sent, {doubt} in doubt"
+    );
 }
 
 /// Waits until no answer is on its way any more.

@@ -52,7 +52,12 @@ impl Office {
         let names = [("display_name", "مدیر"), ("email", "admin@meydan.example")];
         let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
         let campaigns = admin.send(&welcome, &link, &[names, passwords].concat()).await;
-        assert!(campaigns.url.ends_with("/admin/campaigns"), "{} {}", campaigns.url, campaigns.html);
+        assert!(
+            campaigns.url.ends_with("/admin/campaigns"),
+            "{} {}",
+            campaigns.url,
+            campaigns.html
+        );
         let owner = Self::found_campaign(&admin, &meydan.url, "tehran").await;
         let office = Self { ground, meydan, admin, owner };
         office.connect("tehran", TOKEN).await;

@@ -21,6 +21,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.crm.v1.Intake/ReceiveMessage", Need::Service(&["bot-hub", "demo"])),
     ("/meydan.crm.v1.Intake/EditMessage", Need::Service(&["bot-hub", "demo"])),
     ("/meydan.crm.v1.Intake/RecordReachability", Need::Service(&["bot-hub", "demo"])),
+    ("/meydan.crm.v1.Intake/RecordDelivery", Need::Service(OURS)),
     ("/meydan.crm.v1.Tickets/ListTickets", Need::PermissionOrService("crm:ticket.read", OURS)),
     ("/meydan.crm.v1.Tickets/GetTicket", Need::PermissionOrService("crm:ticket.read", OURS)),
     ("/meydan.crm.v1.Tickets/Reply", Need::PermissionOrService("crm:ticket.reply", OURS)),

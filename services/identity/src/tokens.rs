@@ -180,13 +180,9 @@ pub async fn end_session(pool: &PgPool, token: &str) -> sqlx::Result<Option<(Uui
 ///
 /// Fails if PostgreSQL does.
 pub async fn end_other_sessions(pool: &PgPool, account: Uuid, but: Uuid) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2",
-        account,
-        but,
-    )
-    .execute(pool)
-    .await?;
+    sqlx::query!("DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2", account, but,)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 

@@ -39,7 +39,9 @@ impl Files for FilesApi {
         let token = token.ok_or_else(|| not_found("bot_hub.bot.not_found"))?;
         let file = self.telegram.file(&token, &request.get_ref().file_id).await;
         let pieces = file.map_err(|error| failure(&error))?.map(|piece| {
-            piece.map(|data| FetchFileResponse { data: data.to_vec() }).map_err(|error| failure(&error))
+            piece
+                .map(|data| FetchFileResponse { data: data.to_vec() })
+                .map_err(|error| failure(&error))
         });
         Ok(Response::new(Box::pin(pieces)))
     }

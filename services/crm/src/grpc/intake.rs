@@ -1,6 +1,7 @@
 //! `Intake`: what the bot hub reports.
 
-use meydan_event_log::{Actor, Meta};
+use crm_domain::ticket::DeliveryFailure;
+use meydan_event_log::{Actor, Meta, Target};
 use meydan_rpc::{
     caller::Who,
     form::Form,
@@ -11,7 +12,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{failure, wire};
-use crate::app::{Crm, IncomingMessage};
+use crate::app::{Crm, IncomingMessage, Settled};
 
 #[derive(Debug)]
 pub(super) struct IntakeApi(pub(super) Crm);
@@ -88,6 +89,39 @@ impl Intake for IntakeApi {
             .await
             .map_err(failure::citizen)?;
         Ok(Response::new(pb::RecordReachabilityResponse { position: committed.position }))
+    }
+
+    async fn record_delivery(
+        &self,
+        request: Request<pb::RecordDeliveryRequest>,
+    ) -> Result<Response<pb::RecordDeliveryResponse>, Status> {
+        let (tenant, meta) = origin(&request, None)?;
+        let wire = request.into_inner();
+        let mut form = Form::default();
+        let ticket = form.id("ticket_id", &wire.ticket_id);
+        let message = form.id("message_id", &wire.message_id);
+        let settled = delivery(&mut form, wire.delivery);
+        let at = form.instant("at", wire.at);
+        form.finish()?;
+        let (Some(id), Some(message), Some(settled), Some(at)) = (ticket, message, settled, at)
+        else {
+            return Err(Status::internal("a field was neither read nor rejected"));
+        };
+        let done = self.0.settle(Target { tenant, id }, message, settled, at, &meta).await;
+        let done = done.map_err(failure::ticket)?;
+        Ok(Response::new(pb::RecordDeliveryResponse { position: done.position }))
+    }
+}
+
+fn delivery(form: &mut Form, wire: i32) -> Option<Settled> {
+    match pb::Delivery::try_from(wire).unwrap_or_default() {
+        pb::Delivery::Sent => Some(Settled::Sent),
+        pb::Delivery::Failed => Some(Settled::Failed(DeliveryFailure::Blocked)),
+        pb::Delivery::InDoubt => Some(Settled::InDoubt),
+        pb::Delivery::Queued | pb::Delivery::Unspecified => {
+            form.reject("delivery", "must be sent, failed or in doubt");
+            None
+        }
     }
 }
 

@@ -63,9 +63,8 @@ pub struct CampaignProfile {
 ///
 /// What to do instead.
 pub fn slug(text: &str) -> Result<String, &'static str> {
-    let letters = text.bytes().all(|byte| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
-    });
+    let letters =
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let dashes = text.starts_with('-') || text.ends_with('-') || text.contains("--");
     if !(3..=40).contains(&text.len()) || !letters || dashes {
         return Err("must be 3 to 40 small letters, digits and single dashes");

@@ -88,8 +88,8 @@ impl Member {
     /// # Errors
     ///
     /// The rule that the command would break.
-    pub fn decide(&self, command: MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
-        match command {
+    pub fn decide(&self, command: &MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
+        match *command {
             MemberCommand::Invite { .. } if self.joined => Err(MemberRefusal::AlreadyMember),
             MemberCommand::Invite { role, .. } if self.role == Some(role) => Ok(vec![]),
             MemberCommand::Invite { account_id, role, at } => {
@@ -116,7 +116,7 @@ impl Aggregate for Member {
         (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), MemberRefusal> {
-        for event in self.decide(command)? {
+        for event in self.decide(&command)? {
             sink.write(event, self).await;
         }
         Ok(())

@@ -79,11 +79,8 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
-        let key = UniqueKey {
-            tenant: PLATFORM,
-            scope: "campaign.slug",
-            key: slug.as_bytes().to_vec(),
-        };
+        let key =
+            UniqueKey { tenant: PLATFORM, scope: "campaign.slug", key: slug.as_bytes().to_vec() };
         let target = Target { tenant: campaign, id: campaign };
         let command = CampaignCommand::Create { slug, profile, at: self.clock.now() };
         self.log.execute_with::<Campaign>(target, command, meta, &[key]).await?;

@@ -47,7 +47,6 @@ pub struct Entry {
     pub candidate_name: Option<String>,
 }
 
-
 /// Who holds a session.
 #[derive(Debug, Clone)]
 pub struct Held {

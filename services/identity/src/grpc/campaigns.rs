@@ -5,9 +5,7 @@ use meydan_rpc::{
     form::{Form, timestamp},
     guard::caller,
     outcome::not_found,
-    pb::identity::{
-        self as pb, campaigns_server::Campaigns, get_campaign_request::Which,
-    },
+    pb::identity::{self as pb, campaigns_server::Campaigns, get_campaign_request::Which},
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -41,10 +41,8 @@ impl Sessions for SessionsApi {
     ) -> Result<Response<pb::GetInvitationResponse>, Status> {
         let entry = self.0.entry(&request.get_ref().token).await.map_err(status)?;
         let is_admin = entry.profile.is_none();
-        let (email, display_name) = entry
-            .profile
-            .map(|profile| (profile.email, profile.display_name))
-            .unwrap_or_default();
+        let (email, display_name) =
+            entry.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
         let candidate_name = entry.candidate_name.unwrap_or_default();
         let answer = pb::GetInvitationResponse { email, display_name, is_admin, candidate_name };
         Ok(Response::new(answer))

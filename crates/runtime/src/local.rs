@@ -19,10 +19,7 @@ use std::{
 use fs2::FileExt;
 
 pub use self::error::StartError;
-use self::{folder::Folder, nats::Nats, postgres::Postgres};
-
-/// Least free space with which it makes sense to start, in bytes.
-const ROOM: u64 = 300 * 1024 * 1024;
+use self::{error::ROOM, folder::Folder, nats::Nats, postgres::Postgres};
 
 /// Which servers to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +41,8 @@ impl Default for Options {
 /// Servers that were started here.
 #[derive(Debug)]
 pub struct LocalServers {
+    options: Options,
+    folder: Folder,
     postgres: Option<Postgres>,
     nats: Option<Nats>,
     /// Held as long as the servers run: one program a folder.
@@ -66,21 +65,31 @@ impl LocalServers {
         let lock = lock(folder)?;
         let folder = Folder::prepare(folder, programs)?;
         folder.insist_on(options.room.unwrap_or(ROOM))?;
-        let mut servers = Self { postgres: None, nats: None, _lock: lock };
-        if options.postgres {
-            servers.postgres = Some(Postgres::start(&folder, &progress).await?);
-        }
-        if options.nats {
-            progress("starting NATS");
-            match Nats::start(&folder).await {
-                Ok(nats) => servers.nats = Some(nats),
-                Err(error) => {
-                    servers.stop().await;
-                    return Err(error);
-                }
+        let mut servers = Self { options, folder, postgres: None, nats: None, _lock: lock };
+        match servers.restart(progress).await {
+            Ok(()) => Ok(servers),
+            Err(error) => {
+                servers.stop().await;
+                Err(error)
             }
         }
-        Ok(servers)
+    }
+
+    /// Starts those servers again that were asked for and were killed, with the same data and, when they are
+    /// still free, on the same ports.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalServers::start`].
+    pub async fn restart(&mut self, progress: impl Fn(&str) + Sync) -> Result<(), StartError> {
+        if self.options.postgres && self.postgres.is_none() {
+            self.postgres = Some(Postgres::start(&self.folder, &progress).await?);
+        }
+        if self.options.nats && self.nats.is_none() {
+            progress("starting NATS");
+            self.nats = Some(Nats::start(&self.folder).await?);
+        }
+        Ok(())
     }
 
     /// URL of the PostgreSQL server, with the password; `None` when it was not asked for.

@@ -7,3 +7,4 @@ mod crash;
 mod emulators;
 mod office;
 mod strangers;
+mod trace;

@@ -39,7 +39,17 @@ fn free_port() -> u16 {
 impl Office {
     /// Opens with the Bot API at `telegram`, connected and live.
     pub(crate) async fn open(telegram: &str, reach: Reach) -> Self {
+        Self::open_with(telegram, reach, &[]).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn open_with(
+        telegram: &str,
+        reach: Reach,
+        settings: &[(&'static str, String)],
+    ) -> Self {
         let mut ground = Ground::prepare(telegram).await;
+        ground.settings.extend(settings.iter().cloned());
         if reach == Reach::Webhook {
             let address = format!("127.0.0.1:{}", free_port());
             ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://{address}"));

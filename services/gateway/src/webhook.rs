@@ -22,6 +22,7 @@ use crate::app::{App, KnownHook};
 const SECRET: &str = "x-telegram-bot-api-secret-token";
 
 /// Takes an update.
+#[tracing::instrument(name = "telegram.webhook", skip_all)]
 pub async fn take(
     State(app): State<App>,
     Path(hook_id): Path<String>,

@@ -1,6 +1,12 @@
 //! Why the local servers do not start. Each error is one line that says what to do.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Least free space with which it makes sense to start, in bytes.
+pub(super) const ROOM: u64 = 300 * 1024 * 1024;
 
 /// Why the local servers do not start.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +32,7 @@ pub enum StartError {
     },
     /// There is no room.
     #[error(
-        "the disk of {path} is full ({free} MB free, {needed} MB needed): make room, or set data-dir"
+        "the disk of {path} is full ({free} MB free, {needed} MB needed): make room, or set data-dir to a folder on another disk"
     )]
     DiskFull {
         /// A folder on it.
@@ -46,6 +52,16 @@ pub enum StartError {
         /// Their version.
         found: String,
     },
+    /// The data are there and the password of their database is not.
+    #[error(
+        "{secret} is gone, and without it the data in {path} stay closed: put it back from a copy, or remove both with `make clean-data`"
+    )]
+    PasswordLost {
+        /// The data.
+        path: PathBuf,
+        /// Where the password was.
+        secret: PathBuf,
+    },
     /// Started by root, and there is nobody to become.
     #[error(
         "PostgreSQL does not run as root, and there is no user `meydan` or `nobody`: type `useradd --system meydan`"
@@ -61,21 +77,36 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// No room on the disk of `path`, where `needed` bytes are wanted.
+    pub(super) fn disk_full(path: &Path, needed: u64) -> Self {
+        let megabytes = |bytes: u64| bytes / 1024 / 1024;
+        let free = fs2::available_space(path).unwrap_or(0);
+        Self::DiskFull {
+            path: path.to_owned(),
+            free: megabytes(free),
+            needed: megabytes(needed.max(ROOM)),
+        }
+    }
+}
+
 /// What a failed write means: a full disk, or a folder that is closed.
-pub(super) fn write_error(path: &std::path::Path, source: io::Error) -> StartError {
+pub(super) fn write_error(path: &Path, source: io::Error) -> StartError {
     if source.kind() == io::ErrorKind::StorageFull {
-        StartError::DiskFull { path: path.to_owned(), free: 0, needed: 1 }
+        StartError::disk_full(path, ROOM)
     } else {
         StartError::NotWritable { path: path.to_owned(), source }
     }
 }
 
 /// What a server that did not start said, as the error it means.
-pub(super) fn from_log(server: &'static str, path: &std::path::Path, log: &str) -> StartError {
-    if log.contains("No space left on device") || log.contains("no space left on device") {
-        return StartError::DiskFull { path: path.to_owned(), free: 0, needed: 1 };
+pub(super) fn from_log(server: &'static str, path: &Path, log: &str) -> StartError {
+    if log.to_lowercase().contains("no space left on device") {
+        return StartError::disk_full(path.parent().unwrap_or(path), ROOM);
     }
-    let said = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect::<Vec<_>>();
-    let said = said.into_iter().rev().collect::<Vec<_>>().join(" / ");
+    let said = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let last = said.len().saturating_sub(3);
+    let said =
+        if said.is_empty() { "it says nothing".to_owned() } else { said[last..].join(" / ") };
     StartError::DoesNotStart { server, said }
 }

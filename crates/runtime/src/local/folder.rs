@@ -1,13 +1,17 @@
 //! Where data and programs are, and as whom the servers run.
 //!
-//! PostgreSQL refuses to run as root. Started by root, the servers become `meydan` or `nobody`; when that
-//! user may not enter the folder (one below `/root`, say), data and programs go to `/var/lib/meydan`.
+//! PostgreSQL refuses to run as root. Started by root, the servers become `meydan` or `nobody`; what that user
+//! may not reach (a folder below the home of root, say) is put under `/var/lib/meydan` instead, and
+//! `data` becomes a link to it.
 
 use std::{
     fmt::Write,
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    os::unix::fs::PermissionsExt,
+    net::TcpListener,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{OpenOptionsExt, PermissionsExt, symlink},
+    },
     path::{Path, PathBuf},
     process::Command,
 };
@@ -28,31 +32,28 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn prepare(folder: &Path, programs: &Path) -> Result<Self, StartError> {
-        if !programs.join("postgres/pginstall/bin/postgres").is_file()
-            || !programs.join("nats/nats-server").is_file()
-        {
+        if !are_whole(programs) {
             return Err(StartError::MissingRuntime(programs.to_owned()));
         }
         let absolute =
             |path: &Path| fs::canonicalize(path).map_err(|error| write_error(path, error));
-        let (folder, programs) = (absolute(folder)?, absolute(programs)?);
-        let user = if geteuid().is_root() { Some(somebody()?) } else { None };
-        let (base, programs) =
-            if user.is_some() && !(open_to_all(&folder) && open_to_all(&programs)) {
-                let base = elsewhere(&folder);
-                make(&base)?;
-                let copied = copy_programs(&programs, &base)?;
-                (base, copied)
-            } else {
-                (folder.clone(), programs)
-            };
-        let data = base.join("data");
+        let (folder, mut programs) = (absolute(folder)?, absolute(programs)?);
         let secrets = folder.join("secrets");
-        make(&data)?;
         make(&secrets)?;
         fs::set_permissions(&secrets, fs::Permissions::from_mode(0o700))
             .map_err(|error| write_error(&secrets, error))?;
-        Ok(Self { data, secrets, programs, user })
+        let user = if geteuid().is_root() { Some(somebody()?) } else { None };
+        if user.is_some() && !open_to_all(&programs) {
+            programs = copy_programs(&programs)?;
+        }
+        let link = folder.join("data");
+        if user.is_some() && !open_to_all(&folder) && fs::symlink_metadata(&link).is_err() {
+            symlink(elsewhere(&folder).join("data"), &link)
+                .map_err(|error| write_error(&link, error))?;
+        }
+        // A link whose target was removed counts as one: the target is made again.
+        make(&fs::read_link(&link).unwrap_or_else(|_| link.clone()))?;
+        Ok(Self { data: absolute(&link)?, secrets, programs, user })
     }
 
     /// Fails when the disk has less room than `bytes`.
@@ -60,12 +61,7 @@ impl Folder {
         let free =
             fs2::available_space(&self.data).map_err(|error| write_error(&self.data, error))?;
         if free < bytes {
-            let megabytes = |bytes: u64| bytes / 1024 / 1024;
-            return Err(StartError::DiskFull {
-                path: self.data.clone(),
-                free: megabytes(free),
-                needed: megabytes(bytes),
-            });
+            return Err(StartError::disk_full(&self.data, bytes));
         }
         Ok(())
     }
@@ -84,9 +80,14 @@ impl Folder {
         Ok(())
     }
 
-    /// A secret of so many random bytes, hexadecimal, made the first time.
+    /// Where a secret is kept.
+    pub(super) fn secret_path(&self, name: &str) -> PathBuf {
+        self.secrets.join(name)
+    }
+
+    /// A secret of 24 random bytes, hexadecimal, made the first time.
     pub(super) fn secret(&self, name: &str) -> Result<String, StartError> {
-        let path = self.secrets.join(name);
+        let path = self.secret_path(name);
         if let Ok(secret) = fs::read_to_string(&path)
             && secret.len() == 48
         {
@@ -101,15 +102,44 @@ impl Folder {
         write_private(&path, &secret)?;
         Ok(secret)
     }
+
+    /// The port that `name` had the last time, when it is free, or another: tools that were told of it keep
+    /// working, and clients find a server again that was started anew.
+    pub(super) fn port(&self, name: &str) -> Result<u16, StartError> {
+        let path = self.data.join(name);
+        let before = fs::read_to_string(&path).ok().and_then(|port| port.trim().parse().ok());
+        if let Some(port) = before.filter(|port| *port != 0 && is_free(*port)) {
+            return Ok(port);
+        }
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .map_err(|error| StartError::DoesNotStart {
+                server: "the network",
+                said: error.to_string(),
+            })?;
+        fs::write(&path, format!("{port}\n")).map_err(|error| write_error(&path, error))?;
+        Ok(port)
+    }
 }
 
-/// Writes a file that its owner alone can read.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+/// Writes a file that its owner alone can read, whole or not at all.
 pub(super) fn write_private(path: &Path, content: &str) -> Result<(), StartError> {
+    use std::io::Write as _;
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
     let failed = |error| write_error(path, error);
-    let _ = fs::remove_file(path);
-    fs::write(path, "").map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    fs::write(path, content).map_err(failed)
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&draft).map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&draft, path).map_err(failed)
 }
 
 fn make(path: &Path) -> Result<(), StartError> {
@@ -129,23 +159,38 @@ fn open_to_all(path: &Path) -> bool {
     })
 }
 
-/// A place of its own for each folder.
+/// A place of its own for each folder, the same at every start: FNV-1a of the path.
 fn elsewhere(folder: &Path) -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    folder.hash(&mut hasher);
-    PathBuf::from(format!("/var/lib/meydan/{:016x}", hasher.finish()))
+    let name = folder.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    PathBuf::from(format!("/var/lib/meydan/{name:016x}"))
 }
 
-fn copy_programs(programs: &Path, base: &Path) -> Result<PathBuf, StartError> {
-    let to = base.join("runtime");
-    if to.join("nats/nats-server").is_file() && to.join("postgres/pginstall/bin/postgres").is_file()
-    {
+fn are_whole(programs: &Path) -> bool {
+    programs.join("postgres/pginstall/bin/postgres").is_file()
+        && programs.join("nats/nats-server").is_file()
+}
+
+/// Copies the programs to where the servers' user may go, unless these very ones are there.
+fn copy_programs(programs: &Path) -> Result<PathBuf, StartError> {
+    let base = elsewhere(programs);
+    make(&base)?;
+    let (to, draft) = (base.join("runtime"), base.join("runtime.new"));
+    let stamp = |folder: &Path| fs::read(folder.join("stamp")).ok();
+    if are_whole(&to) && stamp(&to) == stamp(programs) {
         return Ok(to);
     }
-    let copied = Command::new("cp").arg("-a").arg(programs).arg(&to).status();
-    match copied {
-        Ok(status) if status.success() => Ok(to),
-        Ok(_) => Err(write_error(&to, std::io::Error::other("the programs cannot be copied"))),
-        Err(error) => Err(write_error(&to, error)),
+    for old in [&draft, &to] {
+        if old.exists() {
+            fs::remove_dir_all(old).map_err(|error| write_error(old, error))?;
+        }
     }
+    let copied = Command::new("cp").arg("-a").arg(programs).arg(&draft).output();
+    let copied = copied.map_err(|error| write_error(&to, error))?;
+    if !copied.status.success() {
+        return Err(super::error::from_log("cp", &to, &String::from_utf8_lossy(&copied.stderr)));
+    }
+    fs::rename(&draft, &to).map_err(|error| write_error(&to, error))?;
+    Ok(to)
 }

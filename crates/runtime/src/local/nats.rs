@@ -1,14 +1,15 @@
 //! NATS with JetStream. Every message is flushed before it is acknowledged: on one machine the intake
 //! stream is the only copy of an update for a moment.
 
-use std::{ffi::OsStr, fs, time::Duration};
+use std::{ffi::OsStr, time::Duration};
 
+use nix::sys::signal::Signal;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
-    error::{StartError, write_error},
-    folder::Folder,
-    process::{Process, free_port},
+    error::StartError,
+    folder::{Folder, write_private},
+    process::{Process, end_left_over},
 };
 
 /// A NATS that runs.
@@ -24,23 +25,33 @@ impl Nats {
         let store = folder.data.join("nats");
         folder.own(&store)?;
         let token = folder.secret("nats.token")?;
-        let port = free_port()?;
-        let config = folder.data.join("nats.conf");
-        let text = format!(
-            "listen: \"127.0.0.1:{port}\"\nserver_name: meydan\nmax_payload: 4MB\n\
-             authorization {{ user: meydan, password: \"{token}\" }}\n\
-             jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
-            store.display(),
-        );
-        super::folder::write_private(&config, &text)?;
-        folder.hand_over(&config)?;
-        let program = folder.programs.join("nats/nats-server");
-        let arguments: [&OsStr; 3] = [program.as_ref(), "-c".as_ref(), config.as_ref()];
-        let log = folder.data.join("nats.log");
-        let mut process = Process::start("NATS", "TERM", &arguments, folder.user, &log)?;
-        process.wait_until(Duration::from_secs(30), || is_ready(port)).await?;
-        fs::metadata(&store).map_err(|error| write_error(&store, error))?;
-        Ok(Self { process, port, token })
+        let (config, pid) = (folder.data.join("nats.conf"), store.join("nats.pid"));
+        end_left_over(&pid, &config, Signal::SIGTERM).await;
+        let mut tries = 0;
+        loop {
+            let port = folder.port("nats.port")?;
+            let text = format!(
+                "listen: \"127.0.0.1:{port}\"\nserver_name: meydan\nmax_payload: 4MB\n\
+                 pid_file: \"{}\"\n\
+                 authorization {{ user: meydan, password: \"{token}\" }}\n\
+                 jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+                pid.display(),
+                store.display(),
+            );
+            write_private(&config, &text)?;
+            folder.hand_over(&config)?;
+            let program = folder.programs.join("nats/nats-server");
+            let arguments: [&OsStr; 3] = [program.as_ref(), "-c".as_ref(), config.as_ref()];
+            let log = folder.data.join("nats.log");
+            let mut process = Process::start("NATS", "TERM", &arguments, folder.user, &log)?;
+            tries += 1;
+            match process.wait_until(Duration::from_secs(30), || is_ready(port)).await {
+                Ok(()) => return Ok(Self { process, port, token }),
+                // Somebody took the port between our look and the server's.
+                Err(_) if tries < 3 && process.said().contains("address already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(super) fn url(&self) -> String {

@@ -1,18 +1,14 @@
 //! PostgreSQL: made the first time, healed after a half-finished start, taken over after a crash.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsStr, fs, path::Path, process::Stdio, time::Duration};
 
+use nix::sys::signal::Signal;
 use tokio::process::Command;
 
 use super::{
     error::{StartError, from_log, write_error},
     folder::{Folder, write_private},
-    process::{Process, free_port},
+    process::{POLL, Process, end_left_over},
 };
 
 /// What an event log wants of PostgreSQL, in a machine that it shares.
@@ -31,6 +27,12 @@ const SETTINGS: &[&str] = &[
     "log_min_messages=warning",
 ];
 
+/// The file of the superuser's password.
+const PASSWORD: &str = "postgres.password";
+
+/// How long a start may take; after a crash the write-ahead log is replayed first.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A PostgreSQL that runs.
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -45,18 +47,36 @@ impl Postgres {
         progress: &(impl Fn(&str) + Sync),
     ) -> Result<Self, StartError> {
         let data = folder.data.join("postgres");
-        let password = folder.secret("postgres.password")?;
-        end_left_over(&data).await;
-        if !is_whole(&data)? {
+        if is_there(&data)? {
+            let secret = folder.secret_path(PASSWORD);
+            if !secret.exists() {
+                return Err(StartError::PasswordLost { path: data, secret });
+            }
+            end_left_over(&data.join("postmaster.pid"), &data, Signal::SIGINT).await;
+        } else {
             progress("making the database");
-            make(folder, &data, &password).await?;
+            make(folder, &data, &folder.secret(PASSWORD)?).await?;
         }
+        let password = folder.secret(PASSWORD)?;
         progress("starting PostgreSQL");
-        let port = free_port()?;
-        let mut process = run(folder, &data, port)?;
         let probe = folder.programs.join("postgres/pginstall/bin/pg_isready");
-        process.wait_until(Duration::from_secs(60), || is_ready(&probe, port)).await?;
-        Ok(Self { process, port, password })
+        let mut tries = 0;
+        loop {
+            let port = folder.port("postgres.port")?;
+            let mut process = run(folder, &data, port)?;
+            let started = process.wait_until(PATIENCE, || is_ready(&probe, port)).await;
+            let Err(error) = started else { return Ok(Self { process, port, password }) };
+            tries += 1;
+            let said = process.said();
+            // Somebody took the port between our look and the server's; or children of a server that was
+            // killed are still on their way out.
+            let passing = (said.contains("could not bind") && tries < 3)
+                || (said.contains("shared memory block") && tries < 100);
+            if !passing {
+                return Err(error);
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     pub(super) fn url(&self) -> String {
@@ -64,40 +84,41 @@ impl Postgres {
     }
 }
 
-/// A mark beside the data that is written when initdb has finished.
-fn mark(data: &Path) -> PathBuf {
-    data.with_extension("made")
-}
-
-/// Whether there is a database, made to the end, of the right version.
-fn is_whole(data: &Path) -> Result<bool, StartError> {
+/// Whether there is a database of the right version. It gets its name when it is whole, so there is no half.
+fn is_there(data: &Path) -> Result<bool, StartError> {
     let Ok(found) = fs::read_to_string(data.join("PG_VERSION")) else { return Ok(false) };
     let found = found.trim();
     if found != "18" {
         return Err(StartError::WrongVersion { path: data.to_owned(), found: found.to_owned() });
     }
-    Ok(mark(data).exists())
+    Ok(true)
 }
 
+/// Makes the database under another name and renames it at the end: a start that is cut short leaves nothing
+/// that looks like data, and nothing that could be data is ever removed.
 async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartError> {
-    if data.exists() {
-        fs::remove_dir_all(data).map_err(|error| write_error(data, error))?;
+    let draft = data.with_extension("new");
+    if draft.exists() {
+        fs::remove_dir_all(&draft).map_err(|error| write_error(&draft, error))?;
     }
-    folder.own(data)?;
+    folder.own(&draft)?;
     let password_file = folder.data.join("postgres.initial");
     write_private(&password_file, password)?;
     folder.hand_over(&password_file)?;
     let mut initdb = Command::new(folder.programs.join("postgres/pginstall/bin/initdb"));
     initdb
         .arg("--pgdata")
-        .arg(data)
+        .arg(&draft)
         .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8"])
         .args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])
+        .arg("--data-checksums")
         .arg(format!("--pwfile={}", password_file.display()))
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("LC_ALL", "C")
-        .current_dir("/");
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     if let Some((uid, gid)) = folder.user {
         initdb.uid(uid.as_raw()).gid(gid.as_raw());
     }
@@ -106,10 +127,14 @@ async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartE
     let output = output
         .map_err(|error| StartError::DoesNotStart { server: "initdb", said: error.to_string() })?;
     if !output.status.success() {
-        return Err(from_log("initdb", data, &String::from_utf8_lossy(&output.stderr)));
+        let error = from_log("initdb", data, &String::from_utf8_lossy(&output.stderr));
+        let _ = fs::remove_dir_all(&draft);
+        return Err(error);
     }
-    let mark = mark(data);
-    fs::write(&mark, "").map_err(|error| write_error(&mark, error))
+    // An empty folder may have been made for us; one with something in it is refused by the system.
+    fs::rename(&draft, data).map_err(|error| write_error(data, error))?;
+    let parent = fs::File::open(&folder.data).and_then(|parent| parent.sync_all());
+    parent.map_err(|error| write_error(&folder.data, error))
 }
 
 fn run(folder: &Folder, data: &Path, port: u16) -> Result<Process, StartError> {
@@ -130,29 +155,4 @@ async fn is_ready(probe: &Path, port: u16) -> bool {
         .status()
         .await;
     asked.is_ok_and(|status| status.success())
-}
-
-/// Ends a server that an earlier program left behind, and waits until it is gone.
-async fn end_left_over(data: &Path) {
-    let read = || fs::read_to_string(data.join("postmaster.pid")).ok();
-    let Some(pid) = read().and_then(|text| text.lines().next().and_then(|pid| pid.parse().ok()))
-    else {
-        return;
-    };
-    let ours = || {
-        let started = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&started).contains(&*data.to_string_lossy())
-    };
-    if !ours() {
-        return;
-    }
-    let process = nix::unistd::Pid::from_raw(pid);
-    let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT);
-    for _ in 0..400 {
-        if !ours() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGQUIT);
 }

@@ -3,12 +3,16 @@
 use std::{
     ffi::OsStr,
     fs::File,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use nix::unistd::{Gid, Uid};
+use nix::{
+    sys::signal::Signal,
+    unistd::{Gid, Pid, Uid},
+};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::error::{StartError, from_log, write_error};
@@ -20,9 +24,14 @@ exec 3<&0 </dev/null
 "$@" 3<&- &
 server=$!
 ( read -r _ <&3; kill -s "$signal" "$server" 2>/dev/null ) &
+watcher=$!
 exec 3<&-
 wait "$server"
+kill "$watcher" 2>/dev/null
 "#;
+
+/// How often to look whether something has come about.
+pub(super) const POLL: Duration = Duration::from_millis(25);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -76,18 +85,22 @@ impl Process {
         patience: Duration,
         ready: impl Fn() -> F,
     ) -> Result<(), StartError> {
-        let log = self.log.clone();
-        let said = || from_log(self.name, &log, &std::fs::read_to_string(&log).unwrap_or_default());
         let answered = async {
             while !ready().await {
-                tokio::time::sleep(Duration::from_millis(25)).await;
+                tokio::time::sleep(POLL).await;
             }
         };
         tokio::select! {
-            () = answered => Ok(()),
-            _ = self.shell.wait() => Err(said()),
-            () = tokio::time::sleep(patience) => Err(said()),
+            () = answered => return Ok(()),
+            _ = self.shell.wait() => {}
+            () = tokio::time::sleep(patience) => {}
         }
+        Err(from_log(self.name, &self.log, &self.said()))
+    }
+
+    /// What the server wrote to its log since this start.
+    pub(super) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits until the server has ended by itself.
@@ -107,19 +120,34 @@ impl Process {
     /// Kills the server and its shell.
     pub(super) async fn kill(mut self) {
         if let Some(pid) = self.shell.id().and_then(|pid| i32::try_from(pid).ok()) {
-            let group = nix::unistd::Pid::from_raw(pid);
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+            let group = Pid::from_raw(pid);
+            let _ = nix::sys::signal::killpg(group, Signal::SIGKILL);
         }
         let _ = self.shell.wait().await;
     }
 }
 
-/// A port of this machine that nobody uses.
-pub(super) fn free_port() -> Result<u16, StartError> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0));
-    let port = listener.and_then(|listener| listener.local_addr()).map(|address| address.port());
-    port.map_err(|error| StartError::DoesNotStart {
-        server: "the network",
-        said: error.to_string(),
-    })
+/// Ends a server that an earlier program left behind, and waits until it is gone. `pid_file` names its
+/// process, whose command line names `mark`: a number that was given to another process since is left alone.
+pub(super) async fn end_left_over(pid_file: &Path, mark: &Path, signal: Signal) {
+    let text = std::fs::read_to_string(pid_file).unwrap_or_default();
+    let Some(pid) = text.lines().next().and_then(|pid| pid.trim().parse().ok()) else { return };
+    let lives = || {
+        let started = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mark = mark.as_os_str().as_bytes();
+        started.split(|byte| *byte == 0).any(|argument| argument == mark)
+    };
+    for (signal, patience) in [(signal, 400), (Signal::SIGQUIT, 80), (Signal::SIGKILL, 80)] {
+        if !lives() {
+            return;
+        }
+        tracing::info!(pid, %signal, "ending a server that was left behind");
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        for _ in 0..patience {
+            if !lives() {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
 }

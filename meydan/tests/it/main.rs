@@ -5,6 +5,8 @@ mod canary;
 mod conversation;
 mod crash;
 mod emulators;
+mod methods;
 mod office;
+mod starting;
 mod strangers;
 mod trace;

@@ -73,15 +73,15 @@ pub struct Route {
 /// Routes with their policies.
 #[derive(Debug)]
 pub struct Panel {
-    app: App,
+    app: Option<App>,
     router: Router<App>,
     routes: Vec<Route>,
 }
 
 impl Panel {
-    /// No routes.
+    /// No routes. Without an `app`, routes are listed and not served.
     #[must_use]
-    pub fn new(app: App) -> Self {
+    pub fn new(app: Option<App>) -> Self {
         Self { app, router: Router::new(), routes: vec![] }
     }
 
@@ -112,8 +112,10 @@ impl Panel {
         access: Access,
         handler: MethodRouter<App>,
     ) -> Self {
-        let guard = middleware::from_fn_with_state((self.app.clone(), access, path), admit);
-        self.router = self.router.route(path, handler.layer(guard));
+        if let Some(app) = self.app.clone() {
+            let guard = middleware::from_fn_with_state((app, access, path), admit);
+            self.router = self.router.route(path, handler.layer(guard));
+        }
         self.routes.push(Route { method, path, access });
         self
     }

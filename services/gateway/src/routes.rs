@@ -40,9 +40,19 @@ const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
 const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
 
-/// The panel, and the table of its policies.
-pub fn panel(app: App) -> (Router<App>, Vec<Route>) {
-    Panel::new(app)
+/// The panel.
+pub fn panel(app: App) -> Router<App> {
+    addresses(Panel::new(Some(app))).0
+}
+
+/// The table of the panel's policies.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    addresses(Panel::new(None)).1
+}
+
+fn addresses(panel: Panel) -> (Router<App>, Vec<Route>) {
+    panel
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)

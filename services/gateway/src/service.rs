@@ -72,7 +72,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         hooks: App::hook_cache(),
         stop: stop.clone(),
     };
-    let (panel, _) = routes::panel(app.clone());
+    let panel = routes::panel(app.clone());
     let worth_it = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let router = panel
         .layer(CompressionLayer::new().compress_when(worth_it))

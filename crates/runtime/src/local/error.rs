@@ -82,11 +82,7 @@ impl StartError {
     pub(super) fn disk_full(path: &Path, needed: u64) -> Self {
         let megabytes = |bytes: u64| bytes / 1024 / 1024;
         let free = fs2::available_space(path).unwrap_or(0);
-        Self::DiskFull {
-            path: path.to_owned(),
-            free: megabytes(free),
-            needed: megabytes(needed.max(ROOM)),
-        }
+        Self::DiskFull { path: path.to_owned(), free: megabytes(free), needed: megabytes(needed) }
     }
 }
 

@@ -1,12 +1,17 @@
 //! PostgreSQL: made the first time, healed after a half-finished start, taken over after a crash.
 
-use std::{ffi::OsStr, fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
 use super::{
-    error::{StartError, from_log, write_error},
+    error::{StartError, write_error},
     folder::{Folder, write_private},
     process::{POLL, Process, end_left_over},
 };
@@ -26,6 +31,20 @@ const SETTINGS: &[&str] = &[
     "log_min_error_statement=panic",
     "log_min_messages=warning",
 ];
+
+/// How databases are made.
+const CLUSTER: &[&str] = &[
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--data-checksums",
+];
+
+/// How the name of a database begins that is not whole yet.
+const DRAFT: &str = "postgres.new.";
 
 /// The file of the superuser's password.
 const PASSWORD: &str = "postgres.password";
@@ -84,57 +103,60 @@ impl Postgres {
     }
 }
 
-/// Whether there is a database of the right version. It gets its name when it is whole, so there is no half.
+/// Whether there is a database of the right version.
 fn is_there(data: &Path) -> Result<bool, StartError> {
     let Ok(found) = fs::read_to_string(data.join("PG_VERSION")) else { return Ok(false) };
     let found = found.trim();
     if found != "18" {
         return Err(StartError::WrongVersion { path: data.to_owned(), found: found.to_owned() });
     }
-    Ok(true)
+    Ok(data.join("global/pg_control").exists())
 }
 
 /// Makes the database under another name and renames it at the end: a start that is cut short leaves nothing
 /// that looks like data, and nothing that could be data is ever removed.
 async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartError> {
-    let draft = data.with_extension("new");
-    if draft.exists() {
-        fs::remove_dir_all(&draft).map_err(|error| write_error(&draft, error))?;
-    }
+    remove_drafts(&folder.data);
+    let draft = folder.data.join(format!("{DRAFT}{}", std::process::id()));
     folder.own(&draft)?;
     let password_file = folder.data.join("postgres.initial");
     write_private(&password_file, password)?;
     folder.hand_over(&password_file)?;
-    let mut initdb = Command::new(folder.programs.join("postgres/pginstall/bin/initdb"));
-    initdb
-        .arg("--pgdata")
-        .arg(&draft)
-        .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8"])
-        .args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"])
-        .arg("--data-checksums")
-        .arg(format!("--pwfile={}", password_file.display()))
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("LC_ALL", "C")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    if let Some((uid, gid)) = folder.user {
-        initdb.uid(uid.as_raw()).gid(gid.as_raw());
-    }
-    let output = initdb.output().await;
+    let program = folder.programs.join("postgres/pginstall/bin/initdb");
+    let (mut to, mut from) = (OsString::from("--pgdata="), OsString::from("--pwfile="));
+    to.push(&draft);
+    from.push(&password_file);
+    let mut arguments: Vec<&OsStr> = vec![program.as_ref(), &to, &from];
+    arguments.extend(CLUSTER.iter().map(OsStr::new));
+    let log = folder.data.join("initdb.log");
+    let made = match Process::start("initdb", "TERM", &arguments, folder.user, &log) {
+        Ok(initdb) => initdb.finished().await,
+        Err(error) => Err(error),
+    };
     let _ = fs::remove_file(&password_file);
-    let output = output
-        .map_err(|error| StartError::DoesNotStart { server: "initdb", said: error.to_string() })?;
-    if !output.status.success() {
-        let error = from_log("initdb", data, &String::from_utf8_lossy(&output.stderr));
-        let _ = fs::remove_dir_all(&draft);
+    if let Err(error) = made {
+        remove_drafts(&folder.data);
         return Err(error);
     }
-    // An empty folder may have been made for us; one with something in it is refused by the system.
+    let _ = fs::remove_file(&log);
+    if fs::read_dir(data).is_ok_and(|mut files| files.next().is_some()) {
+        // No database, but somebody's files.
+        let aside = (1..).map(|number| data.with_extension(format!("unfinished.{number}")));
+        let aside = aside.into_iter().find(|path| !path.exists()).expect("numbers do not end");
+        fs::rename(data, &aside).map_err(|error| write_error(data, error))?;
+    }
     fs::rename(&draft, data).map_err(|error| write_error(data, error))?;
     let parent = fs::File::open(&folder.data).and_then(|parent| parent.sync_all());
     parent.map_err(|error| write_error(&folder.data, error))
+}
+
+/// Removes what starts left that were cut short.
+fn remove_drafts(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(DRAFT) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn run(folder: &Folder, data: &Path, port: u16) -> Result<Process, StartError> {

@@ -27,7 +27,9 @@ server=$!
 watcher=$!
 exec 3<&-
 wait "$server"
+outcome=$?
 kill "$watcher" 2>/dev/null
+exit "$outcome"
 "#;
 
 /// How often to look whether something has come about.
@@ -101,6 +103,14 @@ impl Process {
     /// What the server wrote to its log since this start.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until a program that does its work and ends has done so; fails with what it said.
+    pub(super) async fn finished(mut self) -> Result<(), StartError> {
+        match self.shell.wait().await {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(from_log(self.name, &self.log, &self.said())),
+        }
     }
 
     /// Waits until the server has ended by itself.

@@ -1,0 +1,154 @@
+//! `make bench`: how fast the platform is, beside the bare limit of the same machine in the same run.
+//!
+//! The load comes from this process, on the same two cores as everything that it measures.
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+mod bare;
+mod load;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use meydan_testkit::{
+    process::{Ground, Meydan, Person},
+    telegram::TelegramSimulator,
+};
+use tokio::sync::mpsc;
+
+use self::load::{Figures, Target};
+
+const TOKEN: &str = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
+const PASSWORD: &str = "a rather long pass phrase 7";
+const SPAN: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let program = std::env::args().nth(1).context("cargo run -p bench -- path/to/meydan")?;
+    let telegram = TelegramSimulator::start_flowing().await?;
+    telegram.add_bot(TOKEN, "bench_bot");
+    let mut ground = Ground::prepare(&telegram.url()).await;
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    ground.settings.insert("MEYDAN_LISTEN", format!("127.0.0.1:{port}"));
+    ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://127.0.0.1:{port}"));
+    let began = Instant::now();
+    let meydan = Meydan::start(&program, &ground).await;
+    let started = began.elapsed();
+    let owner = found(&meydan).await?;
+    let hook = hook(&telegram).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let idle = memory(&meydan)?;
+
+    println!("\n| what | a second | p50 ms | p99 ms |\n|---|---:|---:|---:|");
+    let limit = bare::publish(&ground).await?;
+    row("bare limit: axum handler with a JetStream publish, 64 clients", &limit);
+    let most = load::closed(&hook, 64, SPAN, 0).await?;
+    row("updates to 200, 64 clients", &most);
+    let bar = load::open(&hook, 1_000, SPAN, 10_000_000).await?;
+    row("updates to 200, 1,000 a second", &bar);
+    drain(&owner).await;
+    row("update to the open page, 100 a second", &screen(&owner, &hook).await?);
+    row("bare limit: single-row insert, 64 clients", &bare::insert(64).await?);
+    println!("\nratio of updates accepted to the bare limit: {:.2}", most.rate() / limit.rate());
+    println!("memory of all services, idle: {idle:.0} MB");
+    println!("start to the first page: {:.1} s (servers running, databases made)", started.as_secs_f32());
+    meydan.stop().await;
+    Ok(())
+}
+
+fn row(what: &str, figures: &Figures) {
+    println!(
+        "| {what} | {:.0} | {:.1} | {:.1} |",
+        figures.rate(),
+        figures.at(0.5).as_secs_f64() * 1e3,
+        figures.at(0.99).as_secs_f64() * 1e3
+    );
+}
+
+/// A campaign with a live bot; returns its owner.
+async fn found(meydan: &Meydan) -> Result<Person> {
+    let admin = Person::visiting(&meydan.url);
+    let link = meydan.first_link.clone().context("nobody can log in yet")?;
+    let form = admin.open(&link).await;
+    let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+    let names = [("display_name", "Bench"), ("email", "bench@meydan.example")];
+    admin.send(&form, &link, &[names, passwords].concat()).await;
+    let form = admin.open("/admin/campaigns/new").await;
+    let fields = [
+        ("candidate_name", "Bench"),
+        ("slug", "bench"),
+        ("office", "x"),
+        ("constituency", "x"),
+        ("locale", "fa"),
+        ("owner_name", "Owner"),
+        ("owner_email", "owner@meydan.example"),
+    ];
+    let created = admin.send(&form, "/admin/campaigns", &fields).await;
+    let link = created.html.split("/welcome/").nth(1).and_then(|rest| rest.split('"').next());
+    let link = format!("/welcome/{}", link.context("the link is shown")?);
+    let owner = Person::visiting(&meydan.url);
+    let form = owner.open(&link).await;
+    owner.send(&form, &link, &passwords).await;
+    let page = admin.open("/admin/campaigns/bench").await;
+    admin.send(&page, "/admin/campaigns/bench/bot", &[("token", TOKEN)]).await;
+    admin.until("/admin/campaigns/bench/bot", "tone-good").await;
+    Ok(owner)
+}
+
+/// The webhook that the hub has set, and its secret.
+async fn hook(telegram: &TelegramSimulator) -> Result<Target> {
+    let calls = telegram.wait_calls("setWebhook", 1).await?;
+    let asked = calls.last().context("the hub has set a webhook")?;
+    let text = |name: &str| asked.parameters[name].as_str().map(ToOwned::to_owned);
+    Target::new(
+        text("url").context("it has an address")?,
+        Some(text("secret_token").context("it has a secret")?),
+    )
+}
+
+/// Resident memory of the program, in megabytes.
+fn memory(meydan: &Meydan) -> Result<f64> {
+    let id = meydan.id().context("it runs")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("it is there")?;
+    let kilobytes: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
+    Ok(kilobytes / 1024.0)
+}
+
+/// Waits until everything that was accepted is in the inbox.
+async fn drain(owner: &Person) {
+    let mut before = String::new();
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let page = owner.open("/c/bench/inbox").await.html;
+        let count = page.split("filter-count").nth(1).unwrap_or_default().chars().take(20).collect();
+        if count == before {
+            return;
+        }
+        before = count;
+    }
+}
+
+/// From the sending of an update to the news on an open page. Updates are paired with news in their order.
+async fn screen(owner: &Person, hook: &Target) -> Result<Figures> {
+    let mut live = owner.listen("/c/bench/live", None).await;
+    live.chunk().await?;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let listening = tokio::spawn(async move {
+        while let Ok(Some(piece)) = live.chunk().await {
+            let text = String::from_utf8_lossy(&piece).into_owned();
+            for _ in text.matches("\"incoming\":true") {
+                if tell.send(Instant::now()).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let sent = load::steady(hook, 100, SPAN, 20_000_000).await?;
+    let mut times = Vec::with_capacity(sent.len());
+    for at in &sent {
+        let heard = tokio::time::timeout(SPAN, told.recv()).await?.context("the page is told")?;
+        times.push(heard.saturating_duration_since(*at));
+    }
+    listening.abort();
+    Ok(Figures::new(times, SPAN))
+}

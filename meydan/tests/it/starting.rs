@@ -1,0 +1,115 @@
+//! `meydan up` as an operator meets it: it starts, says what is wrong in one line, and ends in order.
+
+use std::{process::Stdio, time::Duration};
+
+use meydan_testkit::{
+    process::{Ground, Meydan, Person},
+    servers::workspace,
+};
+use tokio::process::Command;
+
+use crate::office::PROGRAM;
+
+/// Servers of its own, in a folder of its own.
+async fn ground() -> Ground {
+    let mut ground = Ground::prepare("http://127.0.0.1:9").await;
+    ground.settings.remove("MEYDAN_DATABASE_URL");
+    ground.settings.remove("MEYDAN_NATS_URL");
+    ground
+}
+
+/// Starts the program, which does not get far, and returns the last line that it says.
+async fn last_words(ground: &Ground, change: &[(&str, &str)]) -> String {
+    let output = Command::new(PROGRAM)
+        .args(["up", "--runtime"])
+        .arg(workspace().join(".meydan/runtime"))
+        .env("MEYDAN_DATA_DIR", ground.data())
+        .env("MEYDAN_LOG_LEVEL", "error")
+        .envs(&ground.settings)
+        .envs(change.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), output).await;
+    let output = output.expect("it ends").expect("it starts");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    said.lines().rfind(|line| line.starts_with("meydan: ")).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn it_starts_twice_in_a_row_and_ends_in_order() {
+    let ground = ground().await;
+    for round in 0..2 {
+        let meydan = Meydan::start(PROGRAM, &ground).await;
+        assert!(meydan.first_link.is_some(), "nobody has used the link of round {round}");
+        assert_eq!(Person::visiting(&meydan.url).open("/healthz").await.status, 200);
+        let (status, took) = meydan.stop().await;
+        assert!(status.success() && took < Duration::from_secs(10), "{status} after {took:?}");
+        let left = ground.data().join("data/postgres/postmaster.pid");
+        assert!(!left.exists(), "PostgreSQL was stopped");
+    }
+}
+
+#[tokio::test]
+async fn after_a_kill_it_starts_again_on_the_same_data() {
+    let ground = ground().await;
+    let meydan = Meydan::start(PROGRAM, &ground).await;
+    meydan.kill().await;
+
+    let meydan = Meydan::start(PROGRAM, &ground).await;
+
+    assert_eq!(Person::visiting(&meydan.url).open("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_half_finished_first_start_is_healed() {
+    let ground = ground().await;
+    let half = ground.data().join("data/postgres.new");
+    std::fs::create_dir_all(&half).expect("it can be made");
+    std::fs::write(half.join("PG_VERSION"), "18\n").expect("it can be written");
+
+    let meydan = Meydan::start(PROGRAM, &ground).await;
+
+    assert_eq!(Person::visiting(&meydan.url).open("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
+    let ground = ground().await;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let taken = taken.local_addr().map(|address| (address.to_string(), taken)).expect("an address");
+
+    let said = last_words(&ground, &[("MEYDAN_LISTEN", &taken.0)]).await;
+    assert!(said.contains(&taken.0) && said.contains("set listen"), "{said}");
+
+    let said = last_words(&ground, &[("MEYDAN_METRICS_LISTEN", &taken.0)]).await;
+    assert!(said.contains(&taken.0) && said.contains("metrics"), "{said}");
+
+    let said = last_words(&ground, &[("MEYDAN_DATABASE_URL", "postgres://x:y@127.0.0.1:9")]).await;
+    assert!(said.contains("database-url") && said.contains("cannot be reached"), "{said}");
+
+    let said = last_words(&ground, &[("MEYDAN_NATS_URL", "nats://127.0.0.1:9")]).await;
+    assert!(said.contains("nats-url") && said.contains("cannot be reached"), "{said}");
+
+    let said = last_words(&ground, &[("MEYDAN_LISTN", "x")]).await;
+    assert!(said.contains("MEYDAN_LISTN") && said.contains("is not known"), "{said}");
+
+    let old = ground.data().join("data/postgres");
+    let _ = std::fs::remove_dir_all(&old);
+    std::fs::create_dir_all(&old).expect("it can be made");
+    std::fs::write(old.join("PG_VERSION"), "15\n").expect("it can be written");
+    let said = last_words(&ground, &[]).await;
+    assert!(said.contains("PostgreSQL 15") && said.contains("18"), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_program_in_the_same_folder_is_told_of_the_first() {
+    let ground = ground().await;
+    let meydan = Meydan::start(PROGRAM, &ground).await;
+
+    let said = last_words(&ground, &[]).await;
+
+    let id = meydan.id().expect("it runs").to_string();
+    assert!(said.contains("already runs") && said.contains(&id), "{said}");
+}

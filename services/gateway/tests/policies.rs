@@ -1,0 +1,44 @@
+//! Every address has a policy, and the list of those that ask for nobody in particular only shrinks.
+
+use gateway::{access::Need, routes::table};
+
+/// Addresses that anybody may ask for.
+const OPEN: &[&str] = &[
+    "GET /login",
+    "POST /login",
+    "POST /logout",
+    "GET /welcome/{token}",
+    "POST /welcome/{token}",
+    "POST /preferences",
+];
+
+#[test]
+fn only_what_leads_in_and_out_is_open_to_everybody() {
+    let open = table().into_iter().filter(|route| route.access.need == Need::Nobody);
+    let open = open.map(|route| format!("{} {}", route.method, route.path)).collect::<Vec<_>>();
+
+    assert_eq!(open, OPEN);
+}
+
+#[test]
+fn admin_pages_are_for_admins_and_campaign_pages_ask_a_permission() {
+    for route in table() {
+        if route.path.starts_with("/admin") {
+            assert_eq!(route.access.need, Need::Admin, "{}", route.path);
+        }
+        if route.path.starts_with("/c/{slug}") {
+            let permission = matches!(route.access.need, Need::Permission(_));
+            assert!(permission, "{}", route.path);
+        }
+    }
+}
+
+#[test]
+fn every_permission_that_an_address_asks_is_in_the_catalogue() {
+    let catalogue = identity_domain::Role::Owner.permissions();
+    for route in table() {
+        if let Need::Permission(permission) = route.access.need {
+            assert!(catalogue.contains(&permission), "{permission} of {}", route.path);
+        }
+    }
+}

@@ -45,7 +45,10 @@ pub(crate) async fn insert(clients: u32) -> Result<Figures> {
     let programs = workspace().join(".meydan/runtime/postgres/pginstall/bin");
     let folder = folder();
     let script = folder.path().join("insert.sql");
-    std::fs::write(&script, format!("INSERT INTO bare (payload) VALUES ('{}');\n", "x".repeat(256)))?;
+    std::fs::write(
+        &script,
+        format!("INSERT INTO bare (payload) VALUES ('{}');\n", "x".repeat(256)),
+    )?;
     let psql = Command::new(programs.join("psql"))
         .args(["--quiet", "--dbname", postgres()])
         .args(["--command", "CREATE TABLE bare (id bigserial PRIMARY KEY, payload text NOT NULL)"])
@@ -66,7 +69,8 @@ pub(crate) async fn insert(clients: u32) -> Result<Figures> {
         let path = file?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log")) {
             let text = std::fs::read_to_string(&path)?;
-            let third = |line: &str| line.split(' ').nth(2)?.parse().ok().map(Duration::from_micros);
+            let third =
+                |line: &str| line.split(' ').nth(2)?.parse().ok().map(Duration::from_micros);
             times.extend(text.lines().filter_map(third));
         }
     }

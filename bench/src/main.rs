@@ -50,7 +50,10 @@ async fn main() -> Result<()> {
     row("bare limit: single-row insert, 64 clients", &bare::insert(64).await?);
     println!("\nratio of updates accepted to the bare limit: {:.2}", most.rate() / limit.rate());
     println!("memory of all services, idle: {idle:.0} MB");
-    println!("start to the first page: {:.1} s (servers running, databases made)", started.as_secs_f32());
+    println!(
+        "start to the first page: {:.1} s (servers running, databases made)",
+        started.as_secs_f32()
+    );
     meydan.stop().await;
     Ok(())
 }
@@ -120,7 +123,8 @@ async fn drain(owner: &Person) {
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let page = owner.open("/c/bench/inbox").await.html;
-        let count = page.split("filter-count").nth(1).unwrap_or_default().chars().take(20).collect();
+        let count =
+            page.split("filter-count").nth(1).unwrap_or_default().chars().take(20).collect();
         if count == before {
             return;
         }

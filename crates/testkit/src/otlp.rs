@@ -37,9 +37,13 @@ impl TraceService for Collector {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let resources = request.into_inner().resource_spans.into_iter();
-        let spans = resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans);
+        let spans =
+            resources.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans);
         let spans = spans.map(|span| Span {
-            trace: span.trace_id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
+            trace: span
+                .trace_id
+                .iter()
+                .fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
             name: span.name,
         });
         self.0.spans.lock().expect("no test panics here").extend(spans);
@@ -68,9 +72,11 @@ impl OtlpSink {
         let store = std::sync::Arc::new(Store::default());
         let stop = CancellationToken::new();
         let service = TraceServiceServer::new(Collector(store.clone()));
-        let serving = tonic::transport::Server::builder()
-            .add_service(service)
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop.clone().cancelled_owned());
+        let serving =
+            tonic::transport::Server::builder().add_service(service).serve_with_incoming_shutdown(
+                TcpIncoming::from(listener),
+                stop.clone().cancelled_owned(),
+            );
         tokio::spawn(serving);
         Self { store, address, _stop: stop.drop_guard() }
     }
@@ -97,7 +103,9 @@ impl OtlpSink {
             }
         };
         let found = tokio::time::timeout(PATIENCE, looking).await;
-        found.unwrap_or_else(|_| panic!("no trace holds {names:?}; the traces are {:#?}", self.traces()))
+        found.unwrap_or_else(|_| {
+            panic!("no trace holds {names:?}; the traces are {:#?}", self.traces())
+        })
     }
 
     fn traces(&self) -> std::collections::BTreeMap<String, BTreeSet<String>> {

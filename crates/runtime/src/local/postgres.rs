@@ -90,7 +90,8 @@ impl Postgres {
             // Somebody took the port between our look and the server's; or children of a server that was
             // killed are still on their way out.
             let passing = (said.contains("could not bind") && tries < 3)
-                || (said.contains("shared memory block") && tries < 100);
+                || (said.contains("shared memory block") && tries < 100)
+                || (said.contains("postmaster.pid\" already exists") && tries < 100);
             if !passing {
                 return Err(error);
             }

@@ -13,17 +13,22 @@ use nix::{
     sys::signal::Signal,
     unistd::{Gid, Pid, Uid},
 };
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, ChildStdin, Command},
+};
 
 use super::error::{StartError, from_log, write_error};
 
-/// Starts the server that the arguments name, and sends it the signal `$0` when standard input closes.
+/// Starts the server that the arguments name, sends it each signal that standard input names, and the signal
+/// `$0` when standard input closes. It is the shell that signals, because the server is its child, and the
+/// number of a child is nobody else's until it is waited for.
 const WATCH: &str = r#"
 signal=$0
 exec 3<&0 </dev/null
 "$@" 3<&- &
 server=$!
-( read -r _ <&3; kill -s "$signal" "$server" 2>/dev/null ) &
+( while read -r word <&3; do kill -s "$word" "$server"; done; kill -s "$signal" "$server" ) 2>/dev/null &
 watcher=$!
 exec 3<&-
 wait "$server"
@@ -39,6 +44,8 @@ pub(super) const POLL: Duration = Duration::from_millis(25);
 #[derive(Debug)]
 pub(super) struct Process {
     name: &'static str,
+    /// With which it is stopped.
+    signal: &'static str,
     shell: Child,
     /// Closing it stops the server.
     leash: Option<ChildStdin>,
@@ -49,7 +56,7 @@ impl Process {
     /// Starts `program`, which is stopped by `signal`, as `user`, writing to `log`.
     pub(super) fn start(
         name: &'static str,
-        signal: &str,
+        signal: &'static str,
         program: &[&OsStr],
         user: Option<(Uid, Gid)>,
         log: &Path,
@@ -78,7 +85,7 @@ impl Process {
             .spawn()
             .map_err(|error| StartError::DoesNotStart { server: name, said: error.to_string() })?;
         let leash = shell.stdin.take();
-        Ok(Self { name, shell, leash, log: log.to_owned() })
+        Ok(Self { name, signal, shell, leash, log: log.to_owned() })
     }
 
     /// Waits until `ready` says yes; fails when the server ends first, or takes longer than `patience`.
@@ -120,20 +127,30 @@ impl Process {
 
     /// Stops the server; kills it when it takes longer than `patience`.
     pub(super) async fn stop(mut self, patience: Duration) {
-        drop(self.leash.take());
+        self.send(self.signal).await;
         if tokio::time::timeout(patience, self.shell.wait()).await.is_err() {
             tracing::warn!(server = self.name, "does not stop, and is killed");
             self.kill().await;
         }
     }
 
-    /// Kills the server and its shell.
+    /// Kills the server, and waits until it is gone.
     pub(super) async fn kill(mut self) {
-        if let Some(pid) = self.shell.id().and_then(|pid| i32::try_from(pid).ok()) {
-            let group = Pid::from_raw(pid);
-            let _ = nix::sys::signal::killpg(group, Signal::SIGKILL);
+        self.send("KILL").await;
+        if tokio::time::timeout(Duration::from_secs(1), self.shell.wait()).await.is_err()
+            && let Some(group) = self.shell.id().and_then(|pid| i32::try_from(pid).ok())
+        {
+            // The shell does not listen any more.
+            let _ = nix::sys::signal::killpg(Pid::from_raw(group), Signal::SIGKILL);
+            let _ = self.shell.wait().await;
         }
-        let _ = self.shell.wait().await;
+    }
+
+    /// Sends the server a signal; without a server, nothing.
+    async fn send(&mut self, signal: &str) {
+        if let Some(leash) = &mut self.leash {
+            let _ = leash.write_all(format!("{signal}\n").as_bytes()).await;
+        }
     }
 }
 

@@ -252,3 +252,45 @@ fn the_stored_shape_of_events_is_pinned() {
         assert_eq!(read, event);
     }
 }
+
+fn any_command() -> impl proptest::strategy::Strategy<Value = (u8, i64, i64)> {
+    (0..7_u8, 1..6_i64, 0..200_i64)
+}
+
+fn command((kind, number, hours): (u8, i64, i64)) -> TicketCommand {
+    let at = NOON + Duration::hours(hours);
+    let statuses = [
+        TicketStatus::New,
+        TicketStatus::InProgress,
+        TicketStatus::Waiting,
+        TicketStatus::Resolved,
+        TicketStatus::Closed,
+    ];
+    let status = statuses[usize::try_from(number - 1).expect("small")];
+    match kind {
+        0 | 1 => TicketCommand::Receive(incoming(number, at)),
+        2 => TicketCommand::Edit { channel_message_id: number, body: sealed(), at },
+        3 => answer(number == 1),
+        4 => TicketCommand::RecordSent { message_id: ANSWER, at },
+        5 => TicketCommand::RecordInDoubt { message_id: ANSWER, at },
+        _ => TicketCommand::ChangeStatus { to: status, at },
+    }
+}
+
+proptest::proptest! {
+    /// Every accepted command sent again at once changes nothing that a member or a citizen would notice:
+    /// no message twice, no answer twice, no move twice.
+    #[test]
+    fn whatever_was_accepted_is_not_accepted_twice(asked in proptest::collection::vec(any_command(), 1..40)) {
+        let mut ticket = Ticket::default();
+        for about in asked {
+            let Ok(events) = ticket.decide(command(about)) else { continue };
+            for event in events {
+                cqrs_es::Aggregate::apply(&mut ticket, event);
+            }
+            let again = ticket.decide(command(about));
+            let edits = matches!(about.0, 2);
+            proptest::prop_assert!(edits || matches!(again.as_deref(), Ok([]) | Err(_)), "{about:?}: {again:?}");
+        }
+    }
+}

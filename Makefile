@@ -19,10 +19,15 @@ runtime: ## fetches PostgreSQL and NATS into .meydan/runtime
 
 web: web/dist/manifest.json ## builds styles, scripts, fonts and icons
 
-web/dist/manifest.json: $(WEB_SOURCES)
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@scripts/need node npm
+	@printf 'meydan: fetching front-end packages from npm\n' >&2
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+web/dist/manifest.json: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	@printf 'meydan: building styles and scripts\n' >&2
-	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent && node build.mjs
+	@cd web && node build.mjs
 	@touch $@
 
 build: web ## compiles the program
@@ -38,4 +43,4 @@ sqlx: runtime ## writes the offline data of all queries anew
 	@cargo xtask sqlx
 
 clean-data: ## removes data, keys and logs of the local platform
-	@rm -rf .meydan/data .meydan/secrets
+	@scripts/clean-data

@@ -1,7 +1,7 @@
 //! House rules as programs, and the upkeep of checked queries.
 //!
 //! `cargo xtask check` holds the tree to the rules of CONTRIBUTING.md; `cargo xtask sqlx` writes the offline
-//! data of all queries anew from the migrations.
+//! data of all queries anew from the migrations, and `cargo xtask sqlx --check` says whether that is needed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod check;
@@ -13,8 +13,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check::run(),
-        ["sqlx", packages @ ..] => sqlx::run(packages),
-        _ => Err(anyhow::anyhow!("cargo xtask check | cargo xtask sqlx [folder…]")),
+        ["sqlx", "--check", folders @ ..] => sqlx::run(sqlx::Mode::Check, folders),
+        ["sqlx", folders @ ..] => sqlx::run(sqlx::Mode::Write, folders),
+        _ => Err(anyhow::anyhow!("cargo xtask check | cargo xtask sqlx [--check] [folder…]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,11 @@
 //! sqlx's macros write what they learn into `SQLX_OFFLINE_DIR` when a live database answers; the data are
 //! committed, so that nobody needs a database to build.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet, ffi::OsString, fs, path::Path, process::Command, time::SystemTime,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use meydan_runtime::{LocalServers, Options};
 
 /// A package with queries of its own.
@@ -34,8 +36,21 @@ const fn package(
     Package { folder, name, variable, has_log }
 }
 
-/// Writes the data of the packages in `folders` anew, or of all.
-pub(crate) fn run(folders: &[&str]) -> Result<()> {
+/// What to do with the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Put them into the tree.
+    Write,
+    /// Fail when they differ from the tree's.
+    Check,
+}
+
+/// Makes the data of the packages in `folders` anew, or of all.
+pub(crate) fn run(mode: Mode, folders: &[&str]) -> Result<()> {
+    for folder in folders {
+        let known = PACKAGES.iter().any(|package| package.folder == *folder);
+        ensure!(known, "{folder} has no queries; see PACKAGES in xtask/src/sqlx.rs");
+    }
     let work = tempfile::tempdir().context("no temporary folder")?;
     fs::set_permissions(work.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let runtime = tokio::runtime::Runtime::new()?;
@@ -49,16 +64,54 @@ pub(crate) fn run(folders: &[&str]) -> Result<()> {
     let done = PACKAGES
         .iter()
         .filter(|package| folders.is_empty() || folders.contains(&package.folder))
-        .try_for_each(|package| prepare(&server, package));
+        .try_for_each(|package| prepare(mode, &server, package));
     runtime.block_on(servers.stop());
     done
 }
 
-fn prepare(server: &str, package: &Package) -> Result<()> {
+fn prepare(mode: Mode, server: &str, package: &Package) -> Result<()> {
+    let url = database(server, package)?;
+    // Beside the old data, which stay until the new are whole.
+    let fresh = Path::new("target/sqlx").join(package.name);
+    let _ = fs::remove_dir_all(&fresh);
+    fs::create_dir_all(&fresh)?;
+    touch(package.folder)?;
+    let status = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--all-features", "--all-targets", "--package", package.name])
+        .env(package.variable, url.as_str())
+        .env("SQLX_OFFLINE_DIR", fs::canonicalize(&fresh)?)
+        .env("SQLX_OFFLINE", "false")
+        .status()?;
+    if !status.success() {
+        fs::remove_dir_all(&fresh)?;
+        bail!("{} does not compile", package.name);
+    }
+    let data = Path::new(package.folder).join(".sqlx");
+    let (new, old) = (contents(&fresh)?, contents(&data)?);
+    println!("{}: {} queries", package.folder, new.len());
+    if mode == Mode::Write {
+        let _ = fs::remove_dir_all(&data);
+        return Ok(fs::rename(&fresh, &data)?);
+    }
+    fs::remove_dir_all(&fresh)?;
+    let differ: BTreeSet<_> =
+        new.symmetric_difference(&old).map(|(name, _)| name.to_string_lossy()).collect();
+    ensure!(
+        differ.is_empty(),
+        "{} is not what its queries need; type `cargo xtask sqlx {}`: {}",
+        data.display(),
+        package.folder,
+        differ.into_iter().collect::<Vec<_>>().join(", "),
+    );
+    Ok(())
+}
+
+/// A database with the tables of the package.
+fn database(server: &str, package: &Package) -> Result<url::Url> {
     let mut url = url::Url::parse(server)?;
-    let database = package.name.replace('-', "_");
-    psql(url.as_str(), &["--command", &format!("CREATE DATABASE {database}")])?;
-    url.set_path(&database);
+    let name = package.name.replace('-', "_");
+    psql(url.as_str(), &["--command", &format!("CREATE DATABASE {name}")])?;
+    url.set_path(&name);
     let mut folders = vec![format!("{}/migrations", package.folder)];
     if package.has_log {
         folders.insert(0, "crates/event-log/migrations".to_owned());
@@ -73,18 +126,14 @@ fn prepare(server: &str, package: &Package) -> Result<()> {
             psql(url.as_str(), &["--file", file]).with_context(|| file.to_owned())?;
         }
     }
-    let data = Path::new(package.folder).join(".sqlx");
-    let _ = fs::remove_dir_all(&data);
-    fs::create_dir_all(&data)?;
-    touch(&Path::new(package.folder).join("src/lib.rs"))?;
-    let status = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--all-features", "--package", package.name])
-        .env(package.variable, url.as_str())
-        .env("SQLX_OFFLINE_DIR", fs::canonicalize(&data)?)
-        .status()?;
-    ensure!(status.success(), "{} does not compile", package.name);
-    println!("{}: {} queries", package.folder, fs::read_dir(&data)?.count());
-    Ok(())
+    Ok(url)
+}
+
+/// Names and contents of the files of a folder; nothing when it is not there.
+fn contents(folder: &Path) -> Result<BTreeSet<(OsString, Vec<u8>)>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(BTreeSet::new()) };
+    let read = |entry: fs::DirEntry| Ok((entry.file_name(), fs::read(entry.path())?));
+    entries.map(|entry| read(entry?)).collect()
 }
 
 fn psql(url: &str, arguments: &[&str]) -> Result<()> {
@@ -97,8 +146,16 @@ fn psql(url: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Has cargo look at a package again.
-fn touch(file: &Path) -> Result<()> {
-    let content = fs::read(file)?;
-    Ok(fs::write(file, content)?)
+/// Has cargo look at a package again: every root that a target of it may have.
+fn touch(package: &str) -> Result<()> {
+    let now = SystemTime::now();
+    let package = Path::new(package);
+    let roots = ["src", "tests", "tests/it", "examples", "benches"];
+    for entry in roots.iter().flat_map(|folder| fs::read_dir(package.join(folder))).flatten() {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "rs") {
+            fs::File::options().write(true).open(&path)?.set_modified(now)?;
+        }
+    }
+    Ok(())
 }

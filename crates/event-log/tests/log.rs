@@ -8,7 +8,7 @@ use async_nats::jetstream;
 use counter::{Add, Counted, Counter, TooMuch};
 use meydan_event_log::{
     Actor, EventLog, ExecuteError, MIGRATOR, Meta, Outcome, PLATFORM, Policy, Projection,
-    ProjectionError, ProjectionRunner, Recorded, Relay, Source, Target, UniqueKey,
+    ProjectionError, ProjectionRunner, Recorded, Relay, Source, Target, UniqueKey, checkpoint,
     prepare_database, run_policy, stream_name,
 };
 use meydan_testkit::servers::{Nats, postgres, prefix};
@@ -342,6 +342,8 @@ async fn a_policy_that_runs_again_from_the_start_repeats_nothing() {
             for _ in 0..10 {
                 sees.recv().await.expect("it goes on");
             }
+            // Ten additions and their ten mirrors: then it rests, and no statement is on its way.
+            while checkpoint(log.pool(), WhenAddedMirror::NAME).await.expect("a number") < 20 {}
         };
         tokio::time::timeout(PATIENCE, answered).await.expect("it answers all ten");
         stop.cancel();

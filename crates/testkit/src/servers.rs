@@ -3,8 +3,10 @@
 //! The servers end with the process, however it ends.
 
 use std::{
+    fs::{DirEntry, File},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Once, OnceLock},
+    time::Duration,
 };
 
 use meydan_runtime::{LocalServers, Options};
@@ -13,6 +15,15 @@ use uuid::Uuid;
 
 /// Room to insist on, in bytes: tests are small.
 const ROOM: u64 = 100 * 1024 * 1024;
+
+/// How the names of tests' folders begin.
+const PREFIX: &str = "meydan-test-";
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Once a process.
+static SWEEP: Once = Once::new();
 
 /// Where `make runtime` puts the programs.
 fn programs() -> PathBuf {
@@ -33,10 +44,28 @@ pub fn workspace() -> PathBuf {
 /// When there is no room for one.
 #[must_use]
 pub fn folder() -> TempDir {
-    let folder = TempDir::with_prefix("meydan-test-").expect("a temporary folder can be made");
+    SWEEP.call_once(|| sweep(&std::env::temp_dir()));
+    let folder = TempDir::with_prefix(PREFIX).expect("a temporary folder can be made");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("our own folder can be opened");
     folder
+}
+
+/// Removes what test programs left that were killed, or that shared a server to their end: folders of a day
+/// ago, and those of an hour ago whose servers have stopped.
+fn sweep(folder: &Path) {
+    let old = |entry: &DirEntry| {
+        let about = entry.metadata().ok()?;
+        let age = about.modified().ok()?.elapsed().ok()?;
+        let lock = File::open(entry.path().join("lock")).ok();
+        let stopped = lock.is_some_and(|lock| lock.try_lock().is_ok());
+        Some(age > DAY || (age > HOUR && stopped))
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && old(&entry) == Some(true) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 async fn start(options: Options) -> (TempDir, LocalServers) {
@@ -76,18 +105,63 @@ pub fn prefix() -> String {
     format!("t{}_", &Uuid::new_v4().simple().to_string()[..16])
 }
 
+/// A PostgreSQL of a test's own, which can be killed.
+#[derive(Debug)]
+pub struct Postgres {
+    servers: LocalServers,
+    folder: TempDir,
+}
+
+impl Postgres {
+    /// Starts one, with nothing in it.
+    pub async fn start() -> Self {
+        let (folder, servers) = start(Options { nats: false, ..Options::default() }).await;
+        Self { servers, folder }
+    }
+
+    /// Its URL, with the password.
+    ///
+    /// # Panics
+    ///
+    /// When it was killed.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.servers.database_url().expect("it runs")
+    }
+
+    /// Kills it, as a power cut would.
+    pub async fn kill(&mut self) {
+        self.servers.kill_postgres().await;
+    }
+
+    /// Starts it again after a kill, with the same data and at the same address.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.servers.restart(|_| {}).await.expect("PostgreSQL starts again");
+    }
+
+    /// The folder of its data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// A NATS of a test's own.
 #[derive(Debug)]
 pub struct Nats {
+    servers: LocalServers,
     folder: TempDir,
-    servers: Option<LocalServers>,
 }
 
 impl Nats {
     /// Starts one, with an empty store.
     pub async fn start() -> Self {
         let (folder, servers) = start(Options { postgres: false, ..Options::default() }).await;
-        Self { folder, servers: Some(servers) }
+        Self { servers, folder }
     }
 
     /// Its URL, with the token.
@@ -97,7 +171,21 @@ impl Nats {
     /// When it was killed.
     #[must_use]
     pub fn url(&self) -> String {
-        self.servers.as_ref().and_then(LocalServers::nats_url).expect("it runs")
+        self.servers.nats_url().expect("it runs")
+    }
+
+    /// Kills it, as a power cut would.
+    pub async fn kill(&mut self) {
+        self.servers.kill_nats().await;
+    }
+
+    /// Starts it again after a kill, with the same streams and at the same address.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.servers.restart(|_| {}).await.expect("NATS starts again");
     }
 
     /// A connection to it.

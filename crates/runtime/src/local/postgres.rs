@@ -44,7 +44,7 @@ const CLUSTER: &[&str] = &[
 ];
 
 /// How the name of a database begins that is not whole yet.
-const DRAFT: &str = "postgres.new.";
+const DRAFT: &str = "postgres.new";
 
 /// The file of the superuser's password.
 const PASSWORD: &str = "postgres.password";
@@ -118,7 +118,7 @@ fn is_there(data: &Path) -> Result<bool, StartError> {
 /// that looks like data, and nothing that could be data is ever removed.
 async fn make(folder: &Folder, data: &Path, password: &str) -> Result<(), StartError> {
     remove_drafts(&folder.data);
-    let draft = folder.data.join(format!("{DRAFT}{}", std::process::id()));
+    let draft = folder.data.join(format!("{DRAFT}.{}", std::process::id()));
     folder.own(&draft)?;
     let password_file = folder.data.join("postgres.initial");
     write_private(&password_file, password)?;

@@ -39,15 +39,13 @@ async fn main() -> Result<()> {
     let idle = memory(&meydan)?;
 
     println!("\n| what | a second | p50 ms | p99 ms |\n|---|---:|---:|---:|");
+    row("update to the open page, 100 a second", &screen(&owner, &hook).await?);
+    row("updates to 200, 1,000 a second", &load::open(&hook, 1_000, SPAN, 10_000_000).await?);
     let limit = bare::publish(&ground).await?;
     row("bare limit: axum handler with a JetStream publish, 64 clients", &limit);
     let most = load::closed(&hook, 64, SPAN, 0).await?;
     row("updates to 200, 64 clients", &most);
-    let bar = load::open(&hook, 1_000, SPAN, 10_000_000).await?;
-    row("updates to 200, 1,000 a second", &bar);
-    drain(&owner).await;
-    row("update to the open page, 100 a second", &screen(&owner, &hook).await?);
-    row("bare limit: single-row insert, 64 clients", &bare::insert(64).await?);
+    row("bare limit: pgbench single-row insert, 64 clients", &bare::insert(64).await?);
     println!("\nratio of updates accepted to the bare limit: {:.2}", most.rate() / limit.rate());
     println!("memory of all services, idle: {idle:.0} MB");
     println!(
@@ -115,21 +113,6 @@ fn memory(meydan: &Meydan) -> Result<f64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("it is there")?;
     let kilobytes: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
     Ok(kilobytes / 1024.0)
-}
-
-/// Waits until everything that was accepted is in the inbox.
-async fn drain(owner: &Person) {
-    let mut before = String::new();
-    loop {
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let page = owner.open("/c/bench/inbox").await.html;
-        let count =
-            page.split("filter-count").nth(1).unwrap_or_default().chars().take(20).collect();
-        if count == before {
-            return;
-        }
-        before = count;
-    }
 }
 
 /// From the sending of an update to the news on an open page. Updates are paired with news in their order.

@@ -101,7 +101,12 @@ fn everywhere(path: &Path, text: &str, wrong: &mut Vec<String>) {
     if path.starts_with("xtask/src") || path.ends_with("package-lock.json") {
         return;
     }
-    let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["/ro", "ot/"].concat()];
+    let marks = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["/ro", "ot/"].concat(),
+        ["/ho", "me/"].concat(),
+    ];
     for mark in marks {
         if let Some(line) = text.lines().position(|line| line.contains(&mark)) {
             wrong.push(format!("{}:{}: has `{mark}`", path.display(), line + 1));

@@ -19,7 +19,8 @@ const ROOM: u64 = 100 * 1024 * 1024;
 /// How the names of tests' folders begin.
 const PREFIX: &str = "meydan-test-";
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Longer than anything that a test does.
+const LONG: Duration = Duration::from_secs(10 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Once a process.
@@ -44,7 +45,8 @@ pub fn workspace() -> PathBuf {
 /// When there is no room for one.
 #[must_use]
 pub fn folder() -> TempDir {
-    SWEEP.call_once(|| sweep(&std::env::temp_dir()));
+    // Beside the tests: no test waits for what others left.
+    SWEEP.call_once(|| drop(std::thread::spawn(|| sweep(&std::env::temp_dir()))));
     let folder = TempDir::with_prefix(PREFIX).expect("a temporary folder can be made");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("our own folder can be opened");
@@ -52,14 +54,14 @@ pub fn folder() -> TempDir {
 }
 
 /// Removes what test programs left that were killed, or that shared a server to their end: folders of a day
-/// ago, and those of an hour ago whose servers have stopped.
+/// ago, and younger ones whose servers have stopped.
 fn sweep(folder: &Path) {
     let old = |entry: &DirEntry| {
         let about = entry.metadata().ok()?;
         let age = about.modified().ok()?.elapsed().ok()?;
         let lock = File::open(entry.path().join("lock")).ok();
         let stopped = lock.is_some_and(|lock| lock.try_lock().is_ok());
-        Some(age > DAY || (age > HOUR && stopped))
+        Some(age > DAY || (age > LONG && stopped))
     };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && old(&entry) == Some(true) {

@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use async_nats::{
     HeaderMap,
-    jetstream::{self, consumer::DeliverPolicy, consumer::pull, message::Message},
+    jetstream::{
+        self,
+        consumer::{DeliverPolicy, pull},
+        context::{GetStreamError, GetStreamErrorKind},
+        message::Message,
+    },
 };
 use futures::{FutureExt, StreamExt};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -21,6 +26,8 @@ use crate::{
 /// How long a reader waits for a wake-up before it looks for itself. Only facts that another process
 /// appended wait so long.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long to wait for a stream that is not there yet.
+const NOT_THERE: Duration = Duration::from_millis(100);
 
 /// Name of the stream that carries a context's facts.
 #[must_use]
@@ -105,14 +112,20 @@ async fn next_of_log(
     }
 }
 
+/// Waits for the stream, which the other context makes when it first publishes, and reads on from `after`.
 async fn open(
     jetstream: &jetstream::Context,
     context: &str,
     after: i64,
 ) -> Result<pull::Ordered, SourceError> {
     let broken = |error: &dyn std::fmt::Display| SourceError::Stream(error.to_string());
-    let stream =
-        jetstream.get_stream(stream_name(context)).await.map_err(|error| broken(&error))?;
+    let stream = loop {
+        match jetstream.get_stream(stream_name(context)).await {
+            Ok(stream) => break stream,
+            Err(error) if is_not_there(&error) => tokio::time::sleep(NOT_THERE).await,
+            Err(error) => return Err(broken(&error)),
+        }
+    };
     let start_sequence = u64::try_from(after + 1).expect("positions are positive");
     stream
         .create_consumer(pull::OrderedConfig {
@@ -124,6 +137,17 @@ async fn open(
         .messages()
         .await
         .map_err(|error| broken(&error))
+}
+
+fn is_not_there(error: &GetStreamError) -> bool {
+    match error.kind() {
+        GetStreamErrorKind::JetStream(error) => {
+            error.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND
+        }
+        GetStreamErrorKind::EmptyName
+        | GetStreamErrorKind::Request
+        | GetStreamErrorKind::InvalidStreamName => false,
+    }
 }
 
 async fn next_of_stream(

@@ -54,7 +54,11 @@ pub const KEYS: &[Key] = &[
         "",
         "Where traces go: an OpenTelemetry collector's gRPC address, for instance http://127.0.0.1:4317.",
     ),
-    key("log-level", "info", "What is logged, for instance info or info,crm=debug."),
+    key(
+        "log-level",
+        "info,sqlx=warn,async_nats=warn",
+        "What is logged, for instance info or info,crm=debug.",
+    ),
     key("log-format", "json", "json for machines, text for people."),
     key("identity-listen", "127.0.0.1:0", "Where identity serves gRPC. Port 0 is any free one."),
     key("crm-listen", "127.0.0.1:0", "Where crm serves gRPC."),

@@ -3,7 +3,7 @@
 MEYDAN := target/release/meydan
 WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
 
-.PHONY: help up demo test bench runtime web build sqlx clean-data
+.PHONY: help up demo test screens bench runtime web build sqlx clean-data
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ build: web ## compiles the program
 
 test: runtime web ## everything that has to hold before a change lands
 	@scripts/test
+
+screens: runtime web ## makes the pictures of docs/screens anew
+	@MEYDAN_SCREENS=docs/screens e2e/run
 
 bench: runtime web build ## how fast, beside the bare limit of this machine
 	@scripts/bench

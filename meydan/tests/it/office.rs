@@ -1,7 +1,5 @@
 //! A campaign at work: an admin who has connected its bot, an owner at the inbox.
 
-use std::time::Duration;
-
 use meydan_testkit::{
     process::{Ground, Meydan, Page, Person},
     telegram::TelegramSimulator,
@@ -131,6 +129,3 @@ pub(crate) async fn telegram() -> TelegramSimulator {
     telegram.add_bot(TOKEN, "narges_bot");
     telegram
 }
-
-/// How soon a change has to be on the screen.
-pub(crate) const SOON: Duration = Duration::from_millis(500);

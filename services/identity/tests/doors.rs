@@ -289,6 +289,31 @@ async fn another_campaign_is_not_found_and_its_team_not_seen() {
 }
 
 #[tokio::test]
+async fn a_link_left_over_from_another_campaign_does_not_take_an_account_over() {
+    let identity = Identity::start().await;
+    let (_, own) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let inviter = member(isfahan, &["identity:member.invite"]);
+    let invite = || InviteMemberRequest {
+        email: "tehran@meydan.example".to_owned(),
+        display_name: "T".to_owned(),
+        role: Role::Staff.into(),
+    };
+    let mut members = MembersClient::new(identity.dial.channel());
+    let request = identity.dial.command(&inviter, Uuid::now_v7(), invite());
+    let invited = members.invite_member(request).await.expect("they have no password yet");
+    let left_over = invited.into_inner().invitation_token;
+
+    assert!(identity.accept(&own, "").await.is_ok(), "the account begins");
+    assert_eq!(identity.accept(&left_over, "").await, Err(Failure::NotFound));
+
+    // Asked once more they join, with the password that is theirs alone.
+    let request = identity.dial.command(&inviter, Uuid::now_v7(), invite());
+    let invited = members.invite_member(request).await.expect("they are known");
+    assert_eq!(invited.into_inner().invitation_token, "");
+}
+
+#[tokio::test]
 async fn a_call_without_an_assertion_or_with_anothers_is_refused() {
     let identity = Identity::start().await;
     let bare = tonic::Request::new(InviteFirstAdminRequest {});

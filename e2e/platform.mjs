@@ -1,0 +1,89 @@
+// The program under test, in a folder of its own, and the browser that looks at it.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+
+const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
+// The README's pictures are made anew only when asked for, so that a test run leaves the tree as it was.
+export const screens = path.join(root, process.env.MEYDAN_SCREENS ?? 'target/screens');
+
+const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', '--no-first-run', '--no-default-browser-check', '--disable-extensions'];
+
+export async function startPlatform(telegram) {
+  const data = fs.mkdtempSync(path.join(os.tmpdir(), 'meydan-browser-'));
+  fs.chmodSync(data, 0o755);
+  const program = spawn(path.join(root, 'target/debug/meydan'), ['up', '--runtime', path.join(root, '.meydan/runtime')], {
+    env: {
+      ...process.env, MEYDAN_DATA_DIR: data, MEYDAN_LISTEN: '127.0.0.1:0', MEYDAN_METRICS_LISTEN: '127.0.0.1:0',
+      MEYDAN_TELEGRAM_API_URL: telegram, MEYDAN_RATE_LIMIT: '100000', MEYDAN_LOGIN_LIMIT: '1000', MEYDAN_LOG_LEVEL: 'error',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  await new Promise((ready, failed) => {
+    program.on('exit', () => failed(new Error(`the program ended: ${said}`)));
+    program.stdout.on('data', (piece) => { said += piece; if (said.includes('Data, keys')) ready(); });
+  });
+  return {
+    url: said.match(/runs: (\S+)/)[1],
+    firstLink: said.match(/\S+\/welcome\/\S+/)[0],
+    async stop() {
+      program.removeAllListeners('exit');
+      const ended = new Promise((done) => program.once('exit', done));
+      program.kill('SIGTERM');
+      await ended;
+      fs.rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startBrowser() {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
+  return {
+    stop: () => browser.close(),
+    // A person with a browser of their own, whose console and content security policy are listened to.
+    async person(options = {}) {
+      const context = await browser.newContext({ locale: 'fa-IR', timezoneId: 'Asia/Tehran', viewport: { width: 1366, height: 900 }, ...options });
+      const page = await context.newPage();
+      page.wrong = [];
+      page.on('console', (message) => {
+        const expected = message.text().includes('the server responded with a status of 4');
+        if (['error', 'warning'].includes(message.type()) && !expected) page.wrong.push(message.text());
+      });
+      page.on('pageerror', (error) => page.wrong.push(String(error)));
+      if (options.javaScriptEnabled !== false) {
+        await page.addInitScript(() => {
+          document.addEventListener('securitypolicyviolation', (event) => console.error('csp', event.violatedDirective, event.blockedURI));
+        });
+      }
+      return page;
+    },
+  };
+}
+
+// What axe finds wrong on a page, at the width of a desk and of a phone.
+export async function violations(page) {
+  const found = [];
+  for (const [width, height] of [[1366, 900], [390, 844]]) {
+    await page.setViewportSize({ width, height });
+    await page.evaluate(() => document.fonts.ready);
+    const result = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+    found.push(...result.violations.map((violation) => `${width}: ${violation.id} ${violation.nodes[0]?.html}`));
+    const sideways = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    if (sideways) found.push(`${width}: the page scrolls sideways`);
+  }
+  await page.setViewportSize({ width: 1366, height: 900 });
+  return found;
+}
+
+export async function screenshot(page, name, width = 1366, height = 900) {
+  fs.mkdirSync(screens, { recursive: true });
+  await page.setViewportSize({ width, height });
+  await page.evaluate(() => document.fonts.ready);
+  await page.screenshot({ path: path.join(screens, `${name}.png`) });
+  await page.setViewportSize({ width: 1366, height: 900 });
+}

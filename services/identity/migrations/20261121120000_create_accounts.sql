@@ -66,9 +66,11 @@ CREATE TABLE invitations (
   CONSTRAINT invitations_pkey PRIMARY KEY (token_sha256)
 );
 
--- Wrong passwords, by a keyed hash of account and network.
-CREATE TABLE login_failures (
-  source    bytea       NOT NULL,
-  failed_at timestamptz NOT NULL
+-- Tries to log in, by a keyed hash of account and network.
+CREATE TABLE login_tries (
+  source   bytea       NOT NULL,
+  tries    integer     NOT NULL,
+  began_at timestamptz NOT NULL,
+  CONSTRAINT login_tries_pkey PRIMARY KEY (source)
 );
-CREATE INDEX login_failures_source_idx ON login_failures (source, failed_at);
+CREATE INDEX login_tries_began_idx ON login_tries (began_at);

@@ -1,6 +1,8 @@
 //! Every command and query of identity: the table of contents.
 
 mod campaigns;
+mod invitations;
+mod lockout;
 mod login;
 
 use std::time::Duration;
@@ -12,7 +14,8 @@ use uuid::Uuid;
 
 pub use self::{
     campaigns::{NewCampaign, TeamMember},
-    login::{Entered, Entry, Guest, Held, is_running},
+    invitations::Entry,
+    login::{Entered, Guest, Held, is_running},
 };
 use crate::password::{Busy, Passwords};
 
@@ -115,6 +118,14 @@ impl Identity {
     async fn account_of(&self, email: &str) -> Result<Option<Uuid>> {
         let key = self.email_key(email).await?;
         Ok(self.log.holder(&key).await?)
+    }
+
+    /// What proves an account, once it has begun.
+    async fn hash_of(&self, account: Uuid) -> Result<Option<String>> {
+        let pool = self.log.pool();
+        let found =
+            sqlx::query_scalar!("SELECT password FROM credentials WHERE account_id = $1", account);
+        Ok(found.fetch_optional(pool).await?)
     }
 
     async fn profile(&self, account: Uuid, sealed: &str) -> Result<Option<Profile>> {

@@ -106,7 +106,7 @@ pub fn acceptable(password: &str, admin: bool) -> Result<(), String> {
         return Err(format!("must have at least {shortest} characters"));
     }
     if password.len() > LONGEST {
-        return Err(format!("must have at most {LONGEST} characters"));
+        return Err(format!("must have at most {LONGEST} bytes"));
     }
     letters.sort_unstable();
     letters.dedup();

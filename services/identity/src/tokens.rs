@@ -249,12 +249,20 @@ pub async fn invitation(
     .await
 }
 
-/// Uses an invitation up; `false` when somebody was quicker.
+/// Uses an invitation up, and sets the first password of `account` with it; `false` when somebody was quicker,
+/// or the account has one already.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn use_invitation(pool: &PgPool, token: &str, now: OffsetDateTime) -> sqlx::Result<bool> {
+pub async fn use_invitation(
+    pool: &PgPool,
+    token: &str,
+    account: Uuid,
+    password: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
     let used = sqlx::query!(
         r#"
         UPDATE invitations SET used_at = $2
@@ -263,7 +271,23 @@ pub async fn use_invitation(pool: &PgPool, token: &str, now: OffsetDateTime) -> 
         hash(token),
         now,
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
-    Ok(used.rows_affected() == 1)
+    let set = sqlx::query!(
+        r#"
+        INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
+        ON CONFLICT (account_id) DO NOTHING
+        "#,
+        account,
+        password,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if used.rows_affected() != 1 || set.rows_affected() != 1 {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    tx.commit().await?;
+    Ok(true)
 }

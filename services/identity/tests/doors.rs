@@ -30,6 +30,7 @@ const PASSWORD: &str = "a rather long pass phrase 7";
 struct Identity {
     dial: Dial,
     now: Arc<Mutex<OffsetDateTime>>,
+    database_url: String,
     _nats: Nats,
     _secrets: tempfile::TempDir,
     _stop: DropGuard,
@@ -51,7 +52,7 @@ impl Identity {
         let told = now.clone();
         let setup = Setup {
             listener,
-            database_url,
+            database_url: database_url.clone(),
             connections: 4,
             nats: nats.connect().await,
             keyring,
@@ -61,7 +62,7 @@ impl Identity {
         let stop = CancellationToken::new();
         tokio::spawn(run(setup, stop.clone()));
         let dial = Dial::new("test", NAME, address, assertions);
-        Self { dial, now, _nats: nats, _secrets: secrets, _stop: stop.drop_guard() }
+        Self { dial, now, database_url, _nats: nats, _secrets: secrets, _stop: stop.drop_guard() }
     }
 
     fn advance(&self, by: Duration) {
@@ -76,6 +77,13 @@ impl Identity {
         let caller = Caller::service("meydan", None);
         let request = self.dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
         Ok(self.sessions().invite_first_admin(request).await?.into_inner().token)
+    }
+
+    /// How many facts of a kind there are.
+    async fn facts(&self, kind: &str) -> i64 {
+        let pool = PgPoolOptions::new().connect(&self.database_url).await.expect("it answers");
+        let count = sqlx::query_scalar("SELECT count(*) FROM es.events WHERE event_type = $1");
+        count.bind(kind).fetch_one(&pool).await.expect("it answers")
     }
 
     /// Uses a one-time link; the session's token.
@@ -200,6 +208,21 @@ async fn unknown_wrong_and_closed_are_answered_alike_and_others_are_not_shut_out
     assert!(identity.log_in("sara@meydan.example", PASSWORD, "198.51.100.1").await.is_ok());
     identity.advance(Duration::minutes(16));
     assert!(identity.log_in("sara@meydan.example", PASSWORD, "192.0.2.9").await.is_ok());
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_count_like_guesses_in_turn() {
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    identity.accept(&link, "sara@meydan.example").await.expect("the link is good");
+
+    let guess = |_| identity.log_in("sara@meydan.example", "wrong", "192.0.2.9");
+    let guesses = futures::future::join_all((0..30).map(guess)).await;
+
+    assert!(guesses.iter().all(Result::is_err));
+    assert_eq!(identity.facts("account.log_in_failed").await, 5, "the others were not judged");
+    let right = identity.log_in("sara@meydan.example", PASSWORD, "192.0.2.9").await;
+    assert_eq!(right, Err(Failure::Refused("identity.login.failed".into())));
 }
 
 #[tokio::test]

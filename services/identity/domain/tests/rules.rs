@@ -1,0 +1,197 @@
+//! The rules of accounts, campaigns and members: given facts, when a request, then facts or a refusal. And
+//! the table of permissions, word for word, so that nobody may more by accident.
+
+use cqrs_es::test::TestFramework;
+use identity_domain::{
+    Account, AccountCommand, AccountEvent, AccountRefusal, Campaign, CampaignCommand,
+    CampaignEvent, CampaignProfile, CampaignRefusal, CampaignStatus, Member, MemberCommand,
+    MemberEvent, MemberRefusal, Profile, Role, slug,
+};
+use meydan_keyring::Sealed;
+use time::{OffsetDateTime, macros::datetime};
+use uuid::Uuid;
+
+const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+const SARA: Uuid = Uuid::from_u128(1);
+const SESSION: Uuid = Uuid::from_u128(2);
+
+fn sealed() -> Sealed<Profile> {
+    "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one")
+}
+
+fn registered() -> AccountEvent {
+    AccountEvent::Registered { profile: sealed(), admin: false, at: NOON }
+}
+
+fn of(candidate_name: &str) -> CampaignProfile {
+    CampaignProfile {
+        candidate_name: candidate_name.to_owned(),
+        office: "شورا".to_owned(),
+        constituency: "تهران".to_owned(),
+        locale: "fa".to_owned(),
+    }
+}
+
+fn created() -> CampaignEvent {
+    CampaignEvent::Created { slug: "tehran".to_owned(), profile: of("نرگس"), at: NOON }
+}
+
+fn invited(role: Role) -> MemberEvent {
+    MemberEvent::Invited { account_id: SARA, role, at: NOON }
+}
+
+fn invite(role: Role) -> MemberCommand {
+    MemberCommand::Invite { account_id: SARA, role, at: NOON }
+}
+
+#[test]
+fn an_account_begins_once() {
+    let register = || AccountCommand::Register { profile: sealed(), admin: false, at: NOON };
+    let accounts = TestFramework::<Account>::with(());
+    accounts.given_no_previous_events().when(register()).then_expect_events(vec![registered()]);
+
+    let accounts = TestFramework::<Account>::with(());
+    accounts.given(vec![registered()]).when(register()).then_expect_events(vec![]);
+}
+
+#[test]
+fn nothing_happens_to_an_account_that_is_none() {
+    for command in [
+        AccountCommand::RecordPasswordSet { at: NOON },
+        AccountCommand::RecordLogIn { session_id: SESSION, at: NOON },
+        AccountCommand::RecordLogOut { session_id: SESSION, at: NOON },
+        AccountCommand::RecordLogInFailed { at: NOON },
+    ] {
+        TestFramework::<Account>::with(())
+            .given_no_previous_events()
+            .when(command)
+            .then_expect_error(AccountRefusal::NotRegistered);
+    }
+}
+
+#[test]
+fn what_an_account_does_is_recorded() {
+    let logged_in = AccountEvent::LoggedIn { session_id: SESSION, at: NOON };
+    TestFramework::<Account>::with(())
+        .given(vec![registered(), AccountEvent::PasswordSet { at: NOON }])
+        .when(AccountCommand::RecordLogIn { session_id: SESSION, at: NOON })
+        .then_expect_events(vec![logged_in.clone()]);
+    TestFramework::<Account>::with(())
+        .given(vec![registered(), logged_in])
+        .when(AccountCommand::RecordLogOut { session_id: SESSION, at: NOON })
+        .then_expect_events(vec![AccountEvent::LoggedOut { session_id: SESSION, at: NOON }]);
+}
+
+#[test]
+fn a_campaign_is_created_once_and_runs_at_once() {
+    let create =
+        || CampaignCommand::Create { slug: "tehran".to_owned(), profile: of("نرگس"), at: NOON };
+    let campaigns = TestFramework::<Campaign>::with(());
+    campaigns.given_no_previous_events().when(create()).then_expect_events(vec![created()]);
+    let campaigns = TestFramework::<Campaign>::with(());
+    campaigns.given(vec![created()]).when(create()).then_expect_events(vec![]);
+
+    let (from, to) = (CampaignStatus::Active, CampaignStatus::Suspended);
+    TestFramework::<Campaign>::with(())
+        .given(vec![created()])
+        .when(CampaignCommand::ChangeStatus { to, at: NOON })
+        .then_expect_events(vec![CampaignEvent::StatusChanged { from, to, at: NOON }]);
+}
+
+#[test]
+fn a_campaign_that_is_none_is_neither_edited_nor_moved() {
+    let suspend = CampaignCommand::ChangeStatus { to: CampaignStatus::Suspended, at: NOON };
+    for command in [CampaignCommand::Edit { profile: of("نرگس"), at: NOON }, suspend] {
+        TestFramework::<Campaign>::with(())
+            .given_no_previous_events()
+            .when(command)
+            .then_expect_error(CampaignRefusal::NotCreated);
+    }
+}
+
+#[test]
+fn what_is_so_already_is_no_new_fact() {
+    let same = CampaignCommand::ChangeStatus { to: CampaignStatus::Active, at: NOON };
+    for command in [CampaignCommand::Edit { profile: of("نرگس"), at: NOON }, same] {
+        let campaigns = TestFramework::<Campaign>::with(());
+        campaigns.given(vec![created()]).when(command).then_expect_events(vec![]);
+    }
+    let campaigns = TestFramework::<Campaign>::with(());
+    let edited = CampaignEvent::Edited { profile: of("سارا"), at: NOON };
+    let edit = CampaignCommand::Edit { profile: of("سارا"), at: NOON };
+    campaigns.given(vec![created(), edited]).when(edit).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_name_in_addresses_is_short_small_and_nobody_elses() {
+    let longest = "a".repeat(40);
+    for good in ["abc", "isfahan-1405", "a-b-c", longest.as_str()] {
+        assert_eq!(slug(good).as_deref(), Ok(good));
+    }
+    let too_long = "a".repeat(41);
+    let bad = ["", "ab", "-abc", "abc-", "a--b", "Abc", "a_b", "تهران", "a b", too_long.as_str()];
+    for bad in bad.into_iter().chain(["admin", "login", "static"]) {
+        assert!(slug(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_invitation_may_be_repeated_or_name_another_role_until_it_is_accepted() {
+    let members = TestFramework::<Member>::with(());
+    let first = members.given_no_previous_events().when(invite(Role::Staff));
+    first.then_expect_events(vec![invited(Role::Staff)]);
+
+    let members = TestFramework::<Member>::with(());
+    let again = members.given(vec![invited(Role::Staff)]).when(invite(Role::Staff));
+    again.then_expect_events(vec![]);
+
+    let members = TestFramework::<Member>::with(());
+    let promoted = members.given(vec![invited(Role::Staff)]).when(invite(Role::Owner));
+    promoted.then_expect_events(vec![invited(Role::Owner)]);
+
+    let joined = vec![invited(Role::Staff), MemberEvent::Joined { at: NOON }];
+    TestFramework::<Member>::with(())
+        .given(joined)
+        .when(invite(Role::Owner))
+        .then_expect_error(MemberRefusal::AlreadyMember);
+}
+
+#[test]
+fn whoever_was_asked_joins_once_and_nobody_else_does() {
+    let join = || MemberCommand::Join { at: NOON };
+    let joined = MemberEvent::Joined { at: NOON };
+
+    let members = TestFramework::<Member>::with(());
+    let uninvited = members.given_no_previous_events().when(join());
+    uninvited.then_expect_error(MemberRefusal::NotInvited);
+
+    let members = TestFramework::<Member>::with(());
+    let asked = members.given(vec![invited(Role::Staff)]).when(join());
+    asked.then_expect_events(vec![joined.clone()]);
+
+    let members = TestFramework::<Member>::with(());
+    let again = members.given(vec![invited(Role::Staff), joined]).when(join());
+    again.then_expect_events(vec![]);
+}
+
+#[test]
+fn the_table_of_permissions_is_this_one() {
+    let staff = [
+        "crm:ticket.read",
+        "crm:ticket.reply",
+        "crm:ticket.move",
+        "bot:bot.read",
+        "identity:member.read",
+    ];
+    let owner = [
+        "crm:ticket.read",
+        "crm:ticket.reply",
+        "crm:ticket.move",
+        "bot:bot.read",
+        "bot:bot.connect",
+        "identity:member.read",
+        "identity:member.invite",
+    ];
+    assert_eq!(Role::ALL, [Role::Owner, Role::Staff]);
+    assert_eq!((Role::Owner.permissions(), Role::Staff.permissions()), (&owner[..], &staff[..]));
+}

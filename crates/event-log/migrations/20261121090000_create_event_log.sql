@@ -72,13 +72,53 @@ CREATE TABLE es.checkpoints (
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.checkpoints TO meydan_service;
 
--- Events that a reader could not digest, kept aside so that the others pass.
+-- Aggregates that a reader could not go on with: their events from `position` on wait, the others pass.
 CREATE TABLE es.parked (
-  reader    text        NOT NULL,
-  part      smallint    NOT NULL,
-  position  bigint      NOT NULL,
-  reason    text        NOT NULL,
-  parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  CONSTRAINT parked_pkey PRIMARY KEY (reader, part, position)
+  reader         text        NOT NULL,
+  part           smallint    NOT NULL,
+  tenant_id      uuid        NOT NULL,
+  aggregate_type text        NOT NULL,
+  aggregate_id   uuid        NOT NULL,
+  position       bigint      NOT NULL,
+  reason         text        NOT NULL,
+  parked_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- An operator asked the reader to try again.
+  retry          boolean     NOT NULL DEFAULT false,
+  CONSTRAINT parked_pkey PRIMARY KEY (reader, part, tenant_id, aggregate_type, aggregate_id)
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.parked TO meydan_service;
+
+-- What a policy has answered ahead of its checkpoint, so that a death in between repeats no answer.
+CREATE TABLE es.inbox (
+  reader   text     NOT NULL,
+  part     smallint NOT NULL,
+  position bigint   NOT NULL,
+  CONSTRAINT inbox_pkey PRIMARY KEY (reader, part, position)
+);
+GRANT SELECT, INSERT, DELETE ON es.inbox TO meydan_service;
+
+-- Moments at which a policy is to act. The truth about deadlines is here and nowhere else.
+CREATE TABLE es.timers (
+  policy       text        NOT NULL,
+  timer_id     uuid        NOT NULL,
+  tenant_id    uuid        NOT NULL,
+  aggregate_id uuid        NOT NULL,
+  due_at       timestamptz NOT NULL,
+  CONSTRAINT timers_pkey PRIMARY KEY (policy, timer_id)
+);
+CREATE INDEX timers_due_idx ON es.timers (policy, due_at);
+GRANT SELECT, INSERT, UPDATE, DELETE ON es.timers TO meydan_service;
+
+-- States of long aggregates: a cache that may be emptied at any time. Personal data in them is sealed.
+CREATE TABLE es.snapshots (
+  tenant_id      uuid        NOT NULL,
+  aggregate_type text        NOT NULL,
+  aggregate_id   uuid        NOT NULL,
+  sequence       bigint      NOT NULL,
+  -- Which build of which type wrote it. No other one reads it.
+  state_version  text        NOT NULL,
+  state          json        NOT NULL,
+  taken_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT snapshots_pkey PRIMARY KEY (tenant_id, aggregate_type, aggregate_id)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON es.snapshots TO meydan_service;

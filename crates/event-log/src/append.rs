@@ -1,13 +1,17 @@
 //! The batcher: commands that arrive together go to PostgreSQL in one call, under one lock and one flush.
 //!
-//! One call is in flight at a time. A command whose aggregate, id or key is already in the call waits for
-//! the next one, because the call judges each of them once.
+//! One call is in flight at a time, on a connection of its own. A command whose aggregate, id or key is
+//! already in the call waits for the next one, because the call judges each of them once.
 
-use std::collections::HashSet;
+mod call;
 
-use sqlx::PgPool;
+use std::{collections::HashSet, sync::Arc};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
+
+use crate::session::connect;
 
 /// Most commands in one call. More would only lengthen the wait of the first.
 const MOST_COMMANDS: usize = 500;
@@ -26,16 +30,16 @@ pub struct UniqueKey {
 /// What a command reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
-    /// Position of its last event; 0 when it changed nothing.
+    /// Position of its last event, in the partition of its aggregate; 0 when it changed nothing.
     pub position: i64,
-    /// Number of events of the aggregate afterwards.
+    /// Number of events of the aggregate afterwards; of a group, of the aggregate that changed last.
     pub sequence: i64,
     /// Whether it was carried out earlier, and this is the first answer again.
     pub repeated: bool,
 }
 
 /// Why events were not appended.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// Somebody else changed the aggregate since it was loaded.
     #[error("the aggregate has changed meanwhile")]
@@ -45,7 +49,7 @@ pub enum AppendError {
     KeyTaken,
     /// PostgreSQL did not do it, or did not say whether it did.
     #[error("the log cannot be written")]
-    Unavailable(#[source] Option<std::sync::Arc<sqlx::Error>>),
+    Unavailable(#[source] Option<Arc<sqlx::Error>>),
 }
 
 /// One event on its way into the log.
@@ -57,25 +61,31 @@ pub(crate) struct NewEvent {
     pub(crate) payload: String,
 }
 
-/// One command's events.
+/// What one aggregate adds.
 #[derive(Debug)]
 pub(crate) struct NewEvents {
     pub(crate) tenant: Uuid,
     pub(crate) aggregate_type: &'static str,
     pub(crate) aggregate_id: Uuid,
     pub(crate) expected: i64,
-    pub(crate) command_id: Uuid,
-    pub(crate) meta: String,
     pub(crate) keys: Vec<UniqueKey>,
     pub(crate) events: Vec<NewEvent>,
 }
 
+/// What one command adds: to one aggregate or several, all or nothing.
+#[derive(Debug)]
+pub(crate) struct NewGroup {
+    pub(crate) command_id: Uuid,
+    pub(crate) meta: String,
+    pub(crate) aggregates: Vec<NewEvents>,
+}
+
 struct Job {
-    append: NewEvents,
+    group: NewGroup,
     reply: oneshot::Sender<Result<Committed, AppendError>>,
 }
 
-/// Hands commands to the batcher.
+/// Hands commands to the batcher of one partition.
 #[derive(Debug, Clone)]
 pub(crate) struct Appender {
     jobs: mpsc::Sender<Job>,
@@ -83,21 +93,21 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Starts the batcher, which ends when the last handle is dropped.
-    pub(crate) fn start(pool: PgPool, part: i16, head: watch::Sender<i64>) -> Self {
+    pub(crate) fn start(options: PgConnectOptions, part: i16, head: watch::Sender<i64>) -> Self {
         let (jobs, queue) = mpsc::channel(4 * MOST_COMMANDS);
-        tokio::spawn(run(pool, part, queue, head));
+        tokio::spawn(run(Writer { options, part, session: None }, queue, head));
         Self { jobs }
     }
 
-    pub(crate) async fn append(&self, append: NewEvents) -> Result<Committed, AppendError> {
+    pub(crate) async fn append(&self, group: NewGroup) -> Result<Committed, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { append, reply };
+        let job = Job { group, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Unavailable(None))?;
         answer.await.unwrap_or(Err(AppendError::Unavailable(None)))
     }
 }
 
-async fn run(pool: PgPool, part: i16, mut queue: mpsc::Receiver<Job>, head: watch::Sender<i64>) {
+async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Job>, head: watch::Sender<i64>) {
     let mut waiting = Vec::new();
     loop {
         if waiting.is_empty() && queue.recv_many(&mut waiting, MOST_COMMANDS).await == 0 {
@@ -111,14 +121,12 @@ async fn run(pool: PgPool, part: i16, mut queue: mpsc::Receiver<Job>, head: watc
         let (batch, later) = split(waiting);
         waiting = later;
         metrics::histogram!("event_log_batch_commands").record(count(batch.len()));
-        let reached = call(&pool, part, batch).await;
-        if reached > 0 {
-            head.send_if_modified(|head| {
-                let further = reached > *head;
-                *head = reached.max(*head);
-                further
-            });
-        }
+        let reached = answer(&mut writer, batch).await;
+        head.send_if_modified(|head| {
+            let further = reached > *head;
+            *head = reached.max(*head);
+            further
+        });
     }
 }
 
@@ -128,147 +136,113 @@ fn count(n: usize) -> f64 {
 
 /// Takes what may go into one call, in order, and leaves the rest in order.
 fn split(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    if jobs.len() == 1 {
+        return (jobs, Vec::new());
+    }
     let (mut aggregates, mut commands, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let (mut now, mut later) = (Vec::new(), Vec::new());
+    let (mut now, mut later) = (Vec::with_capacity(jobs.len()), Vec::new());
     for job in jobs {
-        let append = &job.append;
-        let tenant = append.tenant;
-        // A command that waits reserves its place too, so that those behind it can't overtake.
-        let fresh_aggregate =
-            aggregates.insert((tenant, append.aggregate_type, append.aggregate_id));
-        let fresh_command = commands.insert((tenant, append.command_id));
-        let taken_keys = append.keys.iter().filter(|key| !keys.insert((*key).clone())).count();
-        if fresh_aggregate && fresh_command && taken_keys == 0 {
-            now.push(job);
-        } else {
-            later.push(job);
+        // A command that waits reserves its places too, so that those behind it can't overtake.
+        let mut fresh = commands.insert(job.group.command_id);
+        for change in &job.group.aggregates {
+            fresh &= aggregates.insert((change.tenant, change.aggregate_type, change.aggregate_id));
+            for key in &change.keys {
+                fresh &= keys.insert(key.clone());
+            }
         }
+        if fresh { now.push(job) } else { later.push(job) }
     }
     (now, later)
 }
 
-#[derive(Default)]
-struct Columns {
-    group: Vec<i32>,
-    command: Vec<Uuid>,
-    tenant: Vec<Uuid>,
-    kind: Vec<String>,
-    id: Vec<Uuid>,
-    expected: Vec<i64>,
-    key_of: Vec<i32>,
-    key_tenant: Vec<Uuid>,
-    key_scope: Vec<String>,
-    key: Vec<Vec<u8>>,
-    event_of: Vec<i32>,
-    offset: Vec<i32>,
-    event_id: Vec<Uuid>,
-    event_type: Vec<String>,
-    event_version: Vec<i16>,
-    payload: Vec<String>,
-    meta: Vec<String>,
-}
-
-impl Columns {
-    fn push(&mut self, append: NewEvents) {
-        let at = i32::try_from(self.group.len() + 1).expect("a batch is bounded");
-        self.group.push(at);
-        self.command.push(append.command_id);
-        self.tenant.push(append.tenant);
-        self.kind.push(append.aggregate_type.to_owned());
-        self.id.push(append.aggregate_id);
-        self.expected.push(append.expected);
-        for key in append.keys {
-            self.key_of.push(at);
-            self.key_tenant.push(key.tenant);
-            self.key_scope.push(key.scope.to_owned());
-            self.key.push(key.key);
-        }
-        for (offset, event) in (1..).zip(append.events) {
-            self.event_of.push(at);
-            self.offset.push(offset);
-            self.event_id.push(event.id);
-            self.event_type.push(event.kind);
-            self.event_version.push(event.version);
-            self.payload.push(event.payload);
-            self.meta.push(append.meta.clone());
-        }
-    }
-}
-
 /// Makes the call, answers everybody in it, and returns the last position it reached.
-async fn call(pool: &PgPool, part: i16, batch: Vec<Job>) -> i64 {
-    let mut columns = Columns::default();
-    let mut replies = Vec::with_capacity(batch.len());
-    for job in batch {
-        columns.push(job.append);
-        replies.push(Some(job.reply));
-    }
-    let rows = match query(pool, part, &columns).await {
-        Ok(rows) => rows,
-        Err(error) => {
-            let error = std::sync::Arc::new(error);
-            for reply in replies.into_iter().flatten() {
-                let _ = reply.send(Err(AppendError::Unavailable(Some(error.clone()))));
-            }
-            return 0;
-        }
-    };
+async fn answer(writer: &mut Writer, batch: Vec<Job>) -> i64 {
+    let (groups, replies): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|job| (job.group, job.reply)).unzip();
     let mut reached = 0;
-    for row in rows {
-        let place = usize::try_from(row.idx - 1).expect("the function counts from one");
-        let Some(reply) = replies.get_mut(place).and_then(Option::take) else { continue };
-        let committed = |repeated| Committed {
-            position: row.last_position.unwrap_or(0),
-            sequence: row.last_sequence.unwrap_or(0),
-            repeated,
-        };
-        let answer = match row.status {
-            0 => Ok(committed(false)),
-            2 => Ok(committed(true)),
-            3 => Err(AppendError::KeyTaken),
-            _ => Err(AppendError::Conflict),
-        };
-        if row.status == 0 {
-            reached = reached.max(row.last_position.unwrap_or(0));
+    for (reply, said) in replies.into_iter().zip(writer.append(&groups).await) {
+        if let Ok(committed) = &said {
+            reached = reached.max(committed.position);
         }
-        let _ = reply.send(answer);
+        // Whoever asked may have gone away. What was done stays done.
+        let _ = reply.send(said);
     }
     reached
 }
 
-struct Row {
-    idx: i32,
-    status: i16,
-    last_sequence: Option<i64>,
-    last_position: Option<i64>,
+type Answers = Vec<Result<Committed, AppendError>>;
+
+/// The one who writes a partition.
+struct Writer {
+    options: PgConnectOptions,
+    part: i16,
+    session: Option<PgConnection>,
 }
 
-async fn query(pool: &PgPool, part: i16, columns: &Columns) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query_as!(
-        Row,
-        r#"
-        SELECT idx AS "idx!", status AS "status!", last_sequence, last_position
-        FROM es.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-        "#,
-        part,
-        &columns.group,
-        &columns.command,
-        &columns.tenant,
-        &columns.kind,
-        &columns.id,
-        &columns.expected,
-        &columns.key_of,
-        &columns.key_tenant,
-        &columns.key_scope,
-        &columns.key,
-        &columns.event_of,
-        &columns.offset,
-        &columns.event_id,
-        &columns.event_type,
-        &columns.event_version,
-        &columns.payload,
-        &columns.meta,
-    )
-    .fetch_all(pool)
-    .await
+impl Writer {
+    /// Appends the groups, each wholly or not at all.
+    ///
+    /// A call whose outcome is unknown is made once more: command ids make that safe. A call that failed as
+    /// a whole, because a foreign writer took a key in the same moment, is made again group by group.
+    async fn append(&mut self, groups: &[NewGroup]) -> Answers {
+        let mut said = self.call(groups).await;
+        if said.as_ref().is_err_and(is_lost) {
+            said = self.call(groups).await;
+        }
+        match said {
+            Ok(answers) => answers,
+            Err(error) if is_race(&error) && groups.len() > 1 => {
+                let mut answers = Vec::with_capacity(groups.len());
+                for group in groups {
+                    let said = self.call(std::slice::from_ref(group)).await;
+                    answers.extend(said.unwrap_or_else(|error| vec![Err(failure(error))]));
+                }
+                answers
+            }
+            Err(error) => {
+                let failure = failure(error);
+                groups.iter().map(|_| Err(failure.clone())).collect()
+            }
+        }
+    }
+
+    async fn call(&mut self, groups: &[NewGroup]) -> Result<Answers, sqlx::Error> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => connect(&self.options).await?,
+        };
+        let said = call::append(&mut session, self.part, groups).await;
+        match &said {
+            Err(error) if is_lost(error) => {
+                // Its state is unknown. Closing it tells PostgreSQL, if that is still there.
+                let _ = session.close_hard().await;
+            }
+            _ => self.session = Some(session),
+        }
+        said
+    }
+}
+
+/// Whether the connection is gone, and with it the answer.
+fn is_lost(error: &sqlx::Error) -> bool {
+    // 57P01 to 57P03: PostgreSQL shuts down, was killed, or starts.
+    let gone = |code: &str| code.starts_with("57P");
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| gone(&code)),
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Whether somebody else took a key, a position or a command id in the same moment.
+fn is_race(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+fn failure(error: sqlx::Error) -> AppendError {
+    if is_race(&error) {
+        AppendError::Conflict
+    } else {
+        AppendError::Unavailable(Some(Arc::new(error)))
+    }
 }

@@ -9,9 +9,12 @@ use cqrs_es::{Aggregate, AggregateContext, AggregateError, EventEnvelope, EventS
 use uuid::Uuid;
 
 use crate::{
-    append::AppendError,
+    append::{AppendError, NewEvents, NewGroup},
+    codec::Event,
     envelope::{Actor, Meta},
-    log::{EventLog, ExecuteError, Loaded, Target},
+    execute::new_event,
+    load::LoadError,
+    log::{EventLog, Loaded, Target},
 };
 
 /// The aggregates of one tenant, acted on by one actor.
@@ -49,7 +52,11 @@ impl<A: Aggregate> AggregateContext<A> for Context<A> {
     }
 }
 
-impl<A: Aggregate> EventStore<A> for AggregateStore {
+impl<A> EventStore<A> for AggregateStore
+where
+    A: Aggregate + Clone + 'static,
+    A::Event: Event,
+{
     type AC = Context<A>;
 
     async fn load_events(
@@ -57,40 +64,22 @@ impl<A: Aggregate> EventStore<A> for AggregateStore {
         id: &str,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let target = self.target(id)?;
-        let rows = sqlx::query!(
-            r#"
-            SELECT sequence, payload::text AS "payload!" FROM es.events
-            WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 ORDER BY sequence
-            "#,
-            target.tenant,
-            A::TYPE,
-            target.id,
-        )
-        .fetch_all(self.log.pool())
-        .await
-        .map_err(|error| AggregateError::DatabaseConnectionError(error.into()))?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(EventEnvelope {
-                    aggregate_id: id.to_owned(),
-                    sequence: usize::try_from(row.sequence).expect("sequences are positive"),
-                    payload: serde_json::from_str(&row.payload)
-                        .map_err(|error| AggregateError::DeserializationError(error.into()))?,
-                    metadata: HashMap::new(),
-                })
+        let events = self.log.events_of::<A>(target).await.map_err(unloaded)?;
+        Ok(events
+            .into_iter()
+            .map(|(sequence, payload)| EventEnvelope {
+                aggregate_id: id.to_owned(),
+                sequence: usize::try_from(sequence).expect("sequences are positive"),
+                payload,
+                metadata: HashMap::new(),
             })
-            .collect()
+            .collect())
     }
 
     async fn load_aggregate(&self, id: &str) -> Result<Context<A>, AggregateError<A::Error>> {
         let target = self.target(id)?;
-        match self.log.load::<A>(target).await {
-            Ok(loaded) => Ok(Context { target, loaded }),
-            Err(ExecuteError::Damaged(error)) => {
-                Err(AggregateError::DeserializationError(error.into()))
-            }
-            Err(error) => Err(AggregateError::DatabaseConnectionError(error.to_string().into())),
-        }
+        let loaded = self.log.load::<A>(target).await.map_err(unloaded)?;
+        Ok(Context { target, loaded })
     }
 
     async fn commit(
@@ -105,7 +94,20 @@ impl<A: Aggregate> EventStore<A> for AggregateStore {
         }
         let command_id = metadata.get("command_id").and_then(|id| Uuid::try_parse(id).ok());
         let meta = Meta::new(command_id.unwrap_or_else(Uuid::now_v7), self.actor.clone());
-        match self.log.append(target, A::TYPE, loaded.sequence, &events, &meta, &[]).await {
+        let group = NewGroup {
+            command_id: meta.command_id,
+            meta: serde_json::to_string(&meta).expect("an origin is plain data"),
+            aggregates: vec![NewEvents {
+                tenant: target.tenant,
+                aggregate_type: A::TYPE,
+                aggregate_id: target.id,
+                expected: loaded.sequence,
+                keys: Vec::new(),
+                events: events.iter().map(new_event).collect(),
+            }],
+        };
+        let part = self.log.part_of(target.tenant);
+        match self.log.appender(part).append(group).await {
             Ok(_) => {}
             Err(AppendError::Conflict) => return Err(AggregateError::AggregateConflict),
             Err(error) => return Err(AggregateError::DatabaseConnectionError(error.into())),
@@ -120,5 +122,14 @@ impl<A: Aggregate> EventStore<A> for AggregateStore {
                 metadata: metadata.clone(),
             })
             .collect())
+    }
+}
+
+fn unloaded<E: std::error::Error>(error: LoadError) -> AggregateError<E> {
+    match error {
+        LoadError::Damaged(error) => AggregateError::DeserializationError(error.into()),
+        LoadError::Unavailable(error) => {
+            AggregateError::DatabaseConnectionError(error.to_string().into())
+        }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! The same fields stand in `es.events` and, as `Es-*` headers, on JetStream.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::codec::{Event, Unreadable, decode};
 
 /// The tenant of facts that belong to no campaign: accounts, campaigns themselves.
 pub const PLATFORM: Uuid = Uuid::nil();
@@ -57,6 +59,7 @@ pub struct Meta {
     pub traceparent: Option<String>,
 }
 
+#[cfg(feature = "store")]
 impl Meta {
     /// The origin of a command that starts a chain of its own, within the current trace.
     #[must_use]
@@ -76,7 +79,9 @@ impl Meta {
 /// A fact, as it was recorded.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Place in the log of its context: gapless, in the order of commit.
+    /// The partition of the log.
+    pub part: i16,
+    /// Place in the partition: gapless, in the order of commit.
     pub position: i64,
     /// The campaign, or [`PLATFORM`].
     pub tenant: Uuid,
@@ -100,28 +105,14 @@ pub struct Recorded {
     pub recorded_at: OffsetDateTime,
 }
 
-/// A stored event that this program cannot read.
-#[derive(Debug, thiserror::Error)]
-#[error("event {position} ({event_type} version {event_version}) cannot be read")]
-pub struct Unreadable {
-    /// Where it stands.
-    pub position: i64,
-    /// What it is called.
-    pub event_type: String,
-    /// Its version.
-    pub event_version: i16,
-    /// Why.
-    pub source: serde_json::Error,
-}
-
 impl Recorded {
-    /// Reads the fact as one of the events of an aggregate.
+    /// Reads the fact as today's events: one, or as many as stand for an older shape of it.
     ///
     /// # Errors
     ///
     /// [`Unreadable`] for a type or a shape that this program does not know.
-    pub fn decode<E: DeserializeOwned>(&self) -> Result<E, Unreadable> {
-        serde_json::from_str(self.payload.get()).map_err(|source| Unreadable {
+    pub fn decode<E: Event>(&self) -> Result<Vec<E>, Unreadable> {
+        decode(&self.event_type, self.event_version, &self.payload).map_err(|source| Unreadable {
             position: self.position,
             event_type: self.event_type.clone(),
             event_version: self.event_version,

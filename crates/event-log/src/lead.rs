@@ -19,16 +19,16 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// Publishing a partition of the log.
-    Relay,
+    Relay(i16),
     /// Whatever else only one replica does.
     Worker,
 }
 
 impl Lock {
-    const fn key(self) -> i32 {
+    const fn key(self) -> (i32, i32) {
         match self {
-            Self::Relay => 7101,
-            Self::Worker => 7102,
+            Self::Relay(part) => (7101, part as i32),
+            Self::Worker => (7102, 0),
         }
     }
 }
@@ -55,7 +55,8 @@ where
 /// lock is free.
 async fn acquire(pool: &PgPool, lock: Lock) -> Option<PgConnection> {
     let mut session = pool.acquire().await.ok()?;
-    let locked = sqlx::query_scalar!("SELECT pg_try_advisory_lock($1, 0)", lock.key())
+    let (kind, part) = lock.key();
+    let locked = sqlx::query_scalar!("SELECT pg_try_advisory_lock($1, $2)", kind, part)
         .fetch_one(&mut *session)
         .await;
     matches!(locked, Ok(Some(true))).then(|| PoolConnection::<Postgres>::detach(session))

@@ -1,36 +1,78 @@
 //! The log of a bounded context: facts in PostgreSQL, a fenced copy on JetStream, readers with checkpoints.
 //!
-//! - [`EventLog`] carries out commands and reads facts back. `append` is its batcher.
+//! - [`EventLog`] carries out commands ([`EventLog::execute`], [`EventLog::group`]) and reads facts back.
 //! - [`Relay`] publishes the facts, in order, each once.
-//! - [`Projection`] and [`Policy`] are the two kinds of reader; [`ProjectionRunner`] and [`run_policy`] drive them.
+//! - [`Projection`] and [`Policy`] are the two kinds of reader; [`ProjectionRunner`] and [`run_policy`] drive
+//!   them from a [`Subscription`]. [`Rebuild`] grows a projection's tables anew beside those in use.
+//! - [`Event`] says how facts of older shapes are read today.
 //!
+//! Without the feature `store`, only what domain packages need is there: the envelope and the codec.
 //! The algorithms and the promises are in ARCHITECTURE.md and `docs/decisions/`.
 
-mod append;
-mod clock;
-mod cqrs;
-mod database;
+mod codec;
 mod envelope;
-mod lead;
-mod log;
-mod policy;
-mod projection;
-mod relay;
-mod source;
 
 pub use self::{
+    codec::{Event, Shape, Unreadable, Upcast, decode},
+    envelope::{Actor, Meta, PLATFORM, Recorded},
+};
+
+#[cfg(feature = "store")]
+mod append;
+#[cfg(feature = "store")]
+mod checkpoint;
+#[cfg(feature = "store")]
+mod clock;
+#[cfg(feature = "store")]
+mod cqrs;
+#[cfg(feature = "store")]
+mod database;
+#[cfg(feature = "store")]
+mod execute;
+#[cfg(feature = "store")]
+mod hot;
+#[cfg(feature = "store")]
+mod lead;
+#[cfg(feature = "store")]
+mod load;
+#[cfg(feature = "store")]
+mod log;
+#[cfg(feature = "store")]
+mod parked;
+#[cfg(feature = "store")]
+mod policy;
+#[cfg(feature = "store")]
+mod projection;
+#[cfg(feature = "store")]
+mod relay;
+#[cfg(feature = "store")]
+mod session;
+#[cfg(feature = "store")]
+mod snapshot;
+#[cfg(feature = "store")]
+mod source;
+#[cfg(feature = "store")]
+mod timer;
+
+#[cfg(feature = "store")]
+pub use self::{
     append::{AppendError, Committed, UniqueKey},
+    checkpoint::{advance, checkpoint},
     clock::Clock,
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
-    envelope::{Actor, Meta, PLATFORM, Recorded, Unreadable},
+    execute::{ExecuteError, Group, Refusal},
     lead::{Lock, lead},
-    log::{EventLog, ExecuteError, Loaded, Target},
+    load::LoadError,
+    log::{EventLog, Loaded, Options, Target},
+    parked::{Parked, parked, retry_parked},
     policy::{Outcome, Policy, answer_to, run_policy},
-    projection::{Progress, Projection, ProjectionError, ProjectionRunner, advance, checkpoint},
+    projection::{Progress, Projection, ProjectionError, ProjectionRunner},
     relay::{Relay, RelayError},
-    source::{Source, stream_name},
+    source::{Source, SourceError, Subscription, stream_name},
+    timer::{Timer, cancel_timer, set_timer},
 };
 
 /// Migrations of the log, run in the database of every context before its own.
+#[cfg(feature = "store")]
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

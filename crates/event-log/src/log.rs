@@ -1,23 +1,22 @@
-//! Carries out commands and reads facts back.
-//!
-//! A command is judged by one aggregate: load, decide, append. A command that lost a race is judged again
-//! on the new state; one that was carried out before gets its first answer.
+//! The log of a context: opened once, shared by everything in a service.
 
-use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use std::{str::FromStr, sync::Arc};
+
 use serde_json::value::RawValue;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgConnectOptions, types::Json};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    append::{AppendError, Appender, Committed, NewEvent, NewEvents, UniqueKey},
-    envelope::{Meta, Recorded, Unreadable},
+    append::{Appender, UniqueKey},
+    envelope::{Meta, Recorded},
+    hot::Hot,
+    load::Loader,
+    parked::Parked,
+    session,
+    snapshot::{Snapshots, know_build},
 };
-
-/// How often a command is judged after losing races.
-const ATTEMPTS: u32 = 4;
-/// The one partition that there is until one lock is too slow.
-pub(crate) const PART: i16 = 0;
 
 /// Which aggregate a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,239 +28,164 @@ pub struct Target {
 }
 
 /// An aggregate as its events made it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded<A> {
     /// Its state.
     pub aggregate: A,
     /// How many events made it.
     pub sequence: i64,
+    /// What they weighed, in bytes.
+    pub(crate) weight: u32,
 }
 
-/// Why a command changed nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecuteError<R: std::error::Error> {
-    /// A rule of the domain said no.
-    #[error(transparent)]
-    Refused(R),
-    /// Others changed the aggregate each time; it may be tried again.
-    #[error("lost a race {ATTEMPTS} times")]
-    Conflict,
-    /// A unique key belongs to another aggregate.
-    #[error("a unique key is taken")]
-    KeyTaken,
-    /// PostgreSQL cannot be used at the moment.
-    #[error("the log is unavailable")]
-    Unavailable(#[source] Option<std::sync::Arc<sqlx::Error>>),
-    /// The log holds something that this program cannot read, or it has a bug.
-    #[error("the log is damaged")]
-    Damaged(#[from] Unreadable),
+/// How a log is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Sessions for reading, besides one for writing each partition and one for loading.
+    pub connections: u32,
+    /// Partitions. A tenant's facts lie in one of them, in order; each has a lock, a relay and a stream of
+    /// its own. One is right until one lock is too slow; the number never changes afterwards.
+    pub parts: i16,
+    /// Most bytes for aggregates that were used lately.
+    pub hot_bytes: u64,
 }
 
-impl<R: std::error::Error> From<sqlx::Error> for ExecuteError<R> {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(Some(std::sync::Arc::new(error)))
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 8, parts: 1, hot_bytes: 32 << 20 }
     }
 }
 
-/// The log of one context.
-#[derive(Debug, Clone)]
-pub struct EventLog {
-    context: &'static str,
-    pool: PgPool,
+struct Partition {
     appender: Appender,
     head: watch::Receiver<i64>,
 }
 
+struct Inner {
+    context: &'static str,
+    pool: PgPool,
+    parts: Vec<Partition>,
+    loader: Loader,
+    hot: Hot,
+    snapshots: Snapshots,
+}
+
+/// The log of one context.
+#[derive(Clone)]
+pub struct EventLog(Arc<Inner>);
+
+impl std::fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("EventLog").field(&self.0.context).finish()
+    }
+}
+
 impl EventLog {
-    /// Connects to `url` under the service role, which cannot change facts.
+    /// Opens the log of `context` as most are used, with `connections` for reading.
     ///
     /// # Errors
     ///
-    /// Fails if PostgreSQL cannot be reached or the log has not been migrated.
+    /// See [`EventLog::open_with`].
     pub async fn open(
         context: &'static str,
         url: &str,
         connections: u32,
     ) -> Result<Self, sqlx::Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(std::time::Duration::from_secs(2))
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(
-                        "SET ROLE meydan_service; SET lock_timeout = '2s'; SET statement_timeout = '10s'; \
-                         SET idle_in_transaction_session_timeout = '10s'",
-                    )
-                    .execute(connection)
-                    .await
-                    .map(|_| ())
-                })
-            })
-            .connect(url)
-            .await?;
-        let last = sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", PART)
-            .fetch_one(&pool)
-            .await?
-            .unwrap_or(0);
-        let (sender, head) = watch::channel(last);
-        let appender = Appender::start(pool.clone(), PART, sender);
-        Ok(Self { context, pool, appender, head })
+        Self::open_with(context, url, Options { connections, ..Options::default() }).await
+    }
+
+    /// Connects to `url` under the service role, which cannot change facts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if PostgreSQL cannot be reached or the log has not been migrated.
+    pub async fn open_with(
+        context: &'static str,
+        url: &str,
+        options: Options,
+    ) -> Result<Self, sqlx::Error> {
+        let to = PgConnectOptions::from_str(url)?;
+        let pool = session::pool(to.clone(), options.connections).await?;
+        let mut parts = Vec::new();
+        for part in 0..options.parts.max(1) {
+            let last = last_position(&pool, part).await?;
+            let (sender, head) = watch::channel(last);
+            let appender = Appender::start(to.clone(), part, sender);
+            parts.push(Partition { appender, head });
+        }
+        tokio::spawn(know_build());
+        Ok(Self(Arc::new(Inner {
+            context,
+            parts,
+            loader: Loader::start(to),
+            hot: Hot::new(options.hot_bytes),
+            snapshots: Snapshots::start(pool.clone()),
+            pool,
+        })))
     }
 
     /// Name of the context, for instance `crm`.
     #[must_use]
-    pub const fn context(&self) -> &'static str {
-        self.context
+    pub fn context(&self) -> &'static str {
+        self.0.context
     }
 
     /// The pool, for the context's own tables.
     #[must_use]
-    pub const fn pool(&self) -> &PgPool {
-        &self.pool
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
     }
 
-    /// Tells of the last position that this process appended.
+    /// The partitions there are.
+    pub fn parts(&self) -> impl Iterator<Item = i16> + use<> {
+        0..i16::try_from(self.0.parts.len()).expect("there are few")
+    }
+
+    /// The partition in which the facts of `tenant` lie.
     #[must_use]
-    pub fn head(&self) -> watch::Receiver<i64> {
-        self.head.clone()
+    pub fn part_of(&self, tenant: Uuid) -> i16 {
+        let parts = self.0.parts.len() as u128;
+        i16::try_from(tenant.as_u128() % parts).expect("there are few")
     }
 
-    /// Carries out a command.
+    /// Tells of the last position that this process appended to a partition.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[must_use]
+    pub fn head(&self, part: i16) -> watch::Receiver<i64> {
+        self.partition(part).head.clone()
+    }
+
+    fn partition(&self, part: i16) -> &Partition {
+        let place = usize::try_from(part).expect("partitions count from zero");
+        &self.0.parts[place]
+    }
+
+    pub(crate) fn appender(&self, part: i16) -> &Appender {
+        &self.partition(part).appender
+    }
+
+    pub(crate) fn loader(&self) -> &Loader {
+        &self.0.loader
+    }
+
+    pub(crate) fn hot(&self) -> &Hot {
+        &self.0.hot
+    }
+
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.0.snapshots
+    }
+
+    /// The last position of a partition; 0 while it is empty.
     ///
     /// # Errors
     ///
-    /// See [`ExecuteError`].
-    pub async fn execute<A>(
-        &self,
-        target: Target,
-        command: A::Command,
-        meta: &Meta,
-    ) -> Result<Committed, ExecuteError<A::Error>>
-    where
-        A: Aggregate<Services = ()>,
-        A::Command: Clone + Send,
-    {
-        self.execute_with::<A>(target, command, meta, &[]).await
-    }
-
-    /// Carries out a command that also takes unique keys, in the same transaction.
-    ///
-    /// # Errors
-    ///
-    /// See [`ExecuteError`].
-    #[tracing::instrument(name = "log.execute", skip_all, fields(context = self.context, aggregate = A::TYPE))]
-    pub async fn execute_with<A>(
-        &self,
-        target: Target,
-        command: A::Command,
-        meta: &Meta,
-        keys: &[UniqueKey],
-    ) -> Result<Committed, ExecuteError<A::Error>>
-    where
-        A: Aggregate<Services = ()>,
-        A::Command: Clone + Send,
-    {
-        for _ in 0..ATTEMPTS {
-            if let Some(first) = self.carried_out(target.tenant, meta.command_id).await? {
-                return Ok(first);
-            }
-            let Loaded { mut aggregate, sequence } = self.load::<A>(target).await?;
-            let sink = EventSink::default();
-            aggregate.handle(command.clone(), &(), &sink).await.map_err(ExecuteError::Refused)?;
-            let events = sink.collect().await;
-            if events.is_empty() {
-                return Ok(Committed { position: 0, sequence, repeated: false });
-            }
-            match self.append(target, A::TYPE, sequence, &events, meta, keys).await {
-                Err(AppendError::Conflict) => metrics::counter!("event_log_conflicts").increment(1),
-                Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
-                Err(AppendError::Unavailable(error)) => {
-                    return Err(ExecuteError::Unavailable(error));
-                }
-                Ok(committed) => return Ok(committed),
-            }
-        }
-        Err(ExecuteError::Conflict)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one append")]
-    pub(crate) async fn append<E: DomainEvent>(
-        &self,
-        target: Target,
-        aggregate_type: &'static str,
-        expected: i64,
-        events: &[E],
-        meta: &Meta,
-        keys: &[UniqueKey],
-    ) -> Result<Committed, AppendError> {
-        let events = events.iter().map(new_event).collect();
-        self.appender
-            .append(NewEvents {
-                tenant: target.tenant,
-                aggregate_type,
-                aggregate_id: target.id,
-                expected,
-                command_id: meta.command_id,
-                meta: serde_json::to_string(meta).expect("an origin is plain data"),
-                keys: keys.to_vec(),
-                events,
-            })
-            .await
-    }
-
-    async fn carried_out(
-        &self,
-        tenant: Uuid,
-        command: Uuid,
-    ) -> Result<Option<Committed>, sqlx::Error> {
-        sqlx::query!(
-            "SELECT last_position, last_sequence FROM es.commands WHERE tenant_id = $1 AND command_id = $2",
-            tenant,
-            command,
-        )
-        .map(|row| Committed {
-            position: row.last_position,
-            sequence: row.last_sequence,
-            repeated: true,
-        })
-        .fetch_optional(&self.pool)
-        .await
-    }
-
-    /// Makes an aggregate from its events.
-    ///
-    /// # Errors
-    ///
-    /// [`ExecuteError::Unavailable`] or [`ExecuteError::Damaged`].
-    pub async fn load<A: Aggregate>(
-        &self,
-        target: Target,
-    ) -> Result<Loaded<A>, ExecuteError<A::Error>> {
-        let rows = sqlx::query!(
-            r#"
-            SELECT position, sequence, event_type, event_version, payload AS "payload!: sqlx::types::Json<Box<RawValue>>"
-            FROM es.events
-            WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3
-            ORDER BY sequence
-            "#,
-            target.tenant,
-            A::TYPE,
-            target.id,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut loaded = Loaded { aggregate: A::default(), sequence: 0 };
-        for row in rows {
-            let event = serde_json::from_str(row.payload.get()).map_err(|source| Unreadable {
-                position: row.position,
-                event_type: row.event_type,
-                event_version: row.event_version,
-                source,
-            })?;
-            loaded.aggregate.apply(event);
-            loaded.sequence = row.sequence;
-        }
-        Ok(loaded)
+    /// Fails if PostgreSQL does.
+    pub async fn last_position(&self, part: i16) -> Result<i64, sqlx::Error> {
+        last_position(&self.0.pool, part).await
     }
 
     /// The aggregate that holds a unique key.
@@ -276,7 +200,7 @@ impl EventLog {
             key.scope,
             key.key,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.0.pool)
         .await
     }
 
@@ -305,32 +229,85 @@ impl EventLog {
             prefix,
             end,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.0.pool)
         .await?;
         Ok(row.map(|row| (row.key, row.aggregate_id)))
     }
 
-    /// Reads up to `limit` facts after `position`, in order.
+    /// Reads up to `limit` facts of a partition after `position`, in order.
     ///
     /// # Errors
     ///
     /// Fails if PostgreSQL does.
-    pub async fn after(&self, position: i64, limit: i64) -> Result<Vec<Recorded>, sqlx::Error> {
-        sqlx::query!(
+    pub async fn after(
+        &self,
+        part: i16,
+        position: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        let rows = sqlx::query_as!(
+            Row,
             r#"
-            SELECT position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type,
-                   event_version, payload AS "payload!: sqlx::types::Json<Box<RawValue>>",
-                   meta AS "meta!: sqlx::types::Json<Meta>", recorded_at
-            FROM es.events
-            WHERE part = $1 AND position > $2
-            ORDER BY position
-            LIMIT $3
+            SELECT part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type,
+                   event_version, payload AS "payload!: _", meta AS "meta!: _", recorded_at
+            FROM es.events WHERE part = $1 AND position > $2 ORDER BY position LIMIT $3
             "#,
-            PART,
+            part,
             position,
             limit,
         )
-        .map(|row| Recorded {
+        .fetch_all(&self.0.pool)
+        .await?;
+        Ok(rows.into_iter().map(Recorded::from).collect())
+    }
+
+    /// Reads the facts of a parked aggregate, up to a position.
+    pub(crate) async fn of_aggregate(
+        &self,
+        parked: &Parked,
+        last: i64,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"
+            SELECT part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type,
+                   event_version, payload AS "payload!: _", meta AS "meta!: _", recorded_at
+            FROM es.events
+            WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 AND position BETWEEN $4 AND $5
+            ORDER BY sequence
+            "#,
+            parked.tenant,
+            parked.aggregate_type,
+            parked.aggregate_id,
+            parked.position,
+            last,
+        )
+        .fetch_all(&self.0.pool)
+        .await?;
+        Ok(rows.into_iter().map(Recorded::from).collect())
+    }
+}
+
+/// A row of `es.events`.
+struct Row {
+    part: i16,
+    position: i64,
+    tenant_id: Uuid,
+    aggregate_type: String,
+    aggregate_id: Uuid,
+    sequence: i64,
+    event_id: Uuid,
+    event_type: String,
+    event_version: i16,
+    payload: Json<Box<RawValue>>,
+    meta: Json<Meta>,
+    recorded_at: OffsetDateTime,
+}
+
+impl From<Row> for Recorded {
+    fn from(row: Row) -> Self {
+        Self {
+            part: row.part,
             position: row.position,
             tenant: row.tenant_id,
             aggregate_type: row.aggregate_type,
@@ -342,17 +319,11 @@ impl EventLog {
             payload: row.payload.0,
             meta: row.meta.0,
             recorded_at: row.recorded_at,
-        })
-        .fetch_all(&self.pool)
-        .await
+        }
     }
 }
 
-fn new_event<E: DomainEvent>(event: &E) -> NewEvent {
-    NewEvent {
-        id: Uuid::now_v7(),
-        kind: event.event_type(),
-        version: event.event_version().parse().expect("versions are small whole numbers"),
-        payload: serde_json::to_string(event).expect("events are plain data"),
-    }
+async fn last_position(pool: &PgPool, part: i16) -> Result<i64, sqlx::Error> {
+    let last = sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", part);
+    Ok(last.fetch_one(pool).await?.unwrap_or(0))
 }

@@ -1,34 +1,45 @@
 //! Policies: the only place where one fact leads to another command.
 //!
 //! The command's id is made from the policy's name and the event's id, so a policy that is killed between
-//! the command and its checkpoint sends the same command again, and nothing happens twice.
+//! the command and its checkpoint sends the same command again, and nothing happens twice. What was answered
+//! ahead of the checkpoint is in an inbox, so that even this happens to the last answers only.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, stream};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    checkpoint::{advance, checkpoint, hold},
+    clock::Clock,
     envelope::{Actor, Meta, Recorded},
-    projection::{Chain, advance, checkpoint, gauge, park},
-    source::{Feed, Source},
+    parked::{Parked, name, next_retry, park, unpark, waiting},
+    projection::{Chain, TICK, gauge},
+    source::{Source, Subscription},
+    timer::{Timer, due_timers, forget_timer},
 };
 
 const BATCH: usize = 256;
 /// How many aggregates' events are answered at a time. The events of one aggregate are answered in order.
 const AT_ONCE: usize = 32;
 
-/// What became of a fact.
+/// What became of a fact, or of a timer that rang.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Answered, or nothing to answer.
+    /// None of the policy's business.
+    Ignored,
+    /// Answered.
     Done,
     /// Something is unavailable: the same again, later.
     Retry(String),
-    /// It can never be answered: keep it aside and go on.
+    /// It can never be answered: keep its aggregate aside and go on.
     Park(String),
 }
 
@@ -41,6 +52,12 @@ pub trait Policy: Send + Sync + 'static {
 
     /// Answers one fact. `meta` is the origin for the command it leads to.
     fn react(&self, event: &Recorded, meta: Meta) -> impl Future<Output = Outcome> + Send;
+
+    /// Acts on a timer that was set with [`crate::set_timer`]. `meta` is the origin for the command it leads
+    /// to, with an id of its own.
+    fn ring(&self, _timer: &Timer, _meta: Meta) -> impl Future<Output = Outcome> + Send {
+        std::future::ready(Outcome::Ignored)
+    }
 }
 
 /// The origin of the command with which `policy` answers `event`.
@@ -54,19 +71,28 @@ pub fn answer_to(event: &Recorded, policy: &str, service: &str) -> Meta {
     }
 }
 
-/// Feeds a policy from `source` until `stop`. Its checkpoint is in `pool`.
+/// The origin of the command with which `policy` acts on `timer`.
+fn answer_to_timer(timer: &Timer, policy: &str, service: &str) -> Meta {
+    let command_id = Uuid::new_v5(&timer.timer_id, policy.as_bytes());
+    Meta::new(command_id, Actor::Service { name: service.to_owned() })
+}
+
+/// Feeds a policy from `source` until `stop`. Its checkpoint, inbox and timers are in `pool`.
 pub async fn run_policy<P: Policy>(
     policy: P,
     source: Source,
     pool: PgPool,
+    clock: Clock,
     stop: CancellationToken,
 ) {
-    let mut feed = Feed::new(source);
+    let part = source.part();
+    let mut subscription = Subscription::new(source.clone());
+    let mut runner = Runner { policy, part, source, pool, clock, rang: None };
     let mut pause = Duration::from_millis(50);
     loop {
         let step = tokio::select! {
             () = stop.cancelled() => return,
-            step = step(&policy, &mut feed, &pool) => step,
+            step = runner.step(&mut subscription) => step,
         };
         match step {
             Ok(()) => pause = Duration::from_millis(50),
@@ -83,37 +109,79 @@ pub async fn run_policy<P: Policy>(
     }
 }
 
-async fn step<P: Policy>(
-    policy: &P,
-    feed: &mut Feed,
-    pool: &PgPool,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let after = checkpoint(pool, P::NAME).await?;
-    let events = feed.next(after, BATCH).await?;
-    let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
-    let mut aggregates: HashMap<(Uuid, Uuid), Vec<Recorded>> = HashMap::new();
-    for event in events {
-        aggregates.entry((event.tenant, event.aggregate_id)).or_default().push(event);
-    }
-    let mut answers = stream::iter(aggregates.into_values())
-        .map(|events| answer(policy, events, pool))
-        .buffer_unordered(AT_ONCE);
-    while let Some(answered) = answers.next().await {
-        answered?;
-    }
-    let mut db = pool.acquire().await?;
-    advance(&mut db, P::NAME, after, last).await?;
-    metrics::gauge!("reader_position", "reader" => P::NAME).set(gauge(last));
-    Ok(())
+struct Runner<P> {
+    policy: P,
+    part: i16,
+    source: Source,
+    pool: PgPool,
+    clock: Clock,
+    /// When timers were last looked at.
+    rang: Option<Instant>,
 }
 
-/// Answers the events of one aggregate, in order.
-async fn answer<P: Policy>(
-    policy: &P,
-    events: Vec<Recorded>,
-    pool: &PgPool,
-) -> Result<(), sqlx::Error> {
-    for event in events {
+type StepError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<P: Policy> Runner<P> {
+    async fn step(&mut self, subscription: &mut Subscription) -> Result<(), StepError> {
+        if self.rang.is_none_or(|rang| rang.elapsed() >= TICK) {
+            self.rang = Some(Instant::now());
+            self.ring().await?;
+            if let Some(parked) = next_retry(&self.pool, P::NAME, self.part).await? {
+                self.take_back(&parked).await?;
+            }
+        }
+        let after = checkpoint(&self.pool, P::NAME, self.part).await?;
+        let events = subscription.next(after, BATCH, TICK).await?;
+        let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
+        self.answer_all(after, events).await?;
+        let mut tx = self.pool.begin().await?;
+        if advance(&mut tx, P::NAME, self.part, after, last).await? {
+            self.forget_answered(&mut tx, last).await?;
+            tx.commit().await?;
+        }
+        metrics::gauge!("reader_position", "reader" => P::NAME, "part" => self.part.to_string())
+            .set(gauge(last));
+        Ok(())
+    }
+
+    /// Answers the events of each aggregate in order, and several aggregates at a time.
+    async fn answer_all(&self, after: i64, events: Vec<Recorded>) -> Result<(), StepError> {
+        let waiting = waiting(&self.pool, P::NAME, self.part).await?;
+        let answered = self.answered(after).await?;
+        let mut aggregates: HashMap<_, Vec<Recorded>> = HashMap::new();
+        for event in events {
+            let name = name(&event);
+            if !waiting.contains(&name) && !answered.contains(&event.position) {
+                aggregates.entry(name).or_default().push(event);
+            }
+        }
+        let mut answers = stream::iter(aggregates.into_values())
+            .map(|events| self.answer(events))
+            .buffer_unordered(AT_ONCE);
+        while let Some(done) = answers.next().await {
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Answers the events of one aggregate, in order, up to one that it has to be parked for.
+    async fn answer(&self, events: Vec<Recorded>) -> Result<(), StepError> {
+        for event in events {
+            match self.persist(&event).await {
+                Outcome::Park(reason) => {
+                    let mut db = self.pool.acquire().await?;
+                    park(&mut db, P::NAME, &event, &reason).await?;
+                    return Ok(());
+                }
+                Outcome::Done => self.note_answered(&event).await?,
+                Outcome::Ignored | Outcome::Retry(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers an event, however often it takes.
+    async fn persist(&self, event: &Recorded) -> Outcome {
         let mut pause = Duration::from_millis(20);
         loop {
             let span =
@@ -122,26 +190,96 @@ async fn answer<P: Policy>(
                 meydan_telemetry::set_parent_from(&span, parent);
             }
             let react =
-                async { policy.react(&event, answer_to(&event, P::NAME, P::SERVICE)).await };
-            match react.instrument(span).await {
-                Outcome::Done => break,
-                Outcome::Park(reason) => {
-                    let mut db = pool.acquire().await?;
-                    park(&mut db, P::NAME, &event, &reason).await?;
-                    break;
-                }
-                Outcome::Retry(reason) => {
-                    tracing::warn!(
-                        reader = P::NAME,
-                        position = event.position,
-                        reason,
-                        "policy tries again"
-                    );
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-            }
+                async { self.policy.react(event, answer_to(event, P::NAME, P::SERVICE)).await };
+            let reason = match react.instrument(span).await {
+                Outcome::Retry(reason) => reason,
+                outcome => return outcome,
+            };
+            let position = event.position;
+            tracing::warn!(reader = P::NAME, position, reason, "policy tries again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
-    Ok(())
+
+    /// Answers what waits of a parked aggregate; parks it again from where it fails again.
+    async fn take_back(&self, parked: &Parked) -> Result<(), StepError> {
+        let mut from = parked.clone();
+        let mut at = checkpoint(&self.pool, P::NAME, self.part).await?;
+        loop {
+            for event in self.source.of_aggregate(&from, at).await? {
+                if let Outcome::Park(reason) = self.persist(&event).await {
+                    let mut tx = self.pool.begin().await?;
+                    unpark(&mut tx, parked).await?;
+                    park(&mut tx, P::NAME, &event, &reason).await?;
+                    return Ok(tx.commit().await?);
+                }
+            }
+            let mut tx = self.pool.begin().await?;
+            let reached = hold(&mut tx, P::NAME, self.part).await?;
+            if reached == at {
+                unpark(&mut tx, parked).await?;
+                return Ok(tx.commit().await?);
+            }
+            // Another replica went on meanwhile, and left out what came for this aggregate.
+            tx.rollback().await?;
+            from.position = at + 1;
+            at = reached;
+        }
+    }
+
+    /// Rings the timers that are due. Two replicas may ring the same one; its command has one id.
+    async fn ring(&self) -> Result<(), StepError> {
+        for timer in due_timers(&self.pool, P::NAME, self.clock.now()).await? {
+            let meta = answer_to_timer(&timer, P::NAME, P::SERVICE);
+            match self.policy.ring(&timer, meta).await {
+                Outcome::Done | Outcome::Ignored => {}
+                Outcome::Retry(reason) => {
+                    tracing::warn!(policy = P::NAME, timer = %timer.timer_id, reason, "timer rings again");
+                    continue;
+                }
+                Outcome::Park(reason) => {
+                    metrics::counter!("timers_given_up", "policy" => P::NAME).increment(1);
+                    tracing::error!(policy = P::NAME, timer = %timer.timer_id, reason, "timer given up");
+                }
+            }
+            forget_timer(&self.pool, P::NAME, &timer).await?;
+        }
+        Ok(())
+    }
+
+    /// What was answered ahead of the checkpoint, before a death in the middle of a batch.
+    async fn answered(&self, after: i64) -> Result<HashSet<i64>, sqlx::Error> {
+        let rows = sqlx::query_scalar!(
+            "SELECT position FROM es.inbox WHERE reader = $1 AND part = $2 AND position > $3",
+            P::NAME,
+            self.part,
+            after,
+        );
+        Ok(rows.fetch_all(&self.pool).await?.into_iter().collect())
+    }
+
+    async fn note_answered(&self, event: &Recorded) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "INSERT INTO es.inbox (reader, part, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            P::NAME,
+            self.part,
+            event.position,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn forget_answered(&self, db: &mut PgConnection, last: i64) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "DELETE FROM es.inbox WHERE reader = $1 AND part = $2 AND position <= $3",
+            P::NAME,
+            self.part,
+            last,
+        )
+        .execute(db)
+        .await?;
+        Ok(())
+    }
 }

@@ -1,27 +1,34 @@
 //! Projections: tables that can be thrown away and grown again from the log.
 //!
 //! A table and its checkpoint move in one transaction, so each fact counts once and no statement needs a
-//! guard against repeats. A fact that cannot be digested is parked, with the reason, and the others pass.
+//! guard against repeats. An aggregate that cannot be digested is parked, and the others pass.
 
 use std::{future::Future, time::Duration};
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    envelope::{Recorded, Unreadable},
-    log::PART,
-    source::{Feed, Source},
+    checkpoint::{advance, checkpoint, hold},
+    codec::Unreadable,
+    envelope::Recorded,
+    parked::{Parked, name, next_retry, park, unpark, waiting},
+    source::{Source, Subscription},
 };
 
-const BATCH: usize = 500;
+/// Most facts in one transaction.
+pub(crate) const BATCH: usize = 2_000;
+/// How long a reader waits for facts before it looks for other work.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Keeps read models current.
 pub trait Projection: Send + Sync + 'static {
     /// Name of the checkpoint.
     const NAME: &'static str;
+    /// The tables it fills, and nobody else.
+    const TABLES: &'static [&'static str];
 
     /// Lets the tables reflect one more fact. Called once for each fact, in order.
     fn apply(
@@ -30,8 +37,27 @@ pub trait Projection: Send + Sync + 'static {
         event: &Recorded,
     ) -> impl Future<Output = Result<(), ProjectionError>> + Send;
 
+    /// Lets the tables reflect many facts, in order. One by one, unless a projection can do it with fewer
+    /// statements; what is in the tables afterwards must be the same.
+    fn apply_all(
+        &self,
+        db: &mut PgConnection,
+        events: &[&Recorded],
+    ) -> impl Future<Output = Result<(), ProjectionError>> + Send {
+        async move {
+            for event in events {
+                let span = tracing::info_span!("projection.apply", reader = Self::NAME, event = %event.event_type);
+                if let Some(parent) = &event.meta.traceparent {
+                    meydan_telemetry::set_parent_from(&span, parent);
+                }
+                self.apply(db, event).instrument(span).await?;
+            }
+            Ok(())
+        }
+    }
+
     /// Called after facts became visible in the tables; for telling those who watch. May be missed.
-    fn committed(&self, _events: &[Recorded]) -> impl Future<Output = ()> + Send {
+    fn committed(&self, _events: &[&Recorded]) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }
@@ -49,7 +75,7 @@ pub enum ProjectionError {
 
 impl ProjectionError {
     /// Whether it would happen again with the same fact.
-    fn is_permanent(&self) -> bool {
+    pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Unreadable(_) => true,
             Self::Database(error) => error
@@ -84,23 +110,28 @@ impl Progress {
     }
 }
 
-/// Feeds one projection.
+/// Feeds one projection with one partition.
 pub struct ProjectionRunner<P> {
-    feed: Feed,
+    source: Source,
+    subscription: Subscription,
     digester: Digester<P>,
 }
 
 struct Digester<P> {
     projection: P,
     pool: PgPool,
+    part: i16,
     reached: watch::Sender<i64>,
 }
+
+type StepError = Box<dyn std::error::Error + Send + Sync>;
 
 impl<P: Projection> ProjectionRunner<P> {
     /// Feeds `projection` from `source`; tables and checkpoint are in `pool`.
     pub fn new(projection: P, source: Source, pool: PgPool) -> Self {
-        let digester = Digester { projection, pool, reached: watch::channel(0).0 };
-        Self { feed: Feed::new(source), digester }
+        let part = source.part();
+        let digester = Digester { projection, pool, part, reached: watch::channel(0).0 };
+        Self { source: source.clone(), subscription: Subscription::new(source), digester }
     }
 
     /// Tells how far it has come.
@@ -131,11 +162,18 @@ impl<P: Projection> ProjectionRunner<P> {
         }
     }
 
-    /// Waits for facts and digests them.
-    async fn step(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let after = checkpoint(&self.digester.pool, P::NAME).await?;
-        self.digester.reached.send_replace(after);
-        let events = self.feed.next(after, BATCH).await?;
+    /// Waits for facts and digests them; when there are none for a while, takes parked aggregates back.
+    async fn step(&mut self) -> Result<(), StepError> {
+        let Digester { pool, part, reached, .. } = &self.digester;
+        let after = checkpoint(pool, P::NAME, *part).await?;
+        reached.send_replace(after);
+        let events = self.subscription.next(after, BATCH, TICK).await?;
+        if events.is_empty() {
+            if let Some(parked) = next_retry(pool, P::NAME, *part).await? {
+                self.digester.take_back(&self.source, &parked).await?;
+            }
+            return Ok(());
+        }
         match self.digester.digest(after, &events).await {
             Err(error) if error.is_permanent() => {
                 self.digester.digest_singly(after, &events).await?;
@@ -147,32 +185,64 @@ impl<P: Projection> ProjectionRunner<P> {
 }
 
 impl<P: Projection> Digester<P> {
-    async fn digest(&self, after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
+    /// Digests what waits of a parked aggregate, in one piece; parks it again if that fails again.
+    async fn take_back(&self, source: &Source, parked: &Parked) -> Result<(), StepError> {
         let mut tx = self.pool.begin().await?;
-        for event in events {
-            let span = tracing::info_span!("projection.apply", reader = P::NAME, event = %event.event_type);
-            if let Some(parent) = &event.meta.traceparent {
-                meydan_telemetry::set_parent_from(&span, parent);
+        let at = hold(&mut tx, P::NAME, parked.part).await?;
+        let events = source.of_aggregate(parked, at).await?;
+        let events = events.iter().collect::<Vec<_>>();
+        match self.projection.apply_all(&mut tx, &events).await {
+            Ok(()) => {
+                unpark(&mut tx, parked).await?;
+                tx.commit().await?;
+                tracing::info!(reader = P::NAME, aggregate = %parked.aggregate_id, "aggregate taken back");
+                self.projection.committed(&events).await;
             }
-            self.projection.apply(&mut tx, event).instrument(span).await?;
+            Err(error) if error.is_permanent() => {
+                let reason = Chain(&error).to_string();
+                tx.rollback().await?;
+                let mut db = self.pool.acquire().await?;
+                if let Some(event) = events.first() {
+                    park(&mut db, P::NAME, event, &reason).await?;
+                }
+            }
+            Err(error) => return Err(error.into()),
         }
-        self.finish(tx, after, events).await
+        Ok(())
     }
 
-    /// After a batch failed for good: one by one, parking those that are at fault.
+    async fn digest(&self, after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let mut tx = self.pool.begin().await?;
+        if hold(&mut tx, P::NAME, self.part).await? != after {
+            // Another process feeds the same tables and was quicker; its work stands.
+            tx.rollback().await?;
+            return Ok(());
+        }
+        let waiting = waiting(&mut *tx, P::NAME, self.part).await?;
+        let passing = events
+            .iter()
+            .filter(|event| waiting.is_empty() || !waiting.contains(&name(event)))
+            .collect::<Vec<_>>();
+        self.projection.apply_all(&mut tx, &passing).await?;
+        self.finish(tx, after, last.position).await?;
+        self.projection.committed(&passing).await;
+        Ok(())
+    }
+
+    /// After a batch failed for good: one by one, parking the aggregates that are at fault.
     async fn digest_singly(
         &self,
         mut after: i64,
         events: &[Recorded],
     ) -> Result<(), ProjectionError> {
         for event in events {
-            let one = std::slice::from_ref(event);
-            match self.digest(after, one).await {
+            match self.digest(after, std::slice::from_ref(event)).await {
                 Err(error) if error.is_permanent() => {
-                    let mut tx = self.pool.begin().await?;
                     let reason = Chain(&error).to_string();
+                    let mut tx = self.pool.begin().await?;
                     park(&mut tx, P::NAME, event, &reason).await?;
-                    self.finish(tx, after, one).await?;
+                    self.finish(tx, after, event.position).await?;
                 }
                 other => other?,
             }
@@ -183,20 +253,18 @@ impl<P: Projection> Digester<P> {
 
     async fn finish(
         &self,
-        mut tx: sqlx::Transaction<'_, sqlx::Postgres>,
+        mut tx: Transaction<'_, Postgres>,
         after: i64,
-        events: &[Recorded],
+        last: i64,
     ) -> Result<(), ProjectionError> {
-        let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
-        if !advance(&mut tx, P::NAME, after, last).await? {
-            // Another process feeds the same tables and was quicker; its work stands.
+        if !advance(&mut tx, P::NAME, self.part, after, last).await? {
             tx.rollback().await?;
             return Ok(());
         }
         tx.commit().await?;
         self.reached.send_replace(last);
-        metrics::gauge!("reader_position", "reader" => P::NAME).set(gauge(last));
-        self.projection.committed(events).await;
+        metrics::gauge!("reader_position", "reader" => P::NAME, "part" => self.part.to_string())
+            .set(gauge(last));
         Ok(())
     }
 }
@@ -219,68 +287,4 @@ impl std::fmt::Display for Chain<'_> {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay below 2^53")]
 pub(crate) const fn gauge(position: i64) -> f64 {
     position as f64
-}
-
-/// How far a reader has come; 0 before its first fact.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn checkpoint(pool: &PgPool, reader: &str) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query_scalar!(
-        "SELECT position FROM es.checkpoints WHERE reader = $1 AND part = $2",
-        reader,
-        PART,
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(row.unwrap_or(0))
-}
-
-/// Moves a checkpoint; `false` when somebody else moved it first.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn advance(
-    db: &mut PgConnection,
-    reader: &str,
-    from: i64,
-    to: i64,
-) -> Result<bool, sqlx::Error> {
-    let moved = sqlx::query!(
-        r#"
-        INSERT INTO es.checkpoints AS c (reader, part, position) VALUES ($1, $2, $4)
-        ON CONFLICT (reader, part) DO UPDATE SET position = $4, updated_at = clock_timestamp()
-        WHERE c.position = $3
-        "#,
-        reader,
-        PART,
-        from,
-        to,
-    )
-    .execute(db)
-    .await?;
-    Ok(moved.rows_affected() == 1)
-}
-
-/// Keeps a fact aside for a reader.
-pub(crate) async fn park(
-    db: &mut PgConnection,
-    reader: &str,
-    event: &Recorded,
-    reason: &str,
-) -> Result<(), sqlx::Error> {
-    metrics::counter!("reader_parked", "reader" => reader.to_owned()).increment(1);
-    tracing::error!(reader, position = event.position, event = %event.event_type, reason, "event parked");
-    sqlx::query!(
-        "INSERT INTO es.parked (reader, part, position, reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        reader,
-        PART,
-        event.position,
-        reason,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }

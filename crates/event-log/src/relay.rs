@@ -1,25 +1,29 @@
-//! The relay: publishes the facts of a log to its stream, in order, each once.
+//! The relay: publishes the facts of a partition to its stream, in order, each once.
 //!
 //! One replica leads. That alone would not stop a leader that was asleep while its session ended, so each
-//! message carries the sequence number that must be the stream's last: the
-//! stream itself refuses a gap, a repeat and a zombie. The place to go on from is the stream's own end,
-//! because its sequence numbers equal the positions in the log.
+//! message carries the sequence number that must be the stream's last: the stream itself refuses a gap, a
+//! repeat and a zombie. The place to go on from is the stream's own end, because its sequence numbers equal
+//! the positions in the log. So a stream that was lost, or lost its end, is repaired by going on.
+
+mod send;
 
 use std::time::Duration;
 
-use async_nats::jetstream::{self, message::PublishMessage, stream::StorageType};
+use async_nats::jetstream::{self, stream::StorageType};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    envelope::Recorded,
     lead::{Lock, lead},
-    log::{EventLog, PART},
+    log::EventLog,
     projection::{Chain, gauge},
-    source::{publish, stream_name},
+    source::{stream_name, subject_root},
 };
 
 /// Facts in one round: enough to keep JetStream busy, few enough to repeat after a failure.
 const PAGE: i64 = 500;
+/// A round of so many is sent as one batch, which JetStream flushes once; a smaller one message by message,
+/// which is quicker for the first.
+const BEHIND: usize = 50;
 /// How long to wait for a wake-up before looking for facts that another process appended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -34,10 +38,12 @@ pub enum RelayError {
     Stream(String),
     /// The stream knows facts that the log does not: the database was restored to an earlier point.
     #[error(
-        "stream {stream} is at {published}, but the log of this database only at {recorded}; \
-         the database was restored to an earlier point: nothing is published until an operator decides"
+        "stream {stream} is at {published}, but the log only at {recorded}: the database was restored to an \
+         earlier point; nothing is published until an operator has run `meydan relay repair {context}`"
     )]
     LogIsShorter {
+        /// The context.
+        context: &'static str,
         /// The stream.
         stream: String,
         /// Its last sequence number.
@@ -45,25 +51,48 @@ pub enum RelayError {
         /// The last position in the log.
         recorded: i64,
     },
+    /// The last fact of the stream is another one than the log has in its place: the database was restored,
+    /// and has been written to since.
+    #[error(
+        "stream {stream} holds another fact at {position} than the log: the database was restored to an \
+         earlier point and has been used since; run `meydan relay repair {context}`"
+    )]
+    Diverged {
+        /// The context.
+        context: &'static str,
+        /// The stream.
+        stream: String,
+        /// Where they differ.
+        position: i64,
+    },
 }
 
-/// Publishes one log.
+impl RelayError {
+    /// Whether only an operator can end it.
+    const fn needs_operator(&self) -> bool {
+        matches!(self, Self::LogIsShorter { .. } | Self::Diverged { .. })
+    }
+}
+
+/// Publishes one partition of a log.
 #[derive(Debug)]
 pub struct Relay {
     log: EventLog,
     jetstream: jetstream::Context,
+    part: i16,
 }
 
 impl Relay {
-    /// Publishes `log` through `jetstream`.
+    /// Publishes a partition of `log` through `jetstream`.
     #[must_use]
-    pub const fn new(log: EventLog, jetstream: jetstream::Context) -> Self {
-        Self { log, jetstream }
+    pub const fn new(log: EventLog, jetstream: jetstream::Context, part: i16) -> Self {
+        Self { log, jetstream, part }
     }
 
     /// Runs until `stop`. Failures are logged and tried again.
     pub async fn run(self, stop: CancellationToken) {
-        lead(self.log.pool(), Lock::Relay, &stop, |lease| self.publish_while(lease)).await;
+        let lock = Lock::Relay(self.part);
+        lead(self.log.pool(), lock, &stop, |lease| self.publish_while(lease)).await;
     }
 
     async fn publish_while(&self, lease: CancellationToken) {
@@ -76,7 +105,9 @@ impl Relay {
             let Err(error) = failure;
             let context = self.log.context();
             metrics::counter!("relay_failures", "context" => context).increment(1);
-            if matches!(error, RelayError::LogIsShorter { .. }) {
+            let halted = error.needs_operator();
+            metrics::gauge!("relay_halted", "context" => context).set(f64::from(u8::from(halted)));
+            if halted {
                 tracing::error!(context, error = %Chain(&error), "relay stands still");
                 pause = Duration::from_secs(5);
             } else {
@@ -93,77 +124,74 @@ impl Relay {
     /// Publishes until something fails.
     async fn publish(&self) -> Result<std::convert::Infallible, RelayError> {
         let mut position = self.position().await?;
+        metrics::gauge!("relay_halted", "context" => self.log.context()).set(0.0);
         loop {
             position = self.publish_after(position).await?;
         }
     }
 
-    /// Where the stream ends, which is where to go on.
-    async fn position(&self) -> Result<i64, RelayError> {
+    /// The stream, made when it is not there.
+    async fn stream(&self) -> Result<jetstream::stream::Stream, RelayError> {
         let context = self.log.context();
-        let name = stream_name(context);
+        let name = stream_name(context, self.part);
         let config = jetstream::stream::Config {
-            name: name.clone(),
-            subjects: vec![format!("es.{context}.>")],
+            name,
+            subjects: vec![format!("{}.>", subject_root(context, self.part))],
             storage: StorageType::File,
             allow_direct: true,
             allow_atomic_publish: true,
             max_message_size: 512 * 1024,
             ..Default::default()
         };
-        let stream = self.jetstream.get_or_create_stream(config).await.map_err(stream_error)?;
+        self.jetstream.get_or_create_stream(config).await.map_err(stream_error)
+    }
+
+    /// Where the stream ends, which is where to go on; and whether it ends with what the log has there.
+    async fn position(&self) -> Result<i64, RelayError> {
+        let stream = self.stream().await?;
+        let context = self.log.context();
+        let name = stream_name(context, self.part);
         let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
         let published = i64::try_from(last).expect("a stream holds fewer than 2^63 messages");
-        let recorded =
-            sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", PART)
-                .fetch_one(self.log.pool())
-                .await?
-                .unwrap_or(0);
+        let recorded = self.log.last_position(self.part).await?;
         if published > recorded {
-            return Err(RelayError::LogIsShorter { stream: name, published, recorded });
+            return Err(RelayError::LogIsShorter { context, stream: name, published, recorded });
+        }
+        if published > 0 {
+            let ours = self.log.after(self.part, published - 1, 1).await?;
+            let theirs = stream.get_raw_message(last).await.map_err(stream_error)?;
+            let theirs = theirs.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
+            let ours = ours.first().map(|event| event.event_id.to_string());
+            if ours != theirs {
+                return Err(RelayError::Diverged { context, stream: name, position: published });
+            }
         }
         Ok(published)
     }
 
     /// Waits for facts after `position`, publishes them, and returns the new end of the stream.
     async fn publish_after(&self, position: i64) -> Result<i64, RelayError> {
-        let mut head = self.log.head();
+        let mut head = self.log.head(self.part);
         head.borrow_and_update();
-        let events = self.log.after(position, PAGE).await?;
-        if events.is_empty() {
+        let events = self.log.after(self.part, position, PAGE).await?;
+        let context = self.log.context();
+        let part = self.part.to_string();
+        let lag =
+            metrics::gauge!("relay_lag_seconds", "context" => context, "part" => part.clone());
+        let Some(first) = events.first() else {
+            lag.set(0.0);
             let _ = tokio::time::timeout(LOOK, head.changed()).await;
             return Ok(position);
-        }
-        let mut acks = Vec::with_capacity(events.len());
-        for event in &events {
-            acks.push(self.send(event).await?);
-        }
-        let mut reached = position;
-        for ack in acks {
-            let ack = ack.await.map_err(stream_error)?;
-            reached = i64::try_from(ack.sequence).expect("a stream holds fewer than 2^63 messages");
-        }
-        metrics::gauge!("relay_position", "context" => self.log.context()).set(gauge(reached));
+        };
+        let oldest = first.recorded_at;
+        let reached = if events.len() < BEHIND {
+            send::pipelined(&self.jetstream, context, &events).await?
+        } else {
+            send::in_one_batch(&self.jetstream, context, &events).await?
+        };
+        lag.set((time::OffsetDateTime::now_utc() - oldest).as_seconds_f64());
+        metrics::gauge!("relay_position", "context" => context, "part" => part).set(gauge(reached));
         Ok(reached)
-    }
-
-    async fn send(
-        &self,
-        event: &Recorded,
-    ) -> Result<jetstream::context::PublishAckFuture, RelayError> {
-        let span = tracing::info_span!("relay.publish", event = %event.event_type);
-        if let Some(parent) = &event.meta.traceparent {
-            meydan_telemetry::set_parent_from(&span, parent);
-        }
-        let (subject, headers, payload) = publish(self.log.context(), event);
-        let last = u64::try_from(event.position - 1).expect("positions start at 1");
-        let message = PublishMessage::build()
-            .headers(headers)
-            .payload(payload)
-            .expected_stream(stream_name(self.log.context()))
-            .expected_last_sequence(last);
-        let send = self.jetstream.send_publish(subject, message);
-        tracing::Instrument::instrument(send, span).await.map_err(stream_error)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Where a reader gets its facts: the log of its own context, or the stream of another one.
+//! Where a reader gets its facts: the log of its own context, the stream of another one, or both in turn.
 //!
 //! Positions are the same in both, so a checkpoint is one number. Own facts are read from PostgreSQL, woken
 //! in-process: that is a hop less than JetStream, and goes on while NATS is away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{
     HeaderMap,
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     envelope::{Meta, Recorded},
     log::EventLog,
+    parked::Parked,
 };
 
 /// How long a reader waits for a wake-up before it looks for itself. Only facts that another process
@@ -29,114 +30,260 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long to wait for a stream that is not there yet.
 const NOT_THERE: Duration = Duration::from_millis(100);
 
-/// Name of the stream that carries a context's facts.
+/// How long to wait for a message that must be there.
+const NO_MORE: Duration = Duration::from_secs(5);
+
+/// Name of the stream that carries a partition of a context's facts.
 #[must_use]
-pub fn stream_name(context: &str) -> String {
-    format!("ES_{}", context.to_uppercase())
+pub fn stream_name(context: &str, part: i16) -> String {
+    let context = context.to_uppercase();
+    if part == 0 { format!("ES_{context}") } else { format!("ES_{context}_{part}") }
 }
 
-/// Where facts come from.
+/// Under what a partition's facts are published: no subject may belong to two streams.
+pub(crate) fn subject_root(context: &str, part: i16) -> String {
+    if part == 0 { format!("es.{context}") } else { format!("es.{context}-{part}") }
+}
+
+/// Where the facts of an aggregate are published.
+fn subject(context: &str, part: i16, tenant: Uuid, kind: &str, id: Uuid) -> String {
+    format!("{}.{tenant}.{kind}.{id}", subject_root(context, part))
+}
+
+/// Where facts come from: one partition of a log.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// The context's own log.
-    Log(EventLog),
+    /// The log itself.
+    Log(EventLog, i16),
     /// The stream of another context.
     Stream {
         /// The connection.
         jetstream: jetstream::Context,
         /// Name of the other context.
         context: &'static str,
+        /// The partition.
+        part: i16,
     },
+    /// The log for what is past, then the stream: for readers that begin at the beginning, and would keep
+    /// PostgreSQL busy for nobody if they stayed there.
+    LogThenStream(EventLog, jetstream::Context, i16),
 }
 
-/// Why no facts could be had. All of it passes with time.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SourceError {
-    #[error("the log cannot be read")]
-    Log(#[from] sqlx::Error),
-    #[error("the stream cannot be read: {0}")]
-    Stream(String),
-    #[error("the stream holds a message without the headers of an event")]
-    Foreign,
-    #[error("the stream skips from position {after} to {found}")]
-    Hole { after: i64, found: i64 },
-}
-
-/// Reads a source in order.
-pub(crate) struct Feed {
-    source: Source,
-    consumer: Option<(i64, pull::Ordered)>,
-}
-
-impl Feed {
-    pub(crate) const fn new(source: Source) -> Self {
-        Self { source, consumer: None }
+impl Source {
+    /// The partition.
+    #[must_use]
+    pub const fn part(&self) -> i16 {
+        match self {
+            Self::Log(_, part) | Self::Stream { part, .. } | Self::LogThenStream(_, _, part) => {
+                *part
+            }
+        }
     }
 
-    /// Waits until there are facts after `after`, and returns up to `limit` of them.
-    pub(crate) async fn next(
-        &mut self,
-        after: i64,
-        limit: usize,
+    /// The facts that wait of a parked aggregate, up to `last`.
+    pub(crate) async fn of_aggregate(
+        &self,
+        parked: &Parked,
+        last: i64,
     ) -> Result<Vec<Recorded>, SourceError> {
-        match self.source.clone() {
-            Source::Log(log) => next_of_log(&log, after, limit).await,
-            Source::Stream { jetstream, context } => {
-                let mut messages = match self.consumer.take() {
-                    Some((at, messages)) if at == after => messages,
-                    _ => open(&jetstream, context, after).await?,
-                };
-                let events = next_of_stream(&mut messages, after, limit).await?;
-                let reached = events.last().map_or(after, |event| event.position);
-                self.consumer = Some((reached, messages));
-                Ok(events)
+        match self {
+            Self::Log(log, _) | Self::LogThenStream(log, ..) => {
+                Ok(log.of_aggregate(parked, last).await?)
+            }
+            Self::Stream { jetstream, context, part } => {
+                let name = stream_name(context, *part);
+                of_aggregate_in_stream(jetstream, &name, context, parked, last).await
             }
         }
     }
 }
 
+/// Why no facts could be had. All of it passes with time.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// PostgreSQL does not answer.
+    #[error("the log cannot be read")]
+    Log(#[from] sqlx::Error),
+    /// JetStream does not answer.
+    #[error("the stream cannot be read: {0}")]
+    Stream(String),
+    /// Somebody else published into the stream.
+    #[error("the stream holds a message without the headers of an event")]
+    Foreign,
+    /// The stream has lost facts, or not got them back yet.
+    #[error("the stream skips from position {after} to {found}")]
+    Hole {
+        /// The last position before the hole.
+        after: i64,
+        /// The first one behind it.
+        found: i64,
+    },
+}
+
+/// Reads a source in order: every fact once, whatever happens between two reads.
+pub struct Subscription {
+    source: Source,
+    consumer: Option<(i64, pull::Ordered)>,
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Subscription {
+    /// Reads `source`.
+    #[must_use]
+    pub const fn new(source: Source) -> Self {
+        Self { source, consumer: None }
+    }
+
+    /// Waits until there are facts after `after`, and returns up to `limit` of them; none when there are none
+    /// after `patience`.
+    ///
+    /// # Errors
+    ///
+    /// See [`SourceError`]. Asking again is right in every case.
+    pub async fn next(
+        &mut self,
+        after: i64,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Vec<Recorded>, SourceError> {
+        match self.source.clone() {
+            Source::Log(log, part) => next_of_log(&log, part, after, limit, patience).await,
+            Source::Stream { jetstream, context, part } => {
+                self.next_of_stream((&jetstream, context, part), after, limit, patience).await
+            }
+            Source::LogThenStream(log, jetstream, part) => {
+                let behind = self.consumer.as_ref().is_none_or(|(at, _)| *at != after);
+                if behind {
+                    let events = log.after(part, after, signed(limit)).await?;
+                    if !events.is_empty() {
+                        return Ok(events);
+                    }
+                }
+                let from = (&jetstream, log.context(), part);
+                match self.next_of_stream(from, after, limit, patience).await {
+                    // The log has whatever the stream has lost.
+                    Err(SourceError::Hole { .. }) => {
+                        Ok(log.after(part, after, signed(limit)).await?)
+                    }
+                    said => said,
+                }
+            }
+        }
+    }
+
+    async fn next_of_stream(
+        &mut self,
+        (jetstream, context, part): (&jetstream::Context, &str, i16),
+        after: i64,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Vec<Recorded>, SourceError> {
+        let mut messages = match self.consumer.take() {
+            Some((at, messages)) if at == after => messages,
+            _ => match open(jetstream, &stream_name(context, part), after, patience).await? {
+                Some(messages) => messages,
+                None => return Ok(vec![]),
+            },
+        };
+        let events = next_of_stream(&mut messages, after, limit, patience).await?;
+        let reached = events.last().map_or(after, |event| event.position);
+        self.consumer = Some((reached, messages));
+        Ok(events)
+    }
+}
+
+fn signed(limit: usize) -> i64 {
+    i64::try_from(limit).expect("limits are small")
+}
+
 async fn next_of_log(
     log: &EventLog,
+    part: i16,
     after: i64,
     limit: usize,
+    patience: Duration,
 ) -> Result<Vec<Recorded>, SourceError> {
-    let mut head = log.head();
-    let limit = i64::try_from(limit).expect("limits are small");
+    let mut head = log.head(part);
+    let until = Instant::now() + patience;
     loop {
         head.borrow_and_update();
-        let events = log.after(after, limit).await?;
-        if !events.is_empty() {
+        let events = log.after(part, after, signed(limit)).await?;
+        if !events.is_empty() || Instant::now() >= until {
             return Ok(events);
         }
         let _ = tokio::time::timeout(LOOK, head.changed()).await;
     }
 }
 
-/// Waits for the stream, which the other context makes when it first publishes, and reads on from `after`.
+/// Reads on from `after` in a stream; `None` when it is still not there after `patience`. The other context
+/// makes it when it first publishes.
 async fn open(
     jetstream: &jetstream::Context,
-    context: &str,
+    stream: &str,
     after: i64,
-) -> Result<pull::Ordered, SourceError> {
-    let broken = |error: &dyn std::fmt::Display| SourceError::Stream(error.to_string());
+    patience: Duration,
+) -> Result<Option<pull::Ordered>, SourceError> {
+    let until = Instant::now() + patience;
     let stream = loop {
-        match jetstream.get_stream(stream_name(context)).await {
+        match jetstream.get_stream(stream).await {
             Ok(stream) => break stream,
+            Err(error) if is_not_there(&error) && Instant::now() >= until => return Ok(None),
             Err(error) if is_not_there(&error) => tokio::time::sleep(NOT_THERE).await,
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(broken(error)),
         }
     };
     let start_sequence = u64::try_from(after + 1).expect("positions are positive");
-    stream
-        .create_consumer(pull::OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-            ..Default::default()
-        })
-        .await
-        .map_err(|error| broken(&error))?
-        .messages()
-        .await
-        .map_err(|error| broken(&error))
+    let config = pull::OrderedConfig {
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
+        ..Default::default()
+    };
+    let consumer = stream.create_consumer(config).await.map_err(broken)?;
+    Ok(Some(consumer.messages().await.map_err(broken)?))
+}
+
+fn broken(error: impl std::fmt::Display) -> SourceError {
+    SourceError::Stream(error.to_string())
+}
+
+/// The facts of one aggregate from a stream, from where it was parked up to `last`.
+async fn of_aggregate_in_stream(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    context: &str,
+    parked: &Parked,
+    last: i64,
+) -> Result<Vec<Recorded>, SourceError> {
+    let stream = jetstream.get_stream(stream).await.map_err(broken)?;
+    let subject =
+        subject(context, parked.part, parked.tenant, &parked.aggregate_type, parked.aggregate_id);
+    let newest = stream.get_last_raw_message_by_subject(&subject).await.map_err(broken)?;
+    let newest = i64::try_from(newest.sequence).expect("a stream holds fewer than 2^63 messages");
+    let start_sequence = u64::try_from(parked.position).expect("positions are positive");
+    let config = pull::OrderedConfig {
+        filter_subject: subject,
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
+        ..Default::default()
+    };
+    let consumer = stream.create_consumer(config).await.map_err(broken)?;
+    let mut messages = consumer.messages().await.map_err(broken)?;
+    let mut events = Vec::new();
+    loop {
+        let next = tokio::time::timeout(NO_MORE, messages.next()).await.map_err(broken)?;
+        let message = next.ok_or_else(|| broken("the subscription ended"))?.map_err(broken)?;
+        let event = read(&message)?;
+        let position = event.position;
+        if position <= last {
+            events.push(event);
+        }
+        if position >= last || position >= newest {
+            return Ok(events);
+        }
+    }
 }
 
 fn is_not_there(error: &GetStreamError) -> bool {
@@ -154,20 +301,22 @@ async fn next_of_stream(
     messages: &mut pull::Ordered,
     after: i64,
     limit: usize,
+    patience: Duration,
 ) -> Result<Vec<Recorded>, SourceError> {
     let mut events: Vec<Recorded> = Vec::new();
     while events.len() < limit {
         let next = if events.is_empty() {
-            messages.next().await
+            match tokio::time::timeout(patience, messages.next()).await {
+                Ok(next) => next,
+                Err(_) => break,
+            }
         } else {
             match messages.next().now_or_never() {
                 Some(next) => next,
                 None => break,
             }
         };
-        let message = next
-            .ok_or_else(|| SourceError::Stream("the subscription ended".to_owned()))?
-            .map_err(|error| SourceError::Stream(error.to_string()))?;
+        let message = next.ok_or_else(|| broken("the subscription ended"))?.map_err(broken)?;
         let event = read(&message)?;
         let last = events.last().map_or(after, |event| event.position);
         if event.position <= last {
@@ -184,9 +333,10 @@ async fn next_of_stream(
 /// The subject, the headers and the body under which an event is published.
 pub(crate) fn publish(context: &str, event: &Recorded) -> (String, HeaderMap, bytes::Bytes) {
     let subject =
-        format!("es.{context}.{}.{}.{}", event.tenant, event.aggregate_type, event.aggregate_id);
+        subject(context, event.part, event.tenant, &event.aggregate_type, event.aggregate_id);
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", event.event_id.to_string());
+    headers.insert("Es-Part", event.part.to_string());
     headers.insert("Es-Position", event.position.to_string());
     headers.insert("Es-Tenant", event.tenant.to_string());
     headers.insert("Es-Aggregate-Type", event.aggregate_type.as_str());
@@ -212,6 +362,7 @@ fn read(message: &Message) -> Result<Recorded, SourceError> {
 fn event(headers: &HeaderMap, body: &[u8]) -> Option<Recorded> {
     let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
     Some(Recorded {
+        part: header("Es-Part")?.parse().ok()?,
         position: header("Es-Position")?.parse().ok()?,
         tenant: Uuid::try_parse(header("Es-Tenant")?).ok()?,
         aggregate_type: header("Es-Aggregate-Type")?.to_owned(),

@@ -1,0 +1,277 @@
+//! Carries out commands: judge, append, and tell what came of it.
+//!
+//! A command is judged on the state that the cache holds, or on none at all, which is right for whatever
+//! begins an aggregate and costs no query. If the log knows better, the version check of the append says so,
+//! and the command is judged again on what the log holds. Nothing is refused on a guess.
+
+mod part;
+
+use std::{
+    error::Error as StdError,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use cqrs_es::Aggregate;
+use uuid::Uuid;
+
+pub(crate) use self::part::new_event;
+use self::part::{Of, Part, Verdict};
+use crate::{
+    append::{AppendError, Committed, NewEvents, NewGroup, UniqueKey},
+    codec::{Event, Unreadable},
+    envelope::Meta,
+    load::LoadError,
+    log::{EventLog, Target},
+};
+
+/// How often a command that lost a race is judged again.
+const RETRIES: u32 = 3;
+/// Longest pause before the first of these; it doubles.
+const JITTER: Duration = Duration::from_millis(4);
+
+/// Why a command changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError<R> {
+    /// A rule of the domain said no.
+    #[error("refused: {0}")]
+    Refused(R),
+    /// Others changed the aggregate each time; it may be tried again.
+    #[error("lost a race {RETRIES} times and once more")]
+    Conflict,
+    /// A unique key belongs to another aggregate.
+    #[error("a unique key is taken")]
+    KeyTaken,
+    /// PostgreSQL cannot be used at the moment.
+    #[error("the log is unavailable")]
+    Unavailable(#[source] Option<Arc<sqlx::Error>>),
+    /// The log holds something that this program cannot read, or it has a bug.
+    #[error("the log is damaged")]
+    Damaged(#[from] Unreadable),
+}
+
+impl<R> From<sqlx::Error> for ExecuteError<R> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(Some(Arc::new(error)))
+    }
+}
+
+impl ExecuteError<()> {
+    fn refused<R>(self, refusal: impl FnOnce() -> R) -> ExecuteError<R> {
+        match self {
+            Self::Refused(()) => ExecuteError::Refused(refusal()),
+            Self::Conflict => ExecuteError::Conflict,
+            Self::KeyTaken => ExecuteError::KeyTaken,
+            Self::Unavailable(error) => ExecuteError::Unavailable(error),
+            Self::Damaged(error) => ExecuteError::Damaged(error),
+        }
+    }
+}
+
+impl<R> From<LoadError> for ExecuteError<R> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Unavailable(error) => Self::Unavailable(Some(error)),
+            LoadError::Damaged(error) => Self::Damaged(error),
+        }
+    }
+}
+
+impl EventLog {
+    /// Carries out a command.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    pub async fn execute<A>(
+        &self,
+        target: Target,
+        command: A::Command,
+        meta: &Meta,
+    ) -> Result<Committed, ExecuteError<A::Error>>
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send,
+        A::Error: Send + Sync + 'static,
+        A::Event: Event,
+    {
+        self.execute_with::<A>(target, command, meta, &[]).await
+    }
+
+    /// Carries out a command that also takes unique keys, in the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    #[tracing::instrument(name = "log.execute", skip_all, fields(context = self.context(), aggregate = A::TYPE))]
+    pub async fn execute_with<A>(
+        &self,
+        target: Target,
+        command: A::Command,
+        meta: &Meta,
+        keys: &[UniqueKey],
+    ) -> Result<Committed, ExecuteError<A::Error>>
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send,
+        A::Error: Send + Sync + 'static,
+        A::Event: Event,
+    {
+        let mut part = Of::<A>::new(self, target, command);
+        let done = carry_out(self, &mut [&mut part], keys, meta).await;
+        done.map_err(|error| {
+            error.refused(|| part.refusal.take().expect("a part that refused says why"))
+        })
+    }
+
+    /// Begins a command that changes several aggregates of one tenant: all of them, or none.
+    #[must_use]
+    pub const fn group(&self, tenant: Uuid) -> Group<'_> {
+        Group { log: self, tenant, parts: Vec::new(), keys: Vec::new() }
+    }
+}
+
+/// Why one of several aggregates said no: the refusal of its own type, to be downcast.
+pub type Refusal = Box<dyn StdError + Send + Sync>;
+
+/// A command to several aggregates: all of them change, or none.
+pub struct Group<'a> {
+    log: &'a EventLog,
+    tenant: Uuid,
+    parts: Vec<Box<dyn Part>>,
+    keys: Vec<UniqueKey>,
+}
+
+impl std::fmt::Debug for Group<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("parts", &self.parts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Group<'_> {
+    /// Adds what one aggregate is asked. Each aggregate at most once.
+    #[must_use]
+    pub fn ask<A>(mut self, id: Uuid, command: A::Command) -> Self
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send,
+        A::Error: Send + Sync + 'static,
+        A::Event: Event,
+    {
+        let target = Target { tenant: self.tenant, id };
+        self.parts.push(Box::new(Of::<A>::new(self.log, target, command)));
+        self
+    }
+
+    /// Adds keys to take, for the aggregate that was added first.
+    #[must_use]
+    pub fn take(mut self, keys: &[UniqueKey]) -> Self {
+        self.keys.extend_from_slice(keys);
+        self
+    }
+
+    /// Carries it out.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`]; refused with the words of the first aggregate that refuses.
+    pub async fn execute(mut self, meta: &Meta) -> Result<Committed, ExecuteError<Refusal>> {
+        let mut parts =
+            self.parts.iter_mut().map(|part| &mut **part as &mut dyn Part).collect::<Vec<_>>();
+        let done = carry_out(self.log, &mut parts, &self.keys, meta).await;
+        done.map_err(|error| {
+            let refusal = self.parts.iter_mut().find_map(|part| part.refusal());
+            error.refused(|| refusal.expect("a part that refused says why"))
+        })
+    }
+}
+
+async fn carry_out(
+    log: &EventLog,
+    parts: &mut [&mut dyn Part],
+    keys: &[UniqueKey],
+    meta: &Meta,
+) -> Result<Committed, ExecuteError<()>> {
+    let Some(first) = parts.first() else {
+        return Ok(Committed { position: 0, sequence: 0, repeated: false });
+    };
+    let part = log.part_of(first.target().tenant);
+    let targets = parts.iter().map(|part| part.target()).collect();
+    let _turn = log.hot().turn(targets).await;
+    let (mut sure, mut retries) = (false, 0);
+    loop {
+        let verdict = judge(parts, keys).await;
+        let refused = matches!(verdict, Judged::Refused);
+        if let Judged::Changes(aggregates, is_sure) = verdict
+            && (is_sure || sure)
+        {
+            let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
+            let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
+            match log.appender(part).append(group).await {
+                Ok(committed) => {
+                    if !committed.repeated {
+                        parts.iter_mut().for_each(|part| part.keep(log));
+                    }
+                    return Ok(committed);
+                }
+                Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
+                Err(AppendError::Unavailable(error)) => {
+                    return Err(ExecuteError::Unavailable(error));
+                }
+                Err(AppendError::Conflict) if sure => {
+                    metrics::counter!("event_log_conflicts").increment(1);
+                    if retries == RETRIES {
+                        return Err(ExecuteError::Conflict);
+                    }
+                    retries += 1;
+                    tokio::time::sleep(jitter(retries)).await;
+                }
+                Err(AppendError::Conflict) => {}
+            }
+        } else if sure {
+            let sequence = parts.last().map_or(0, |part| part.sequence());
+            let nothing = Committed { position: 0, sequence, repeated: false };
+            return if refused { Err(ExecuteError::Refused(())) } else { Ok(nothing) };
+        }
+        for part in parts.iter_mut() {
+            if let Some(first_answer) = part.look(log, meta.command_id).await? {
+                return Ok(first_answer);
+            }
+        }
+        sure = true;
+    }
+}
+
+/// What all parts of a command say together.
+enum Judged {
+    /// They change; whether all of them do, so that the append checks what each was judged on.
+    Changes(Vec<NewEvents>, bool),
+    Nothing,
+    Refused,
+}
+
+async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
+    let mut changes = Vec::with_capacity(parts.len());
+    for part in parts.iter_mut() {
+        match part.judge().await {
+            Verdict::Refused => return Judged::Refused,
+            Verdict::Nothing => {}
+            Verdict::Events(events) => changes.push(part.change(events)),
+        }
+    }
+    let all = changes.len() == parts.len();
+    match changes.first_mut() {
+        None => Judged::Nothing,
+        Some(first) => {
+            first.keys.extend_from_slice(keys);
+            Judged::Changes(changes, all)
+        }
+    }
+}
+
+fn jitter(retry: u32) -> Duration {
+    let longest = JITTER * 2_u32.pow(retry - 1);
+    let random = u32::try_from(RandomState::new().hash_one(retry) % 1_024).expect("it is small");
+    longest * random / 1_024
+}

@@ -1,0 +1,147 @@
+//! One aggregate's part of a command: what it knows, decides and remembers, whatever its type.
+
+use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use futures::future::BoxFuture;
+use uuid::Uuid;
+
+use super::Refusal;
+use crate::{
+    append::{Committed, NewEvent, NewEvents},
+    codec::Event,
+    load::LoadError,
+    log::{EventLog, Loaded, Target},
+    snapshot::{Snapshot, is_due, state_version},
+};
+
+/// What an aggregate says to its part of a command.
+pub(super) enum Verdict {
+    Events(Vec<NewEvent>),
+    Nothing,
+    Refused,
+}
+
+/// One aggregate's part of a command, whatever its type.
+pub(super) trait Part: Send {
+    fn target(&self) -> Target;
+    /// The aggregate's turn, without its keys.
+    fn change(&self, events: Vec<NewEvent>) -> NewEvents;
+    fn judge(&mut self) -> BoxFuture<'_, Verdict>;
+    /// Asks the log for what is not known yet; the first answer, if the command was carried out before.
+    fn look<'a>(
+        &'a mut self,
+        log: &'a EventLog,
+        command: Uuid,
+    ) -> BoxFuture<'a, Result<Option<Committed>, LoadError>>;
+    /// Remembers the state after the command.
+    fn keep(&mut self, log: &EventLog);
+    /// How many events the aggregate has, as far as is known.
+    fn sequence(&self) -> i64;
+    /// Why it said no.
+    fn refusal(&mut self) -> Option<Refusal>;
+}
+
+/// The part of an `A`.
+pub(super) struct Of<A: Aggregate> {
+    target: Target,
+    command: A::Command,
+    known: Loaded<A>,
+    decided: Option<Loaded<A>>,
+    pub(super) refusal: Option<A::Error>,
+}
+
+impl<A> Of<A>
+where
+    A: Aggregate<Services = ()> + Clone + 'static,
+    A::Command: Clone + Send,
+    A::Event: Event,
+{
+    pub(super) fn new(log: &EventLog, target: Target, command: A::Command) -> Self {
+        let known = log.hot().get(target).unwrap_or_default();
+        Self { target, command, known, decided: None, refusal: None }
+    }
+}
+
+impl<A> Part for Of<A>
+where
+    A: Aggregate<Services = ()> + Clone + 'static,
+    A::Command: Clone + Send,
+    A::Error: Send + Sync + 'static,
+    A::Event: Event,
+{
+    fn target(&self) -> Target {
+        self.target
+    }
+
+    fn change(&self, events: Vec<NewEvent>) -> NewEvents {
+        NewEvents {
+            tenant: self.target.tenant,
+            aggregate_type: A::TYPE,
+            aggregate_id: self.target.id,
+            expected: self.known.sequence,
+            keys: Vec::new(),
+            events,
+        }
+    }
+
+    fn judge(&mut self) -> BoxFuture<'_, Verdict> {
+        Box::pin(async move {
+            let mut after = self.known.clone();
+            let sink = EventSink::default();
+            if let Err(refusal) = after.aggregate.handle(self.command.clone(), &(), &sink).await {
+                self.refusal = Some(refusal);
+                return Verdict::Refused;
+            }
+            let events = sink.collect().await.iter().map(new_event).collect::<Vec<_>>();
+            if events.is_empty() {
+                return Verdict::Nothing;
+            }
+            after.grow(&events);
+            self.decided = Some(after);
+            Verdict::Events(events)
+        })
+    }
+
+    fn look<'a>(
+        &'a mut self,
+        log: &'a EventLog,
+        command: Uuid,
+    ) -> BoxFuture<'a, Result<Option<Committed>, LoadError>> {
+        Box::pin(async move {
+            let known = std::mem::take(&mut self.known);
+            let (known, first_answer) = log.catch_up(self.target, known, command).await?;
+            self.known = known;
+            Ok(first_answer)
+        })
+    }
+
+    fn keep(&mut self, log: &EventLog) {
+        let Some(decided) = self.decided.take() else { return };
+        if is_due(self.known.sequence, decided.sequence) {
+            log.snapshots().offer(Snapshot {
+                target: self.target,
+                aggregate_type: A::TYPE,
+                sequence: decided.sequence,
+                state_version: state_version::<A>(),
+                state: serde_json::to_string(&decided.aggregate).expect("a state is plain data"),
+            });
+        }
+        log.hot().put(self.target, decided);
+    }
+
+    fn sequence(&self) -> i64 {
+        self.known.sequence
+    }
+
+    fn refusal(&mut self) -> Option<Refusal> {
+        self.refusal.take().map(Into::into)
+    }
+}
+
+pub(crate) fn new_event<E: DomainEvent>(event: &E) -> NewEvent {
+    NewEvent {
+        id: Uuid::now_v7(),
+        kind: event.event_type(),
+        version: event.event_version().parse().expect("versions are small whole numbers"),
+        payload: serde_json::to_string(event).expect("events are plain data"),
+    }
+}

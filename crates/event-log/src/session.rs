@@ -1,0 +1,40 @@
+//! Sessions of the log with PostgreSQL: under the service role, and never waiting for ever.
+
+use std::time::Duration;
+
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+const SETTINGS: &str = "SET ROLE meydan_service; SET lock_timeout = '2s'; SET statement_timeout = '10s'; \
+                        SET idle_in_transaction_session_timeout = '10s'";
+
+/// How long to wait for a session.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A session outside the pool, for what asks so often that the pool's own round trips would count: it asks
+/// each session whether it lives, before and after every use.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let connect = async {
+        let mut session = options.connect().await?;
+        sqlx::raw_sql(SETTINGS).execute(&mut session).await?;
+        Ok(session)
+    };
+    tokio::time::timeout(PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// A pool for everything else.
+pub(crate) async fn pool(
+    options: PgConnectOptions,
+    connections: u32,
+) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .after_connect(|session, _| {
+            Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(session).await.map(|_| ()) })
+        })
+        .connect_with(options)
+        .await
+}

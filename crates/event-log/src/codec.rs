@@ -24,9 +24,10 @@ pub type Upcast = fn(Value) -> Vec<Shape>;
 
 /// Events as one program knows them today.
 pub trait Event: DeserializeOwned {
-    /// Today's version of the shape of this event.
-    fn version(&self) -> i16 {
-        1
+    /// Whether what was read from a shape of this version means what it says: today's version of the event,
+    /// and any for what a reader reads past.
+    fn knows(&self, version: i16) -> bool {
+        version == 1
     }
 
     /// How a shape of the past becomes the next newer one; `None` for today's.
@@ -78,11 +79,10 @@ pub fn decode<E: Event>(
 
 /// A newer shape may look like today's and mean something else.
 fn known<E: Event>(event: E, version: i16) -> Result<E, serde_json::Error> {
-    if version == event.version() {
+    if event.knows(version) {
         Ok(event)
     } else {
-        let known = event.version();
-        Err(serde_json::Error::custom(format!("this program knows version {known} of it")))
+        Err(serde_json::Error::custom("this program does not know that version"))
     }
 }
 

@@ -119,4 +119,24 @@ impl Recorded {
             source,
         })
     }
+
+    /// Reads the fact for a reader that acts once for each: at most one event.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], also for a fact that stands for several events today: such a reader must be rewritten
+    /// before it can act on them.
+    pub fn decode_one<E: Event>(&self) -> Result<Option<E>, Unreadable> {
+        let mut events = self.decode()?;
+        let event = events.pop();
+        if events.is_empty() {
+            return Ok(event);
+        }
+        Err(Unreadable {
+            position: self.position,
+            event_type: self.event_type.clone(),
+            event_version: self.event_version,
+            source: serde::de::Error::custom("it stands for several events today"),
+        })
+    }
 }

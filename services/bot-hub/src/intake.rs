@@ -55,7 +55,7 @@ enum Failure {
 async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallible, Failure> {
     let stream_failed = |error: &dyn std::fmt::Display| Failure::Stream(error.to_string());
     let stream = intake.stream().await?;
-    let mut reached = checkpoint(hub.log.pool(), READER).await?;
+    let mut reached = checkpoint(hub.log.pool(), READER, 0).await?;
     let last = stream.get_info().await.map_err(|error| stream_failed(&error))?.state.last_sequence;
     let last = i64::try_from(last).unwrap_or(i64::MAX);
     if last < reached {
@@ -98,7 +98,7 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
 
 async fn move_to(hub: &BotHub, from: i64, to: i64) -> Result<(), Failure> {
     let mut db = hub.log.pool().acquire().await?;
-    if advance(&mut db, READER, from, to).await? { Ok(()) } else { Err(Failure::Overtaken) }
+    if advance(&mut db, READER, 0, from, to).await? { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
 /// An update that was opened and read, or why it could not be.

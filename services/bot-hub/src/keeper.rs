@@ -44,7 +44,7 @@ impl Keeper {
         let keeper = Arc::new(self);
         let mut pollers: HashMap<(Uuid, String), CancellationToken> = HashMap::new();
         let mut tasks = JoinSet::new();
-        let mut head = keeper.hub.log.head();
+        let mut head = keeper.hub.log.head(0);
         while !stop.is_cancelled() {
             head.borrow_and_update();
             if let Err(error) = keeper.clone().round(&stop, &mut pollers, &mut tasks).await {

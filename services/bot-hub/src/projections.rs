@@ -13,11 +13,20 @@ pub struct Hub;
 
 impl Projection for Hub {
     const NAME: &'static str = "hub";
+    const TABLES: &'static [&'static str] = &["bots", "dialogues"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
-            "bot" => bots::apply(db, event, &event.decode::<BotEvent>()?).await?,
-            "dialogue" => dialogues::apply(db, event, &event.decode::<DialogueEvent>()?).await?,
+            "bot" => {
+                for fact in event.decode::<BotEvent>()? {
+                    bots::apply(db, event, &fact).await?;
+                }
+            }
+            "dialogue" => {
+                for fact in event.decode::<DialogueEvent>()? {
+                    dialogues::apply(db, event, &fact).await?;
+                }
+            }
             _ => {}
         }
         Ok(())

@@ -102,11 +102,11 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let log = EventLog::open(CONTEXT, &setup.database_url, setup.connections).await?;
     let jetstream = async_nats::jetstream::new(setup.nats);
     let pool = log.pool().clone();
-    let tables = ProjectionRunner::new(Hub, Source::Log(log.clone()), pool.clone());
+    let tables = ProjectionRunner::new(Hub, Source::Log(log.clone(), 0), pool.clone());
     let hub = BotHub {
         log: log.clone(),
         keyring: setup.keyring.clone(),
-        clock: setup.clock,
+        clock: setup.clock.clone(),
         tables: tables.progress(),
     };
     let planned = Arc::new(tokio::sync::Notify::new());
@@ -114,17 +114,19 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(tables.run(readers.clone()));
-    tasks.spawn(Relay::new(log.clone(), jetstream.clone()).run(readers.clone()));
+    tasks.spawn(Relay::new(log.clone(), jetstream.clone(), 0).run(readers.clone()));
     tasks.spawn(run_policy(
         WhenCitizenActedTellCrm { hub: hub.clone(), crm: Crm::new(setup.crm) },
-        Source::Log(log),
+        Source::Log(log, 0),
         pool.clone(),
+        setup.clock.clone(),
         readers.clone(),
     ));
     tasks.spawn(run_policy(
         WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
-        Source::Stream { jetstream: jetstream.clone(), context: "crm" },
+        Source::Stream { jetstream: jetstream.clone(), context: "crm", part: 0 },
         pool,
+        setup.clock,
         readers.clone(),
     ));
     let intake = Intake::new(jetstream, setup.keyring);

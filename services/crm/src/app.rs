@@ -3,7 +3,7 @@
 mod command;
 mod query;
 
-use meydan_event_log::{Clock, EventLog, ExecuteError, Progress};
+use meydan_event_log::{Clock, EventLog, ExecuteError, LoadError, Progress};
 use meydan_keyring::{KeyError, Keyring, Place};
 use uuid::Uuid;
 
@@ -33,6 +33,12 @@ pub enum AppError<R: std::error::Error + 'static> {
     /// Keys cannot be had, or the person's was destroyed.
     #[error(transparent)]
     Keys(#[from] KeyError),
+}
+
+impl<R: std::error::Error + 'static> From<LoadError> for AppError<R> {
+    fn from(error: LoadError) -> Self {
+        Self::Log(error.into())
+    }
 }
 
 /// Why a query was not answered.

@@ -23,22 +23,28 @@ pub struct Inbox {
 
 impl Projection for Inbox {
     const NAME: &'static str = "inbox";
+    const TABLES: &'static [&'static str] = &["citizens", "ticket_numbers", "tickets", "messages"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
             "ticket" => {
-                let fact = event.decode::<TicketEvent>()?;
-                tickets::apply(db, event, &fact).await?;
-                messages::apply(db, event, &fact).await?;
-                citizens::apply_ticket(db, event, &fact).await?;
+                for fact in event.decode::<TicketEvent>()? {
+                    tickets::apply(db, event, &fact).await?;
+                    messages::apply(db, event, &fact).await?;
+                    citizens::apply_ticket(db, event, &fact).await?;
+                }
             }
-            "citizen" => citizens::apply(db, event, &event.decode::<CitizenEvent>()?).await?,
+            "citizen" => {
+                for fact in event.decode::<CitizenEvent>()? {
+                    citizens::apply(db, event, &fact).await?;
+                }
+            }
             _ => {}
         }
         Ok(())
     }
 
-    async fn committed(&self, events: &[Recorded]) {
+    async fn committed(&self, events: &[&Recorded]) {
         let Some(nats) = &self.nats else { return };
         for event in events.iter().filter(|event| event.aggregate_type == "ticket") {
             if let Err(error) = self.tell(nats, event).await {

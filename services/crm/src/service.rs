@@ -71,17 +71,19 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let jetstream = async_nats::jetstream::new(setup.nats.clone());
     let pool = log.pool().clone();
     let inbox = Inbox { nats: Some(setup.nats), pool: pool.clone() };
-    let inbox = ProjectionRunner::new(inbox, Source::Log(log.clone()), pool.clone());
-    let crm = Crm::new(log.clone(), setup.keyring, inbox.progress(), setup.clock);
+    let inbox = ProjectionRunner::new(inbox, Source::Log(log.clone(), 0), pool.clone());
+    let crm = Crm::new(log.clone(), setup.keyring, inbox.progress(), setup.clock.clone());
+    let clock = setup.clock;
 
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(inbox.run(readers.clone()));
-    tasks.spawn(Relay::new(log, jetstream.clone()).run(readers.clone()));
+    tasks.spawn(Relay::new(log, jetstream.clone(), 0).run(readers.clone()));
     tasks.spawn(run_policy(
         WhenReplySettledRecord::new(crm.clone()),
-        Source::Stream { jetstream, context: "bot_hub" },
+        Source::Stream { jetstream, context: "bot_hub", part: 0 },
         pool,
+        clock,
         readers.clone(),
     ));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);

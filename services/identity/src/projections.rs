@@ -14,12 +14,25 @@ pub struct Directory;
 
 impl Projection for Directory {
     const NAME: &'static str = "directory";
+    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "members"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
-            "account" => accounts::apply(db, event, &event.decode::<AccountEvent>()?).await?,
-            "campaign" => campaigns::apply(db, event, &event.decode::<CampaignEvent>()?).await?,
-            "member" => members::apply(db, event, &event.decode::<MemberEvent>()?).await?,
+            "account" => {
+                for fact in event.decode::<AccountEvent>()? {
+                    accounts::apply(db, event, &fact).await?;
+                }
+            }
+            "campaign" => {
+                for fact in event.decode::<CampaignEvent>()? {
+                    campaigns::apply(db, event, &fact).await?;
+                }
+            }
+            "member" => {
+                for fact in event.decode::<MemberEvent>()? {
+                    members::apply(db, event, &fact).await?;
+                }
+            }
             _ => {}
         }
         Ok(())

@@ -67,12 +67,13 @@ pub async fn migrate(server: &str, prefix: &str) -> Result<String, PrepareError>
 pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> {
     let log = EventLog::open(NAME, &setup.database_url, setup.connections).await?;
     let jetstream = async_nats::jetstream::new(setup.nats);
-    let directory = ProjectionRunner::new(Directory, Source::Log(log.clone()), log.pool().clone());
+    let directory =
+        ProjectionRunner::new(Directory, Source::Log(log.clone(), 0), log.pool().clone());
     let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), setup.clock);
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(directory.run(readers.clone()));
-    tasks.spawn(Relay::new(log, jetstream).run(readers.clone()));
+    tasks.spawn(Relay::new(log, jetstream, 0).run(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;

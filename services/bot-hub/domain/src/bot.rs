@@ -10,6 +10,7 @@
 //! ```
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
@@ -202,6 +203,8 @@ pub enum BotEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for BotEvent {}
 
 impl DomainEvent for BotEvent {
     fn event_type(&self) -> String {

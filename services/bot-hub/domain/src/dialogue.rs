@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
@@ -176,6 +177,8 @@ pub enum DialogueEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for DialogueEvent {}
 
 impl DomainEvent for DialogueEvent {
     fn event_type(&self) -> String {

@@ -39,13 +39,13 @@ impl Policy for WhenCitizenActedTellCrm {
 
     async fn react(&self, event: &Recorded, meta: Meta) -> Outcome {
         if event.event_type != "dialogue.citizen_acted" {
-            return Outcome::Done;
+            return Outcome::Ignored;
         }
-        let fact = match event.decode::<DialogueEvent>() {
-            Ok(DialogueEvent::CitizenActed { bot_id, update_id, person, did, at }) => {
+        let fact = match event.decode_one::<DialogueEvent>() {
+            Ok(Some(DialogueEvent::CitizenActed { bot_id, update_id, person, did, at })) => {
                 (bot_id, update_id, person, did, at)
             }
-            Ok(_) => return Outcome::Done,
+            Ok(_) => return Outcome::Ignored,
             Err(error) => return Outcome::Park(error.to_string()),
         };
         match self.report(event, fact).await {

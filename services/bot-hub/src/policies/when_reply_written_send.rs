@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meydan_event_log::{Meta, Outcome, Policy, Recorded};
+use meydan_event_log::{Event, Meta, Outcome, Policy, Recorded};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -26,6 +26,12 @@ enum Fact {
     Other,
 }
 
+impl Event for Fact {
+    fn knows(&self, version: i16) -> bool {
+        version == 1 || matches!(self, Self::Other)
+    }
+}
+
 /// The policy.
 #[derive(Debug)]
 pub struct WhenReplyWrittenSend {
@@ -41,11 +47,13 @@ impl Policy for WhenReplyWrittenSend {
 
     async fn react(&self, event: &Recorded, meta: Meta) -> Outcome {
         if event.event_type != "ticket.reply_written" {
-            return Outcome::Done;
+            return Outcome::Ignored;
         }
-        let (message_id, citizen_id, body) = match event.decode::<Fact>() {
-            Ok(Fact::Written { message_id, citizen_id, body }) => (message_id, citizen_id, body),
-            Ok(Fact::Other) => return Outcome::Done,
+        let (message_id, citizen_id, body) = match event.decode_one::<Fact>() {
+            Ok(Some(Fact::Written { message_id, citizen_id, body })) => {
+                (message_id, citizen_id, body)
+            }
+            Ok(Some(Fact::Other) | None) => return Outcome::Ignored,
             Err(error) => return Outcome::Park(error.to_string()),
         };
         let text = match outbound::text(&self.hub, event.tenant, message_id, &body).await {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -121,6 +122,8 @@ pub enum CitizenEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for CitizenEvent {}
 
 impl DomainEvent for CitizenEvent {
     fn event_type(&self) -> String {

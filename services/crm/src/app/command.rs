@@ -211,8 +211,7 @@ impl Crm {
         let target = self.ticket(tenant, reply.number).await?;
         let ticket = self.log.load::<Ticket>(target).await?.aggregate;
         let citizen = ticket.citizen().ok_or(AppError::NotFound)?;
-        let known = self.log.load::<Citizen>(Target { tenant, id: citizen }).await;
-        let known = known.map_err(|error| AppError::from(error).without_rule())?;
+        let known = self.log.load::<Citizen>(Target { tenant, id: citizen }).await?;
         let message_id = Uuid::new_v5(&meta.command_id, b"reply");
         let body = Body::text(reply.text.clone());
         let author_name = self

@@ -1,7 +1,7 @@
 //! When the bot hub knows what became of an answer, the ticket records it.
 
 use crm_domain::{TicketRefusal, ticket::DeliveryFailure};
-use meydan_event_log::{ExecuteError, Meta, Outcome, Policy, Recorded, Target};
+use meydan_event_log::{Event, ExecuteError, Meta, Outcome, Policy, Recorded, Target};
 use serde::Deserialize;
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
@@ -24,6 +24,12 @@ enum Fact {
     InDoubt(Answer),
     #[serde(other)]
     Other,
+}
+
+impl Event for Fact {
+    fn knows(&self, version: i16) -> bool {
+        version == 1 || matches!(self, Self::Other)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,13 +60,13 @@ impl Policy for WhenReplySettledRecord {
 
     async fn react(&self, event: &Recorded, meta: Meta) -> Outcome {
         if event.aggregate_type != "dialogue" {
-            return Outcome::Done;
+            return Outcome::Ignored;
         }
-        let (answer, settled) = match event.decode::<Fact>() {
-            Ok(Fact::Sent(answer)) => (answer, Settled::Sent),
-            Ok(Fact::Failed { answer, failure }) => (answer, Settled::Failed(failure)),
-            Ok(Fact::InDoubt(answer)) => (answer, Settled::InDoubt),
-            Ok(Fact::Other) => return Outcome::Done,
+        let (answer, settled) = match event.decode_one::<Fact>() {
+            Ok(Some(Fact::Sent(answer))) => (answer, Settled::Sent),
+            Ok(Some(Fact::Failed { answer, failure })) => (answer, Settled::Failed(failure)),
+            Ok(Some(Fact::InDoubt(answer))) => (answer, Settled::InDoubt),
+            Ok(Some(Fact::Other) | None) => return Outcome::Ignored,
             Err(error) => return Outcome::Park(error.to_string()),
         };
         let target = Target { tenant: event.tenant, id: answer.ticket_id };

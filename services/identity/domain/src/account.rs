@@ -1,6 +1,7 @@
 //! An account: a login. What proves it lies beside the log, so that no hash of a password is a fact for ever.
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
@@ -114,6 +115,8 @@ pub enum AccountEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for AccountEvent {}
 
 impl DomainEvent for AccountEvent {
     fn event_type(&self) -> String {

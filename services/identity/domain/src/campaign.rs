@@ -3,6 +3,7 @@
 //! Admins create it, running; they may suspend, archive and resume it.
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
@@ -145,6 +146,8 @@ pub enum CampaignEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for CampaignEvent {}
 
 impl DomainEvent for CampaignEvent {
     fn event_type(&self) -> String {

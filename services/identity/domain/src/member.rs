@@ -1,6 +1,7 @@
 //! A member: an account's place in one campaign.
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+use meydan_event_log::Event;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
@@ -56,6 +57,8 @@ pub enum MemberEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for MemberEvent {}
 
 impl DomainEvent for MemberEvent {
     fn event_type(&self) -> String {

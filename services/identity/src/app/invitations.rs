@@ -30,7 +30,7 @@ impl Identity {
     ///
     /// `identity.admin.exists` when there is an admin.
     pub async fn invite_first_admin(&self) -> Result<Token> {
-        let head = *self.log.head().borrow();
+        let head = *self.log.head(0).borrow();
         self.reach(head).await?;
         if accounts::has_admin(self.log.pool()).await? {
             return Err(AppError::Refused("identity.admin.exists", "there is an admin"));

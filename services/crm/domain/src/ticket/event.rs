@@ -1,6 +1,7 @@
 //! Facts about a ticket. Variants are added, never edited; golden files pin their stored shape.
 
 use cqrs_es::DomainEvent;
+use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
@@ -148,6 +149,8 @@ pub enum TicketEvent {
         at: OffsetDateTime,
     },
 }
+
+impl Event for TicketEvent {}
 
 impl DomainEvent for TicketEvent {
     fn event_type(&self) -> String {

@@ -125,8 +125,8 @@ impl Store for Log {
         }
     }
 
-    async fn project(&self) -> Result<Option<u64>> {
-        projection::project(&self.0).await.map(Some)
+    async fn project(&self, events: u64) -> Result<()> {
+        projection::project(&self.0, events).await
     }
 
     async fn stored(&self) -> Result<u64> {

@@ -42,7 +42,7 @@ impl Work {
 
 /// What came of a load.
 #[derive(Debug)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// How long each command took, the shortest first.
     times: Vec<Duration>,
     span: Duration,
@@ -53,8 +53,7 @@ pub struct Figures {
 
 impl Figures {
     /// Commands that were carried out.
-    #[must_use]
-    pub fn commands(&self) -> usize {
+    pub(crate) fn commands(&self) -> usize {
         self.times.len()
     }
 

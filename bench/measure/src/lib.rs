@@ -14,13 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-pub use self::closed::Figures;
 use self::closed::{Work, closed, draw};
 
 /// Events that an aggregate has before the cases on existing ones.
@@ -29,6 +28,12 @@ pub const BEFORE: usize = 10;
 const MOST: usize = 20_000;
 /// Clients that make them ready, whatever number is measured.
 const MAKERS: usize = 64;
+/// Aggregates whose events are read.
+const READ: usize = 2_000;
+/// Reading goes on for at least so long: fast stores read all there is in a blink.
+const READING: Duration = Duration::from_secs(1);
+/// Longer than any projection takes.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What is measured, and where.
 #[derive(Debug, Clone, Parser)]
@@ -45,7 +50,7 @@ pub struct Options {
     /// Size of an event's text, in bytes.
     #[arg(long, default_value_t = 256)]
     pub payload: usize,
-    /// Also measures replay and projection of all that was written.
+    /// Measures replay and projection instead of commands.
     #[arg(long)]
     pub read: bool,
 }
@@ -81,9 +86,9 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Reads all events in the store's own order and decodes them; how many there were.
     fn replay(&self) -> impl Future<Output = Result<u64>>;
 
-    /// Fills a table that counts the events of each aggregate, by the store's own means; the sum of the
-    /// table, or `None` when the store has no such means.
-    fn project(&self) -> impl Future<Output = Result<Option<u64>>>;
+    /// Fills a table that counts the events of each aggregate, by the store's own means, until its sum is
+    /// `events`.
+    fn project(&self, events: u64) -> impl Future<Output = Result<()>>;
 
     /// How many events the tables hold.
     fn stored(&self) -> impl Future<Output = Result<u64>>;
@@ -100,71 +105,82 @@ struct Line<'a> {
     figures: serde_json::Value,
 }
 
-/// Measures a store, as the arguments of the process say.
+/// Measures a store, as the options say.
 ///
 /// # Errors
 ///
 /// When the store fails, or does not hold exactly the events of the commands that it answered.
 pub async fn run<S: Store>(options: &Options) -> Result<()> {
     S::prepare(&options.database).await?;
+    if options.read { read::<S>(options).await } else { write::<S>(options).await }
+}
+
+/// Times commands: on new aggregates, on old ones of which the store remembers nothing, on those again.
+async fn write<S: Store>(options: &Options) -> Result<()> {
+    let (clients, size) = (options.clients, options.payload);
     let span = Duration::from_secs_f64(options.seconds);
-    let fresh = || Work::Fresh { size: options.payload };
-    let mut written = 0;
 
-    let store = S::open(&options.database, options.clients).await?;
-    written += closed(&store, options.clients, span / 4, fresh()).await?.events;
-    let first = closed(&store, options.clients, span, fresh()).await?;
-    tell::<S>(options, "fresh", &first.to_json());
-    written += first.events;
+    let store = S::open(&options.database, clients).await?;
+    let warm = closed(&store, clients, span / 4, Work::Fresh { size }).await?;
+    let fresh = closed(&store, clients, span, Work::Fresh { size }).await?;
+    tell::<S>(options, "fresh", &fresh.to_json());
     store.close().await;
 
-    let count = first.commands().clamp(options.clients, MOST);
-    let aggregates: Arc<[Uuid]> = (0..count).map(|_| Uuid::new_v4()).collect();
-    let once =
-        |events| Work::Once { aggregates: aggregates.clone(), events, size: options.payload };
-    let store = S::open(&options.database, MAKERS).await?;
-    let made = closed(&store, MAKERS, Duration::MAX, once(BEFORE)).await?;
-    ensure!(made.commands() == count, "only {} of {count} aggregates were made", made.commands());
-    written += made.events;
-    store.close().await;
+    let aggregates = ids(fresh.commands().clamp(clients, MOST));
+    let made = make::<S>(options, &aggregates).await?;
 
     // Opened anew: what the store remembers of its own writing does not count as loading.
-    let store = S::open(&options.database, options.clients).await?;
-    written += closed(&store, options.clients, span / 8, fresh()).await?.events;
-    let cold = closed(&store, options.clients, span, once(1)).await?;
-    tell::<S>(options, "existing", &cold.to_json());
-    written += cold.events;
-    let known = cold.commands().max(options.clients).min(count);
-    let again = Work::Round {
-        aggregates: aggregates.iter().copied().take(known).collect(),
-        size: options.payload,
-    };
-    let again = closed(&store, options.clients, span, again).await?;
+    let store = S::open(&options.database, clients).await?;
+    let warm_again = closed(&store, clients, span / 8, Work::Fresh { size }).await?;
+    let once = Work::Once { aggregates: aggregates.clone(), events: 1, size };
+    let existing = closed(&store, clients, span, once).await?;
+    tell::<S>(options, "existing", &existing.to_json());
+    let met = existing.commands().max(clients).min(aggregates.len());
+    let round = Work::Round { aggregates: aggregates.iter().copied().take(met).collect(), size };
+    let again = closed(&store, clients, span, round).await?;
     tell::<S>(options, "again", &again.to_json());
-    written += again.events;
 
-    let stored = store.stored().await?;
+    let written: u64 = [warm, fresh, warm_again, existing, again].iter().map(|it| it.events).sum();
+    let (written, stored) = (written + made, store.stored().await?);
     ensure!(stored == written, "{written} events were acknowledged, and {stored} are stored");
-    if options.read {
-        read(&store, options, stored).await?;
-    }
     tell::<S>(options, "stored", &json!({ "events": stored }));
     store.close().await;
     Ok(())
 }
 
+/// Gives each aggregate its first events; how many that were.
+async fn make<S: Store>(options: &Options, aggregates: &Arc<[Uuid]>) -> Result<u64> {
+    let store = S::open(&options.database, MAKERS).await?;
+    let aggregates = aggregates.clone();
+    let work = Work::Once { aggregates: aggregates.clone(), events: BEFORE, size: options.payload };
+    let made = closed(&store, MAKERS, Duration::MAX, work).await?;
+    store.close().await;
+    let (count, all) = (made.commands(), aggregates.len());
+    ensure!(count == all, "only {count} of {all} aggregates were made");
+    Ok(made.events)
+}
+
 /// Times replay and projection.
-async fn read<S: Store>(store: &S, options: &Options, stored: u64) -> Result<()> {
-    let began = Instant::now();
-    let seen = store.replay().await?;
-    ensure!(seen == stored, "{stored} events are stored, and {seen} were replayed");
+async fn read<S: Store>(options: &Options) -> Result<()> {
+    let made = make::<S>(options, &ids(READ)).await?;
+    let store = S::open(&options.database, options.clients).await?;
+    let (began, mut seen) = (Instant::now(), 0);
+    while began.elapsed() < READING {
+        let now = store.replay().await?;
+        ensure!(now == made, "{made} events were acknowledged, and {now} were replayed");
+        seen += now;
+    }
     tell::<S>(options, "replay", &rate(seen, began.elapsed()));
     let began = Instant::now();
-    if let Some(seen) = store.project().await? {
-        ensure!(seen == stored, "{stored} events are stored, and {seen} were projected");
-        tell::<S>(options, "projection", &rate(seen, began.elapsed()));
-    }
+    let projected = tokio::time::timeout(PATIENCE, store.project(made)).await;
+    projected.with_context(|| format!("the projection does not reach {made} events"))??;
+    tell::<S>(options, "projection", &rate(made, began.elapsed()));
+    store.close().await;
     Ok(())
+}
+
+fn ids(count: usize) -> Arc<[Uuid]> {
+    (0..count).map(|_| Uuid::new_v4()).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]

@@ -30,18 +30,19 @@ impl Projection for Totals {
     }
 }
 
-/// Grows the read model from the whole log; the sum of its rows.
-pub(super) async fn project(log: &EventLog) -> Result<u64> {
+/// Grows the read model from the whole log, until its rows sum up to `events`.
+pub(super) async fn project(log: &EventLog, events: u64) -> Result<()> {
     let pool = log.pool();
     let runner = ProjectionRunner::new(Totals, Source::Log(log.clone()), pool.clone());
     let (progress, stop) = (runner.progress(), CancellationToken::new());
-    let head = *log.head().borrow();
+    // Positions are gapless from one: the last is their number.
+    let last = i64::try_from(events)?;
     let running = tokio::spawn(runner.run(stop.clone()));
-    ensure!(progress.wait_for(head, PATIENCE).await, "the projection does not reach {head}");
+    ensure!(progress.wait_for(last, PATIENCE).await, "the projection does not reach {last}");
     stop.cancel();
     running.await?;
-    let sum: i64 = sqlx::query_scalar("SELECT coalesce(sum(events), 0)::bigint FROM totals")
-        .fetch_one(pool)
-        .await?;
-    Ok(u64::try_from(sum)?)
+    let sum: i64 =
+        sqlx::query_scalar("SELECT sum(events)::bigint FROM totals").fetch_one(pool).await?;
+    ensure!(sum == last, "{events} events were projected as {sum}");
+    Ok(())
 }

@@ -1,14 +1,17 @@
 //! `make bench`: how fast the platform is, beside the bare limit of the same machine in the same run.
+//! `bench log` is the event log alone, for `make bench-peers`.
 //!
 //! The load comes from this process, on the same two cores as everything that it measures.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 mod bare;
 mod load;
+mod log;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use clap::Parser;
 use meydan_testkit::{
     process::{Ground, Meydan, Person},
     telegram::TelegramSimulator,
@@ -23,7 +26,18 @@ const SPAN: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let program = std::env::args().nth(1).context("cargo run -p bench -- path/to/meydan")?;
+    let first = std::env::args().nth(1);
+    match first.context("cargo run -p bench -- path/to/meydan, or -- log --help")?.as_str() {
+        "log" => {
+            let options = bench_measure::Options::parse_from(std::env::args().skip(1));
+            bench_measure::run::<log::Log>(&options).await
+        }
+        program => platform(program).await,
+    }
+}
+
+/// Measures the program at `program`, with all its services.
+async fn platform(program: &str) -> Result<()> {
     let telegram = TelegramSimulator::start_flowing().await?;
     telegram.add_bot(TOKEN, "bench_bot");
     let mut ground = Ground::prepare(&telegram.url()).await;
@@ -31,7 +45,7 @@ async fn main() -> Result<()> {
     ground.settings.insert("MEYDAN_LISTEN", format!("127.0.0.1:{port}"));
     ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://127.0.0.1:{port}"));
     let began = Instant::now();
-    let meydan = Meydan::start(&program, &ground).await;
+    let meydan = Meydan::start(program, &ground).await;
     let started = began.elapsed();
     let owner = found(&meydan).await?;
     let hook = hook(&telegram).await?;

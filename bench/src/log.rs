@@ -8,7 +8,7 @@ mod projection;
 use anyhow::{Context, Result};
 use bench_measure::{Command, Store};
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
-use meydan_event_log::{Actor, EventLog, MIGRATOR, Meta, Target, prepare_database};
+use meydan_event_log::{Actor, Event, EventLog, MIGRATOR, Meta, Target, prepare_database};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -35,6 +35,8 @@ enum Noted {
     #[serde(rename = "notebook.noted")]
     Noted { number: u64, text: String },
 }
+
+impl Event for Noted {}
 
 impl DomainEvent for Noted {
     fn event_type(&self) -> String {
@@ -115,12 +117,11 @@ impl Store for Log {
     async fn replay(&self) -> Result<u64> {
         let (mut position, mut seen) = (0, 0);
         loop {
-            let page = self.0.after(position, PAGE).await?;
+            let page = self.0.after(0, position, PAGE).await?;
             let Some(last) = page.last() else { return Ok(seen) };
             position = last.position;
             for event in &page {
-                let Noted::Noted { .. } = event.decode()?;
-                seen += 1;
+                seen += u64::try_from(event.decode::<Noted>()?.len())?;
             }
         }
     }

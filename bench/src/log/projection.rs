@@ -17,13 +17,25 @@ struct Totals;
 
 impl Projection for Totals {
     const NAME: &'static str = "totals";
+    const TABLES: &'static [&'static str] = &["totals"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
+        self.apply_all(db, &[event]).await
+    }
+
+    /// As a set: one statement for all, each notebook once.
+    async fn apply_all(
+        &self,
+        db: &mut PgConnection,
+        events: &[&Recorded],
+    ) -> Result<(), ProjectionError> {
+        let ids = events.iter().map(|event| event.aggregate_id).collect::<Vec<_>>();
         sqlx::query(
-            "INSERT INTO totals AS t (id, events) VALUES ($1, 1) \
-             ON CONFLICT (id) DO UPDATE SET events = t.events + 1",
+            "INSERT INTO totals AS t (id, events) \
+             SELECT id, count(*) FROM unnest($1::uuid[]) AS id GROUP BY id \
+             ON CONFLICT (id) DO UPDATE SET events = t.events + EXCLUDED.events",
         )
-        .bind(event.aggregate_id)
+        .bind(ids)
         .execute(db)
         .await?;
         Ok(())
@@ -33,7 +45,7 @@ impl Projection for Totals {
 /// Grows the read model from the whole log, until its rows sum up to `events`.
 pub(super) async fn project(log: &EventLog, events: u64) -> Result<()> {
     let pool = log.pool();
-    let runner = ProjectionRunner::new(Totals, Source::Log(log.clone()), pool.clone());
+    let runner = ProjectionRunner::new(Totals, Source::Log(log.clone(), 0), pool.clone());
     let (progress, stop) = (runner.progress(), CancellationToken::new());
     // Positions are gapless from one: the last is their number.
     let last = i64::try_from(events)?;

@@ -49,7 +49,7 @@ CREATE TABLE es.commands (
   CONSTRAINT commands_pkey PRIMARY KEY (tenant_id, command_id)
 );
 CREATE INDEX commands_recorded_at_idx ON es.commands USING brin (recorded_at);
-GRANT SELECT, INSERT, DELETE ON es.commands TO meydan_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON es.commands TO meydan_service;
 
 -- Things of which there may be one: an e-mail address, a Telegram user of a bot, a Telegram update.
 -- Keys that come from personal data are keyed hashes, never the data.

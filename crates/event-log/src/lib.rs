@@ -44,7 +44,11 @@ mod policy;
 #[cfg(feature = "store")]
 mod projection;
 #[cfg(feature = "store")]
+mod rebuild;
+#[cfg(feature = "store")]
 mod relay;
+#[cfg(feature = "store")]
+mod repair;
 #[cfg(feature = "store")]
 mod session;
 #[cfg(feature = "store")]
@@ -68,7 +72,9 @@ pub use self::{
     parked::{Parked, parked, retry_parked},
     policy::{Outcome, Policy, answer_to, run_policy},
     projection::{Progress, Projection, ProjectionError, ProjectionRunner},
+    rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
+    repair::{RepairError, Standing, compare, discard_stream, gaps, recover_from_stream},
     source::{Source, SourceError, Subscription, stream_name},
     timer::{Timer, cancel_timer, set_timer},
 };

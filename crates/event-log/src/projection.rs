@@ -117,11 +117,16 @@ pub struct ProjectionRunner<P> {
     digester: Digester<P>,
 }
 
-struct Digester<P> {
-    projection: P,
-    pool: PgPool,
-    part: i16,
-    reached: watch::Sender<i64>,
+/// Lets tables reflect facts, under one checkpoint.
+pub(crate) struct Digester<P> {
+    pub(crate) projection: P,
+    pub(crate) pool: PgPool,
+    pub(crate) part: i16,
+    /// Whose checkpoint: the projection's name, or that of tables which are being grown beside.
+    pub(crate) reader: String,
+    /// Whether those who watch are told.
+    pub(crate) tells: bool,
+    pub(crate) reached: watch::Sender<i64>,
 }
 
 type StepError = Box<dyn std::error::Error + Send + Sync>;
@@ -130,7 +135,8 @@ impl<P: Projection> ProjectionRunner<P> {
     /// Feeds `projection` from `source`; tables and checkpoint are in `pool`.
     pub fn new(projection: P, source: Source, pool: PgPool) -> Self {
         let part = source.part();
-        let digester = Digester { projection, pool, part, reached: watch::channel(0).0 };
+        let (reader, reached) = (P::NAME.to_owned(), watch::channel(0).0);
+        let digester = Digester { projection, pool, part, reader, tells: true, reached };
         Self { source: source.clone(), subscription: Subscription::new(source), digester }
     }
 
@@ -174,13 +180,7 @@ impl<P: Projection> ProjectionRunner<P> {
             }
             return Ok(());
         }
-        match self.digester.digest(after, &events).await {
-            Err(error) if error.is_permanent() => {
-                self.digester.digest_singly(after, &events).await?;
-            }
-            other => other?,
-        }
-        Ok(())
+        Ok(self.digester.digest_or_park(after, &events).await?)
     }
 }
 
@@ -188,22 +188,22 @@ impl<P: Projection> Digester<P> {
     /// Digests what waits of a parked aggregate, in one piece; parks it again if that fails again.
     async fn take_back(&self, source: &Source, parked: &Parked) -> Result<(), StepError> {
         let mut tx = self.pool.begin().await?;
-        let at = hold(&mut tx, P::NAME, parked.part).await?;
+        let at = hold(&mut tx, &self.reader, parked.part).await?;
         let events = source.of_aggregate(parked, at).await?;
         let events = events.iter().collect::<Vec<_>>();
         match self.projection.apply_all(&mut tx, &events).await {
             Ok(()) => {
                 unpark(&mut tx, parked).await?;
                 tx.commit().await?;
-                tracing::info!(reader = P::NAME, aggregate = %parked.aggregate_id, "aggregate taken back");
-                self.projection.committed(&events).await;
+                tracing::info!(reader = self.reader, aggregate = %parked.aggregate_id, "aggregate taken back");
+                self.tell(&events).await;
             }
             Err(error) if error.is_permanent() => {
                 let reason = Chain(&error).to_string();
                 tx.rollback().await?;
                 let mut db = self.pool.acquire().await?;
                 if let Some(event) = events.first() {
-                    park(&mut db, P::NAME, event, &reason).await?;
+                    park(&mut db, &self.reader, event, &reason).await?;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -211,23 +211,36 @@ impl<P: Projection> Digester<P> {
         Ok(())
     }
 
+    /// Digests facts in one transaction. Those of aggregates that wait are left out.
     async fn digest(&self, after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
         let Some(last) = events.last() else { return Ok(()) };
         let mut tx = self.pool.begin().await?;
-        if hold(&mut tx, P::NAME, self.part).await? != after {
+        if hold(&mut tx, &self.reader, self.part).await? != after {
             // Another process feeds the same tables and was quicker; its work stands.
             tx.rollback().await?;
             return Ok(());
         }
-        let waiting = waiting(&mut *tx, P::NAME, self.part).await?;
+        let waiting = waiting(&mut *tx, &self.reader, self.part).await?;
         let passing = events
             .iter()
             .filter(|event| waiting.is_empty() || !waiting.contains(&name(event)))
             .collect::<Vec<_>>();
         self.projection.apply_all(&mut tx, &passing).await?;
         self.finish(tx, after, last.position).await?;
-        self.projection.committed(&passing).await;
+        self.tell(&passing).await;
         Ok(())
+    }
+
+    /// Digests facts, and parks the aggregates that are at fault when that fails for good.
+    pub(crate) async fn digest_or_park(
+        &self,
+        after: i64,
+        events: &[Recorded],
+    ) -> Result<(), ProjectionError> {
+        match self.digest(after, events).await {
+            Err(error) if error.is_permanent() => self.digest_singly(after, events).await,
+            other => other,
+        }
     }
 
     /// After a batch failed for good: one by one, parking the aggregates that are at fault.
@@ -241,7 +254,7 @@ impl<P: Projection> Digester<P> {
                 Err(error) if error.is_permanent() => {
                     let reason = Chain(&error).to_string();
                     let mut tx = self.pool.begin().await?;
-                    park(&mut tx, P::NAME, event, &reason).await?;
+                    park(&mut tx, &self.reader, event, &reason).await?;
                     self.finish(tx, after, event.position).await?;
                 }
                 other => other?,
@@ -251,19 +264,25 @@ impl<P: Projection> Digester<P> {
         Ok(())
     }
 
+    async fn tell(&self, events: &[&Recorded]) {
+        if self.tells {
+            self.projection.committed(events).await;
+        }
+    }
+
     async fn finish(
         &self,
         mut tx: Transaction<'_, Postgres>,
         after: i64,
         last: i64,
     ) -> Result<(), ProjectionError> {
-        if !advance(&mut tx, P::NAME, self.part, after, last).await? {
+        if !advance(&mut tx, &self.reader, self.part, after, last).await? {
             tx.rollback().await?;
             return Ok(());
         }
         tx.commit().await?;
         self.reached.send_replace(last);
-        metrics::gauge!("reader_position", "reader" => P::NAME, "part" => self.part.to_string())
+        metrics::gauge!("reader_position", "reader" => self.reader.clone(), "part" => self.part.to_string())
             .set(gauge(last));
         Ok(())
     }

@@ -2,14 +2,12 @@
 //! `PersistedEventStore`, applies every event twice to what it keeps. See
 //! `docs/decisions/2026-11-21-postgres-es-is-not-used.md`.
 
-mod counter;
-
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-use counter::{Add, Counter};
+use crate::counter::{Add, Counter};
 use cqrs_es::{
     CqrsFramework,
     persist::{

@@ -1,8 +1,8 @@
 //! Commands and the facts they become, against a real PostgreSQL.
 
-mod counter;
-
-use counter::{Add, Counted, Counter, TooMuch, database, key, log, log_with, meta, owner, target};
+use crate::counter::{
+    Add, Counted, Counter, TooMuch, database, key, log, log_with, meta, owner, target,
+};
 use cqrs_es::Aggregate;
 use meydan_event_log::{EventLog, ExecuteError, Options, PLATFORM, Target};
 use uuid::Uuid;

@@ -1,5 +1,4 @@
 //! An aggregate for tests: adds up, but never more than a thousand at a time.
-#![allow(unused, missing_docs, reason = "shared by several test programs")]
 
 use std::time::Duration;
 

@@ -1,0 +1,359 @@
+//! Growing a projection's tables anew while the old ones serve.
+//!
+//! The new tables grow in a schema of their own, `<projection>_next`, from the log, under a checkpoint of their
+//! own. When they have caught up, one transaction puts them in the place of the old ones, which are kept in
+//! `<projection>_previous`, checkpoint and all, until the next rebuild: going back is the same step again.
+//! Whoever reads names the tables as ever, and notices nothing.
+
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::watch;
+
+use crate::{
+    checkpoint::checkpoint,
+    log::EventLog,
+    projection::{BATCH, Digester, Projection, ProjectionError},
+};
+
+/// How far the new tables may be behind the old ones when they take over. The reader makes it up at once.
+const BEHIND: i64 = 5_000;
+
+/// Why tables were not grown or put in place.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// PostgreSQL did not do it.
+    #[error("PostgreSQL did not do it")]
+    Database(#[from] sqlx::Error),
+    /// A fact could not be digested, and cannot be parked either.
+    #[error("the tables cannot be grown")]
+    Projection(#[from] ProjectionError),
+    /// Nothing was built, or nothing is kept.
+    #[error("there are no tables of {0} to put in place")]
+    Missing(String),
+    /// The new tables lack too much.
+    #[error("the new tables are {0} facts behind; go on with the rebuild first")]
+    Behind(i64),
+}
+
+/// How a table differs from what the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that it has and should not have.
+    pub extra: i64,
+    /// Rows that it should have and has not.
+    pub missing: i64,
+}
+
+/// Grows the tables of one projection anew.
+#[derive(Debug)]
+pub struct Rebuild {
+    log: EventLog,
+    /// Who owns the tables.
+    owner: PgConnectOptions,
+    name: &'static str,
+    tables: &'static [&'static str],
+}
+
+impl Rebuild {
+    /// Grows the tables of `P` from `log`.
+    #[must_use]
+    pub fn of<P: Projection>(log: EventLog) -> Self {
+        let owner = (*log.pool().connect_options()).clone();
+        Self { log, owner, name: P::NAME, tables: P::TABLES }
+    }
+
+    fn next(&self) -> String {
+        format!("{}_next", self.name)
+    }
+
+    fn previous(&self) -> String {
+        format!("{}_previous", self.name)
+    }
+
+    /// Makes empty tables beside those in use, which keep every index and constraint by name. What an earlier
+    /// rebuild left is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// See [`RebuildError`].
+    pub async fn begin(&self) -> Result<(), RebuildError> {
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        let mut tx = owner.begin().await?;
+        let next = self.next();
+        run(&mut tx, format!("DROP SCHEMA IF EXISTS {next} CASCADE")).await?;
+        run(&mut tx, format!("CREATE SCHEMA {next}")).await?;
+        for table in self.tables {
+            let like = "INCLUDING ALL EXCLUDING INDEXES";
+            run(&mut tx, format!("CREATE TABLE {next}.{table} (LIKE public.{table} {like})"))
+                .await?;
+            for definition in indexes(&mut tx, table, &next).await? {
+                run(&mut tx, definition).await?;
+            }
+        }
+        run(&mut tx, format!("GRANT USAGE ON SCHEMA {next} TO meydan_service")).await?;
+        let rights = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES";
+        run(&mut tx, format!("GRANT {rights} IN SCHEMA {next} TO meydan_service")).await?;
+        for table in ["checkpoints", "parked"] {
+            let forget = format!("DELETE FROM es.{table} WHERE reader = '{next}'");
+            run(&mut tx, forget).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets the new tables reflect the log up to its present end; tells `progress` the position reached and
+    /// the end, of each partition in turn. Going on after an interruption goes on where it was.
+    ///
+    /// # Errors
+    ///
+    /// See [`RebuildError`].
+    pub async fn catch_up<P: Projection>(
+        &self,
+        projection: P,
+        progress: impl Fn(i64, i64),
+    ) -> Result<(), RebuildError> {
+        let mut ends = Vec::new();
+        for part in self.log.parts() {
+            ends.push((part, self.log.last_position(part).await?));
+        }
+        self.catch_up_to(projection, &ends, progress).await
+    }
+
+    async fn catch_up_to<P: Projection>(
+        &self,
+        projection: P,
+        ends: &[(i16, i64)],
+        progress: impl Fn(i64, i64),
+    ) -> Result<(), RebuildError> {
+        let next = self.next();
+        let pool = self.pool_in(&next).await?;
+        let mut digester = Digester {
+            projection,
+            pool: pool.clone(),
+            part: 0,
+            reader: next.clone(),
+            tells: false,
+            reached: watch::channel(0).0,
+        };
+        for &(part, end) in ends {
+            digester.part = part;
+            let mut at = checkpoint(&pool, &next, part).await?;
+            let page = |after: i64| self.log.after(part, after, batch().min(end - after));
+            let mut events = page(at).await?;
+            while let Some(last) = events.last().map(|event| event.position) {
+                progress(at, end);
+                // The next page is read while this one is digested.
+                let (digested, ahead) =
+                    tokio::join!(digester.digest_or_park(at, &events), page(last));
+                digested?;
+                (at, events) = (last, ahead?);
+            }
+            progress(at, end);
+        }
+        pool.close().await;
+        Ok(())
+    }
+
+    /// Sessions that see the new tables under their own names.
+    async fn pool_in(&self, schema: &str) -> Result<PgPool, sqlx::Error> {
+        let owner = self.owner.clone().options([("search_path", format!("{schema},public"))]);
+        PgPoolOptions::new().max_connections(2).connect_with(owner).await
+    }
+
+    /// Puts the new tables in the place of the old ones, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`RebuildError::Missing`] when nothing was built, [`RebuildError::Behind`] when too much is missing.
+    pub async fn switch(&self) -> Result<(), RebuildError> {
+        let (next, previous) = (self.next(), self.previous());
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        let mut tx = self.hold(&mut owner, &next).await?;
+        for part in self.log.parts() {
+            let serving = position(&mut tx, self.name, part).await?;
+            let behind = serving - position(&mut tx, &next, part).await?;
+            if behind > BEHIND {
+                return Err(RebuildError::Behind(behind));
+            }
+        }
+        run(&mut tx, format!("DROP SCHEMA IF EXISTS {previous} CASCADE")).await?;
+        run(&mut tx, format!("CREATE SCHEMA {previous}")).await?;
+        self.swap(&mut tx, &next, &previous).await?;
+        run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Puts the tables that were replaced last back in place, and keeps those that were in use.
+    ///
+    /// # Errors
+    ///
+    /// [`RebuildError::Missing`] when none are kept.
+    pub async fn roll_back(&self) -> Result<(), RebuildError> {
+        let (kept, aside) = (self.previous(), format!("{}_aside", self.name));
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        let mut tx = self.hold(&mut owner, &kept).await?;
+        run(&mut tx, format!("CREATE SCHEMA {aside}")).await?;
+        self.swap(&mut tx, &kept, &aside).await?;
+        run(&mut tx, format!("DROP SCHEMA {kept}")).await?;
+        run(&mut tx, format!("ALTER SCHEMA {aside} RENAME TO {kept}")).await?;
+        for table in ["checkpoints", "parked"] {
+            let rename =
+                format!("UPDATE es.{table} SET reader = '{kept}' WHERE reader = '{aside}'");
+            run(&mut tx, rename).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Compares the tables in use with what the log says they should hold: for each table, how many rows it
+    /// has too much, and how many it lacks. The projection rests while the last facts are compared.
+    ///
+    /// # Errors
+    ///
+    /// See [`RebuildError`].
+    pub async fn verify<P: Projection>(
+        &self,
+        projections: [P; 2],
+        progress: impl Fn(i64, i64),
+    ) -> Result<Vec<Difference>, RebuildError> {
+        let [first, last] = projections;
+        self.begin().await?;
+        self.catch_up(first, progress).await?;
+        let next = self.next();
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        let mut tx = self.hold(&mut owner, &next).await?;
+        let mut ends = Vec::new();
+        for part in self.log.parts() {
+            ends.push((part, position(&mut tx, self.name, part).await?));
+        }
+        self.catch_up_to(last, &ends, |_, _| {}).await?;
+        let mut differences = Vec::new();
+        for table in self.tables {
+            let extra = rows_only_in(&mut tx, ("public", &next), table).await?;
+            let missing = rows_only_in(&mut tx, (&next, "public"), table).await?;
+            differences.push(Difference { table, extra, missing });
+        }
+        run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
+        tx.commit().await?;
+        Ok(differences)
+    }
+
+    /// Begins a transaction in which no reader can move, if there are tables in `schema`.
+    async fn hold<'a>(
+        &self,
+        owner: &'a mut PgConnection,
+        schema: &str,
+    ) -> Result<Transaction<'a, Postgres>, RebuildError> {
+        let mut tx = owner.begin().await?;
+        run(&mut tx, "SET LOCAL lock_timeout = '10s'".to_owned()).await?;
+        sqlx::query!(
+            "SELECT position FROM es.checkpoints WHERE reader IN ($1, $2) ORDER BY reader, part FOR UPDATE",
+            self.name,
+            schema,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let there = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM pg_namespace WHERE nspname = $1"#,
+            schema,
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if there == 0 {
+            return Err(RebuildError::Missing(self.name.to_owned()));
+        }
+        Ok(tx)
+    }
+
+    /// Moves the tables in use to `aside` and those of `from` into their place, with all that belongs to them.
+    async fn swap(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        from: &str,
+        aside: &str,
+    ) -> Result<(), sqlx::Error> {
+        for table in self.tables {
+            run(tx, format!("ALTER TABLE public.{table} SET SCHEMA {aside}")).await?;
+            run(tx, format!("ALTER TABLE {from}.{table} SET SCHEMA public")).await?;
+        }
+        for table in ["checkpoints", "parked"] {
+            let moves = [(aside, None), (self.name, Some(aside)), (from, Some(self.name))];
+            for (reader, to) in moves {
+                run(
+                    tx,
+                    match to {
+                        None => format!("DELETE FROM es.{table} WHERE reader = '{reader}'"),
+                        Some(to) => format!(
+                            "UPDATE es.{table} SET reader = '{to}' WHERE reader = '{reader}'"
+                        ),
+                    },
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn rows_only_in(
+    tx: &mut PgConnection,
+    (here, there): (&str, &str),
+    table: &str,
+) -> Result<i64, sqlx::Error> {
+    // As text, because not every type can be compared.
+    let rows = |schema: &str| format!("SELECT t::text FROM {schema}.{table} t");
+    let (here, there) = (rows(here), rows(there));
+    let count = format!("SELECT count(*) FROM ({here} EXCEPT ALL {there}) only_here");
+    sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(tx).await
+}
+
+fn batch() -> i64 {
+    i64::try_from(BATCH).expect("it is small")
+}
+
+async fn position(tx: &mut PgConnection, reader: &str, part: i16) -> Result<i64, sqlx::Error> {
+    let at = sqlx::query_scalar!(
+        "SELECT position FROM es.checkpoints WHERE reader = $1 AND part = $2",
+        reader,
+        part,
+    );
+    Ok(at.fetch_optional(tx).await?.unwrap_or(0))
+}
+
+/// Runs a statement made of names that stand in the program.
+async fn run(tx: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(tx).await.map(|_| ())
+}
+
+/// What makes the indexes and keys of `table` again, by the same names, in another schema.
+async fn indexes(
+    tx: &mut PgConnection,
+    table: &str,
+    schema: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT pg_get_indexdef(i.indexrelid) AS "index!",
+               c.conname::text AS "key?", pg_get_constraintdef(c.oid) AS "definition?"
+        FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
+        WHERE i.indrelid = ('public.' || $1)::regclass ORDER BY i.indexrelid
+        "#,
+        table,
+    )
+    .fetch_all(tx)
+    .await?;
+    let statement =
+        |key: Option<String>, definition: Option<String>, index: String| match (key, definition) {
+            (Some(key), Some(definition)) => {
+                format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {key} {definition}")
+            }
+            _ => index.replacen(
+                &format!(" ON public.{table} "),
+                &format!(" ON {schema}.{table} "),
+                1,
+            ),
+        };
+    Ok(rows.into_iter().map(|row| statement(row.key, row.definition, row.index)).collect())
+}

@@ -1,0 +1,9 @@
+//! The promises of the log, kept against a real PostgreSQL and a real NATS.
+
+mod counter;
+mod log;
+mod postgres_es;
+mod readers;
+mod rebuild;
+mod stream;
+mod sums;

@@ -1,0 +1,136 @@
+//! Tables that are grown anew while the old ones serve.
+
+use crate::counter::{Add, Counter, PATIENCE, log, meta, owner, target};
+use crate::sums::{Sums, SumsAsSet, make_table, sums};
+use meydan_event_log::{
+    Difference, EventLog, Projection, ProjectionRunner, Rebuild, RebuildError, Source, checkpoint,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+struct Serving {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Serving {
+    async fn start(log: &EventLog) -> Self {
+        let stop = CancellationToken::new();
+        let runner = ProjectionRunner::new(Sums, Source::Log(log.clone(), 0), log.pool().clone());
+        Self { task: tokio::spawn(runner.run(stop.clone())), stop }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.expect("it does not break");
+    }
+}
+
+async fn add(log: &EventLog, commands: std::ops::Range<u128>) {
+    for n in commands {
+        log.execute::<Counter>(target(n % 6), Add(1), &meta(n)).await.expect("it fits");
+    }
+}
+
+async fn shown(log: &EventLog, position: i64) {
+    let shown = async {
+        while checkpoint(log.pool(), Sums::NAME, 0).await.expect("a number") < position {}
+    };
+    tokio::time::timeout(PATIENCE, shown).await.expect("it comes to the end");
+}
+
+async fn total(log: &EventLog) -> i64 {
+    sums(log.pool()).await.iter().map(|(_, sum)| sum).sum()
+}
+
+#[tokio::test]
+async fn new_tables_take_over_under_load_and_the_old_ones_can_come_back() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log).await;
+    add(&log, 0..60).await;
+    shown(&log, 60).await;
+    // The old tables are wrong in a way that only a rebuild mends.
+    sqlx::raw_sql("UPDATE sums SET sum = sum + 1000").execute(log.pool()).await.expect("ours");
+    let writer = tokio::spawn({
+        let log = log.clone();
+        async move { add(&log, 60..200).await }
+    });
+
+    let rebuild = Rebuild::of::<SumsAsSet>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(SumsAsSet, |_, _| {}).await.expect("it can be digested");
+    assert!(total(&log).await > 6_000, "the old ones still serve");
+    rebuild.switch().await.expect("the new ones are ready");
+    writer.await.expect("it does not break");
+
+    shown(&log, 200).await;
+    assert_eq!(total(&log).await, 200);
+    rebuild.roll_back().await.expect("the old ones are kept");
+    shown(&log, 200).await;
+    assert_eq!(total(&log).await, 6_200);
+    rebuild.roll_back().await.expect("and so are the new ones");
+    shown(&log, 200).await;
+    assert_eq!(total(&log).await, 200);
+    serving.end().await;
+}
+
+#[tokio::test]
+async fn new_tables_have_the_keys_and_indexes_of_the_old_ones_by_name() {
+    let log = log().await;
+    make_table(&log).await;
+    let names = || async {
+        let mut owner = owner(&log).await;
+        let names =
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'sums'
+                     ORDER BY indexname";
+        let rows: Vec<String> =
+            sqlx::query_scalar(names).fetch_all(&mut owner).await.expect("a list");
+        rows
+    };
+    let before = names().await;
+
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
+    rebuild.switch().await.expect("the new ones are ready");
+
+    assert_eq!(before.len(), 2);
+    assert_eq!(names().await, before);
+}
+
+#[tokio::test]
+async fn nothing_takes_over_that_was_not_built_or_lacks_too_much() {
+    let log = log().await;
+    make_table(&log).await;
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+
+    assert!(matches!(rebuild.switch().await, Err(RebuildError::Missing(_))));
+    assert!(matches!(rebuild.roll_back().await, Err(RebuildError::Missing(_))));
+    rebuild.begin().await.expect("there is room");
+    sqlx::raw_sql("INSERT INTO es.checkpoints (reader, part, position) VALUES ('sums', 0, 6000)")
+        .execute(log.pool())
+        .await
+        .expect("ours");
+    assert!(matches!(rebuild.switch().await, Err(RebuildError::Behind(6_000))));
+}
+
+#[tokio::test]
+async fn a_read_model_that_differs_from_its_log_is_found_out() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log).await;
+    add(&log, 0..30).await;
+    shown(&log, 30).await;
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    let same = Difference { table: "sums", extra: 0, missing: 0 };
+
+    let found = rebuild.verify([Sums, Sums], |_, _| {}).await.expect("it can be compared");
+    assert_eq!(found, [same.clone()]);
+    let damage = "UPDATE sums SET sum = 0 WHERE id = '00000000-0000-0000-0000-000000000003';
+                  DELETE FROM sums WHERE id = '00000000-0000-0000-0000-000000000004'";
+    sqlx::raw_sql(damage).execute(log.pool()).await.expect("ours");
+    let found = rebuild.verify([Sums, Sums], |_, _| {}).await.expect("it can be compared");
+    assert_eq!(found, [Difference { extra: 1, missing: 2, ..same }]);
+    serving.end().await;
+}

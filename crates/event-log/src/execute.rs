@@ -211,7 +211,9 @@ async fn carry_out(
             match log.appender(part).append(group).await {
                 Ok(committed) => {
                     if !committed.repeated {
-                        parts.iter_mut().for_each(|part| part.keep(log));
+                        for part in parts.iter_mut() {
+                            part.keep(log);
+                        }
                     }
                     return Ok(committed);
                 }

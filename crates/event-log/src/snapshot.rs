@@ -39,7 +39,8 @@ pub(crate) async fn know_build() {
                 read => digest.update(&piece[..read]),
             }
         }
-        Ok(digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        let beginning = *digest.finalize().first_chunk().expect("SHA-256 gives 32 bytes");
+        Ok(format!("{:016x}", u64::from_be_bytes(beginning)))
     });
     match digest.await {
         Ok(Ok(build)) => {

@@ -14,7 +14,7 @@ struct Serving {
 }
 
 impl Serving {
-    async fn start(log: &EventLog) -> Self {
+    fn start(log: &EventLog) -> Self {
         let stop = CancellationToken::new();
         let runner = ProjectionRunner::new(Sums, Source::Log(log.clone(), 0), log.pool().clone());
         Self { task: tokio::spawn(runner.run(stop.clone())), stop }
@@ -47,7 +47,7 @@ async fn total(log: &EventLog) -> i64 {
 async fn new_tables_take_over_under_load_and_the_old_ones_can_come_back() {
     let log = log().await;
     make_table(&log).await;
-    let serving = Serving::start(&log).await;
+    let serving = Serving::start(&log);
     add(&log, 0..60).await;
     shown(&log, 60).await;
     // The old tables are wrong in a way that only a rebuild mends.
@@ -119,14 +119,14 @@ async fn nothing_takes_over_that_was_not_built_or_lacks_too_much() {
 async fn a_read_model_that_differs_from_its_log_is_found_out() {
     let log = log().await;
     make_table(&log).await;
-    let serving = Serving::start(&log).await;
+    let serving = Serving::start(&log);
     add(&log, 0..30).await;
     shown(&log, 30).await;
     let rebuild = Rebuild::of::<Sums>(log.clone());
     let same = Difference { table: "sums", extra: 0, missing: 0 };
 
     let found = rebuild.verify([Sums, Sums], |_, _| {}).await.expect("it can be compared");
-    assert_eq!(found, [same.clone()]);
+    assert_eq!(found, std::slice::from_ref(&same));
     let damage = "UPDATE sums SET sum = 0 WHERE id = '00000000-0000-0000-0000-000000000003';
                   DELETE FROM sums WHERE id = '00000000-0000-0000-0000-000000000004'";
     sqlx::raw_sql(damage).execute(log.pool()).await.expect("ours");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
-use meydan_keyring::{Keyring, PlatformKey};
+use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
 use meydan_settings::Settings;
 use sqlx::postgres::PgPoolOptions;
@@ -81,7 +81,7 @@ impl Platform {
     pub(crate) async fn start(settings: &Settings, servers: &Servers, demo: bool) -> Result<Self> {
         let listeners = Listeners::bind(settings).await?;
         let databases = Databases::prepare(settings, &servers.database).await?;
-        let platform_key = PlatformKey::from_file(&settings.platform_key_file)?;
+        let platform_key = KeyFile::open(&settings.platform_key_file)?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
         let keys = PgPoolOptions::new()
             .max_connections(settings.database_connections)
@@ -89,7 +89,7 @@ impl Platform {
             .connect(&databases.keyring)
             .await
             .context("the database of keys cannot be opened")?;
-        let keyring = Keyring::new(keys, &platform_key);
+        let keyring = Keyring::new(keys, platform_key);
         let crm_address = listeners.crm.local_addr()?;
         let mut platform = Self {
             crm: Dial::new("demo", crm::NAME, crm_address, assertions.clone()),

@@ -96,7 +96,8 @@ impl Certificate {
         if self.public_key != key {
             return Err(BadCertificate::AnotherKey);
         }
-        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCertificate::Malformed);
+        let decode =
+            |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCertificate::Malformed);
         let key = <[u8; 32]>::try_from(decode(key)?).map_err(|_| BadCertificate::Malformed)?;
         let key = VerifyingKey::from_bytes(&key).map_err(|_| BadCertificate::Malformed)?;
         let signature = decode(&self.signature)?;
@@ -161,7 +162,8 @@ fn make(path: &Path) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    let pem = SigningKey::from_bytes(&seed).to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
+    let pem =
+        SigningKey::from_bytes(&seed).to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -121,10 +121,10 @@ impl Openers {
 impl Keyring {
     /// Keeps keys in `pool`, wrapped in the end by `platform`.
     #[must_use]
-    pub fn new(pool: PgPool, platform: impl PlatformKey + 'static) -> Self {
+    pub fn new(pool: PgPool, platform: Arc<dyn PlatformKey>) -> Self {
         Self {
             pool,
-            platform: Arc::new(platform),
+            platform,
             nats: None,
             newest: cache(MOST_CAMPAIGNS, REMEMBERED),
             campaigns: cache(MOST_CAMPAIGNS, REMEMBERED),

@@ -102,7 +102,8 @@ fn add(terms: &mut BTreeSet<String>, word: &str) {
 /// find anything, is left out.
 pub(crate) fn wanted(typed: &str) -> BTreeSet<String> {
     let text = normalise(typed);
-    let mut words: Vec<&str> = text.split([' ', HALF_SPACE]).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> =
+        text.split([' ', HALF_SPACE]).filter(|word| !word.is_empty()).collect();
     let begun = typed.chars().next_back().is_some_and(char::is_alphanumeric);
     let short = words.last().is_some_and(|word| word.chars().count() < SHORTEST);
     if begun && short && words.len() > 1 {

@@ -1,5 +1,7 @@
 //! Keys in their database: made once, found again, destroyed for good.
 
+use std::sync::Arc;
+
 use meydan_event_log::prepare_database;
 use meydan_keyring::{KeyError, KeyFile, Keyring, MIGRATOR, Place, Sealed};
 use meydan_testkit::servers::{folder, postgres, prefix};
@@ -25,7 +27,7 @@ impl Bench {
     async fn keyring(&self) -> Keyring {
         let pool = PgPoolOptions::new().max_connections(4).connect(&self.url).await;
         let key = KeyFile::open(&self.secrets.path().join("platform.key"));
-        Keyring::new(pool.expect("it answers"), key.expect("the key can be made"))
+        Keyring::new(pool.expect("it answers"), Arc::new(key.expect("the key can be made")))
     }
 }
 

@@ -5,6 +5,7 @@ mod canary;
 mod conversation;
 mod crash;
 mod emulators;
+mod erase;
 mod methods;
 mod office;
 mod starting;

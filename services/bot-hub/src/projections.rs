@@ -2,8 +2,10 @@
 
 pub mod bots;
 pub mod dialogues;
+pub mod subjects;
 
 use bot_hub_domain::{BotEvent, DialogueEvent};
+use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
 
@@ -18,6 +20,9 @@ impl Projection for Hub {
         match event.aggregate_type.as_str() {
             "bot" => bots::apply(db, event, &event.decode::<BotEvent>()?).await?,
             "dialogue" => dialogues::apply(db, event, &event.decode::<DialogueEvent>()?).await?,
+            "subject" => match event.decode::<SubjectEvent>()? {
+                SubjectEvent::Erased { .. } => subjects::forget(db, event).await?,
+            },
             _ => {}
         }
         Ok(())

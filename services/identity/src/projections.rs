@@ -3,8 +3,10 @@
 pub mod accounts;
 pub mod campaigns;
 pub mod members;
+pub mod subjects;
 
 use identity_domain::{AccountEvent, CampaignEvent, MemberEvent};
+use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
 
@@ -20,6 +22,9 @@ impl Projection for Directory {
             "account" => accounts::apply(db, event, &event.decode::<AccountEvent>()?).await?,
             "campaign" => campaigns::apply(db, event, &event.decode::<CampaignEvent>()?).await?,
             "member" => members::apply(db, event, &event.decode::<MemberEvent>()?).await?,
+            "subject" => match event.decode::<SubjectEvent>()? {
+                SubjectEvent::Erased { .. } => subjects::forget(db, event).await?,
+            },
             _ => {}
         }
         Ok(())

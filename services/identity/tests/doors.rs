@@ -44,7 +44,7 @@ impl Identity {
         let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
         let keys = PgPoolOptions::new().max_connections(4).connect(&keys.expect("keys")).await;
         let platform = KeyFile::open(&secrets.path().join("platform.key"));
-        let keyring = Keyring::new(keys.expect("it answers"), platform.expect("a key"));
+        let keyring = Keyring::new(keys.expect("it answers"), Arc::new(platform.expect("a key")));
         let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listener.local_addr().expect("it has an address");
         let assertions = Assertions::generate();

@@ -8,7 +8,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
 };
 
 use aes_gcm_siv::{Aes256GcmSiv, KeyInit};
@@ -32,15 +33,16 @@ struct Version {
     cipher: Aes256GcmSiv,
 }
 
-/// The platform's key, read from a file.
+/// The platform's key, in a file. What another process adds to the file is read when it is needed.
 pub struct KeyFile {
-    newest: Version,
-    older: Vec<Version>,
+    path: PathBuf,
+    /// Newest last.
+    versions: RwLock<Arc<Vec<Version>>>,
 }
 
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyFile").field("versions", &(self.older.len() + 1)).finish_non_exhaustive()
+        f.debug_struct("KeyFile").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -66,22 +68,30 @@ impl KeyFile {
     /// [`BadKeyFile`] when others can read the file, or it cannot be read, written or understood.
     pub fn open(path: &Path) -> Result<Self, BadKeyFile> {
         create(path).map_err(|error| bad(path, error))?;
-        let bytes = read(path)?;
-        let mut versions: Vec<_> = bytes.chunks_exact(LENGTH).map(version).collect();
-        let newest = versions.pop().ok_or_else(|| bad(path, "it is not 32 bytes long"))?;
-        Ok(Self { newest, older: versions })
+        let versions = RwLock::new(Arc::new(versions(path)?));
+        Ok(Self { path: path.to_owned(), versions })
     }
 
-    /// Adds a version to the file, which wraps from now on. Processes that run read it when they start.
+    /// The versions that are known; after a look into the file, those that it holds now.
+    fn versions(&self, look: bool) -> Result<Arc<Vec<Version>>, WrapError> {
+        let held = "nobody panics while holding it";
+        if look {
+            let fresh = versions(&self.path);
+            let fresh = fresh.map_err(|error| WrapError::Unavailable(error.to_string()))?;
+            *self.versions.write().expect(held) = Arc::new(fresh);
+        }
+        Ok(self.versions.read().expect(held).clone())
+    }
+
+    /// Adds a version to the file, which wraps from now on, in all processes.
     ///
     /// # Errors
     ///
     /// [`BadKeyFile`]; the file is then as it was.
-    pub fn add_version(path: &Path) -> Result<Self, BadKeyFile> {
-        let mut bytes = read(path)?;
-        bytes.extend_from_slice(fresh().as_ref());
-        replace(path, &bytes).map_err(|error| bad(path, error))?;
-        Self::open(path)
+    pub fn add_version(path: &Path) -> Result<(), BadKeyFile> {
+        let bytes = read(path)?;
+        let bytes = Zeroizing::new([bytes.as_slice(), fresh().as_ref()].concat());
+        replace(path, &bytes).map_err(|error| bad(path, error))
     }
 
     /// Takes all versions but the newest out of the file. What they wrapped cannot be read again.
@@ -89,26 +99,36 @@ impl KeyFile {
     /// # Errors
     ///
     /// [`BadKeyFile`]; the file is then as it was.
-    pub fn remove_older(path: &Path) -> Result<Self, BadKeyFile> {
+    pub fn remove_older(path: &Path) -> Result<(), BadKeyFile> {
         let bytes = read(path)?;
-        let newest = bytes.len().checked_sub(LENGTH).and_then(|at| bytes.get(at..));
+        let newest = bytes.last_chunk::<LENGTH>();
         let newest = newest.ok_or_else(|| bad(path, "it is not 32 bytes long"))?;
-        replace(path, newest).map_err(|error| bad(path, error))?;
-        Self::open(path)
+        replace(path, newest).map_err(|error| bad(path, error))
+    }
+
+    fn wrap_now(&self, key: &Key, place: &[u8]) -> Result<Vec<u8>, WrapError> {
+        let versions = self.versions(true)?;
+        let newest = versions.last().expect("a file without a version is not read");
+        let wrapped = encrypt(&newest.cipher, key.as_ref(), place);
+        Ok([newest.name.as_slice(), &wrapped].concat())
     }
 
     fn unwrap_now(&self, wrapped: &[u8], place: &[u8]) -> Result<Key, WrapError> {
-        let mut versions = std::iter::once(&self.newest).chain(&self.older);
-        let key = if wrapped.len() == NAMELESS {
-            versions.find_map(|version| decrypt_key(&version.cipher, wrapped, place))
-        } else {
-            wrapped.split_first_chunk::<NAME>().and_then(|(name, rest)| {
-                let version = versions.find(|version| version.name == *name)?;
-                decrypt_key(&version.cipher, rest, place)
-            })
-        };
-        key.ok_or(WrapError::Tampered)
+        let known = self.versions(false)?;
+        if let Some(key) = unwrap(&known, wrapped, place) {
+            return Ok(key);
+        }
+        unwrap(&*self.versions(true)?, wrapped, place).ok_or(WrapError::Tampered)
     }
+}
+
+fn unwrap(versions: &[Version], wrapped: &[u8], place: &[u8]) -> Option<Key> {
+    if wrapped.len() == NAMELESS {
+        return versions.iter().find_map(|version| decrypt_key(&version.cipher, wrapped, place));
+    }
+    let (name, rest) = wrapped.split_first_chunk::<NAME>()?;
+    let version = versions.iter().find(|version| version.name == *name)?;
+    decrypt_key(&version.cipher, rest, place)
 }
 
 impl PlatformKey for KeyFile {
@@ -117,8 +137,7 @@ impl PlatformKey for KeyFile {
         key: &'a Key,
         place: &'a [u8],
     ) -> BoxFuture<'a, Result<Vec<u8>, WrapError>> {
-        let wrapped = encrypt(&self.newest.cipher, key.as_ref(), place);
-        Box::pin(ready(Ok([self.newest.name.as_slice(), &wrapped].concat())))
+        Box::pin(ready(self.wrap_now(key, place)))
     }
 
     fn unwrap<'a>(
@@ -128,6 +147,10 @@ impl PlatformKey for KeyFile {
     ) -> BoxFuture<'a, Result<Key, WrapError>> {
         Box::pin(ready(self.unwrap_now(wrapped, place)))
     }
+}
+
+fn versions(path: &Path) -> Result<Vec<Version>, BadKeyFile> {
+    Ok(read(path)?.chunks_exact(LENGTH).map(version).collect())
 }
 
 fn version(key: &[u8]) -> Version {

@@ -89,7 +89,8 @@ impl Transit {
         let url = self.base.join(&path).map_err(|error| unavailable(&error))?;
         let asked = self.client.post(url).header("X-Vault-Token", self.token.expose_secret());
         // Without the address, which may be told to whoever reads the log.
-        let answer = asked.json(&body).send().await.map_err(|error| unavailable(&error.without_url()))?;
+        let answer =
+            asked.json(&body).send().await.map_err(|error| unavailable(&error.without_url()))?;
         match answer.status() {
             status if status.is_success() => {
                 let answer: Answer<T> =
@@ -119,7 +120,8 @@ impl PlatformKey for Transit {
             match self.ask::<Encrypted>("encrypt", body).await {
                 Ok(answer) => Ok(answer.ciphertext.into_bytes()),
                 Err(WrapError::Tampered) => {
-                    let problem = format!("the key service does not wrap with the key {}", self.key);
+                    let problem =
+                        format!("the key service does not wrap with the key {}", self.key);
                     Err(WrapError::Unavailable(problem))
                 }
                 Err(error) => Err(error),

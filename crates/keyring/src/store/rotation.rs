@@ -118,8 +118,12 @@ pub(crate) async fn rewrap_hash_secret(
 
 /// Destroys the versions of a campaign's key before `version`. Refused while anything is wrapped by them.
 pub(crate) async fn destroy_older(pool: &PgPool, tenant: Uuid, version: i32) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM campaign_keys WHERE tenant_id = $1 AND version < $2", tenant, version)
-        .execute(pool)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM campaign_keys WHERE tenant_id = $1 AND version < $2",
+        tenant,
+        version
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }

@@ -60,13 +60,13 @@ proptest! {
     }
 }
 
-async fn keyring() -> (Keyring, PgPool) {
+async fn keyring() -> (Keyring, PgPool, tempfile::TempDir) {
     let url = prepare_database(postgres(), &format!("{}keys", prefix()), &[&MIGRATOR]).await;
     let pool = PgPoolOptions::new().max_connections(4).connect(&url.expect("it can be made")).await;
     let pool = pool.expect("it answers");
     let secrets = folder();
     let key = KeyFile::open(&secrets.path().join("platform.key")).expect("the key can be made");
-    (Keyring::new(pool.clone(), Arc::new(key)), pool)
+    (Keyring::new(pool.clone(), Arc::new(key)), pool, secrets)
 }
 
 /// Whether a text is found by what somebody types.
@@ -78,7 +78,7 @@ async fn finds(keyring: &Keyring, text: &str, typed: &str) -> bool {
 
 #[tokio::test]
 async fn a_text_is_found_by_its_words_and_their_beginnings_and_by_no_others() {
-    let (keyring, _) = keyring().await;
+    let (keyring, _, _secrets) = keyring().await;
     let text = "سلام، من كتاب‌های مدرسه‌ي شمارهٔ ۱۲ را می‌خواهم. ABSOLUTELY";
 
     for typed in [
@@ -114,7 +114,7 @@ async fn a_text_is_found_by_its_words_and_their_beginnings_and_by_no_others() {
 
 #[tokio::test]
 async fn hashes_of_words_tell_nothing_to_another_campaign_or_purpose() {
-    let (keyring, _) = keyring().await;
+    let (keyring, _, _secrets) = keyring().await;
     let hashes = async |tenant, purpose| {
         keyring.blind_words(tenant, purpose, "سلام").await.expect("the keys are there")
     };
@@ -130,7 +130,7 @@ async fn hashes_of_words_tell_nothing_to_another_campaign_or_purpose() {
 
 #[tokio::test]
 async fn a_search_goes_through_the_gin_index() {
-    let (keyring, pool) = keyring().await;
+    let (keyring, pool, _secrets) = keyring().await;
     sqlx::raw_sql(
         "CREATE TABLE texts (id bigint PRIMARY KEY, words bigint[] NOT NULL);
          CREATE INDEX texts_words_idx ON texts USING gin (words) WITH (fastupdate = off)",

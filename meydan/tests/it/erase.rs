@@ -227,10 +227,10 @@ async fn an_account_is_erased_in_all_campaigns_and_its_address_may_be_used_again
     assert!(said.contains("there is no such subject"), "{said}");
 }
 
-/// `MEYDAN_ERASE_EVENTS=1000000` measures the bar; without it, the log is small.
+/// `ERASE_EVENTS=1000000` measures the bar; without it, the log is small.
 #[tokio::test]
 async fn erasing_takes_no_longer_when_the_log_is_long() {
-    let events = std::env::var("MEYDAN_ERASE_EVENTS").ok();
+    let events = std::env::var("ERASE_EVENTS").ok();
     let events: i64 = events.and_then(|number| number.parse().ok()).unwrap_or(5_000);
     let telegram = telegram().await;
     let office = Office::open(&telegram.url(), Reach::Polling).await;

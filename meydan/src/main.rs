@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod demo;
+mod erase;
+mod keys;
 mod platform;
 mod servers;
 mod up;
@@ -36,6 +38,11 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
+    /// Erases a person: destroys their keys, has every context forget them, and gives a certificate.
+    Erase(erase::Arguments),
+    /// Keys and their rotation.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Prints a file of settings with every key, its meaning and its default.
     Settings,
 }
@@ -47,10 +54,14 @@ fn main() -> ExitCode {
             print!("{}", meydan_settings::example());
             Ok(())
         }
-        Command::Up { runtime, demo } => settings(arguments.config).and_then(|settings| {
-            let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            threads.map_err(anyhow::Error::from)?.block_on(up::run(settings, &runtime, demo))
-        }),
+        Command::Up { runtime, demo } => settings(arguments.config)
+            .and_then(|settings| wait_for(up::run(settings, &runtime, demo))),
+        Command::Erase(erase) => {
+            settings(arguments.config).and_then(|settings| wait_for(erase::run(settings, erase)))
+        }
+        Command::Keys(keys) => {
+            settings(arguments.config).and_then(|settings| wait_for(keys::run(settings, keys)))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,6 +70,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn wait_for(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
 /// The settings: the named file, or `meydan.toml` when it is there, then the environment.

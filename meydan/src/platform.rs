@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
-use meydan_keyring::{Keyring, PlatformKey};
+use meydan_keyring::Keyring;
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
 use meydan_settings::Settings;
-use sqlx::postgres::PgPoolOptions;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::servers::Servers;
+use crate::{keys, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -81,15 +80,9 @@ impl Platform {
     pub(crate) async fn start(settings: &Settings, servers: &Servers, demo: bool) -> Result<Self> {
         let listeners = Listeners::bind(settings).await?;
         let databases = Databases::prepare(settings, &servers.database).await?;
-        let platform_key = PlatformKey::from_file(&settings.platform_key_file)?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
-        let keys = PgPoolOptions::new()
-            .max_connections(settings.database_connections)
-            .acquire_timeout(std::time::Duration::from_secs(2))
-            .connect(&databases.keyring)
-            .await
-            .context("the database of keys cannot be opened")?;
-        let keyring = Keyring::new(keys, &platform_key);
+        let keyring = keys::open(settings, &databases.keyring).await?;
+        let keyring = keyring.announcing(servers.nats.clone());
         let crm_address = listeners.crm.local_addr()?;
         let mut platform = Self {
             crm: Dial::new("demo", crm::NAME, crm_address, assertions.clone()),
@@ -178,6 +171,13 @@ impl Platform {
     ) {
         let stop = &self.stop_services;
         let (one, two, three) = (stop.clone(), stop.clone(), stop.clone());
+        let (keyring, listening) = (identity.keyring.clone(), stop.clone());
+        self.services.spawn(async move {
+            keyring.listen(listening.clone()).await;
+            // It may end early, and then keys are forgotten after a minute: no reason to stop.
+            listening.cancelled().await;
+            Ok(())
+        });
         self.services.spawn(async move { Ok(identity::run(identity, one).await?) });
         self.services.spawn(async move { Ok(crm::run(crm, two).await?) });
         self.services.spawn(async move { Ok(bot_hub::run(bot_hub, three).await?) });

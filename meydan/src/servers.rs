@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use meydan_runtime::{LocalServers, Options};
+use meydan_runtime::{LocalServers, Options, Running};
 use meydan_settings::Settings;
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
@@ -63,6 +63,22 @@ impl Servers {
     }
 }
 
+/// Where servers answer that run already: those that the settings name, or those of the `meydan up` beside us.
+pub(crate) fn running(settings: &Settings) -> Result<(String, Option<String>)> {
+    let secret = |url: &secrecy::SecretString| url.expose_secret().to_owned();
+    let beside = Running::on(&settings.data_dir);
+    let database = settings.database_url.as_ref().map(secret);
+    let database =
+        database.or_else(|| beside.as_ref().and_then(|beside| beside.database_url.clone()));
+    let nats = settings.nats_url.as_ref().map(secret);
+    let nats = nats.or_else(|| beside.and_then(|beside| beside.nats_url));
+    let folder = settings.data_dir.display();
+    let database = database.with_context(|| {
+        format!("nothing runs in {folder}, and database-url is not set: start meydan up")
+    })?;
+    Ok((database, nats))
+}
+
 async fn check_postgres(url: &str) -> Result<()> {
     let connected = PgConnection::connect(url).await;
     let mut connection = connected.context("database-url: PostgreSQL cannot be reached")?;
@@ -77,7 +93,7 @@ async fn check_postgres(url: &str) -> Result<()> {
     connection.close().await.context("database-url: PostgreSQL cannot be reached")
 }
 
-async fn connect_nats(url: &str) -> Result<async_nats::Client> {
+pub(crate) async fn connect_nats(url: &str) -> Result<async_nats::Client> {
     // The client does not read them from the address itself.
     let secrets = url::Url::parse(url).context("nats-url is not a URL")?;
     let options = async_nats::ConnectOptions::new()

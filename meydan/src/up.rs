@@ -1,6 +1,10 @@
 //! `meydan up`: everything on one machine, until Ctrl-C or SIGTERM.
 
-use std::{io::IsTerminal, path::Path, time::Instant};
+use std::{
+    io::IsTerminal,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow};
 use meydan_rpc::{
@@ -14,6 +18,11 @@ use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
 
 use crate::{demo, platform::Platform, servers::Servers};
+
+/// How long identity may take to answer for the first time.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs until it is told to stop, or something fails.
 pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Result<()> {
@@ -76,11 +85,18 @@ async fn first_link(platform: &Platform) -> Result<Option<String>> {
     let caller = Caller::service("meydan", None);
     let dial = &platform.identity;
     let mut sessions = SessionsClient::new(dial.channel());
-    let request = dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
-    match sessions.invite_first_admin(request).await.map_err(Failure::from) {
-        Ok(answer) => Ok(Some(answer.into_inner().token)),
-        Err(Failure::Refused(_)) => Ok(None),
-        Err(failure) => Err(anyhow!("identity does not answer: {failure:?}")),
+    let began = Instant::now();
+    loop {
+        let request = dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
+        match sessions.invite_first_admin(request).await.map_err(Failure::from) {
+            Ok(answer) => return Ok(Some(answer.into_inner().token)),
+            Err(Failure::Refused(_)) => return Ok(None),
+            // After a start its tables may have to catch up first.
+            Err(Failure::Unavailable) if began.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(failure) => return Err(anyhow!("identity does not answer: {failure:?}")),
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub const LARGEST: usize = 1024 * 1024;
 /// How long updates, and the keys of their days, are kept.
 const KEPT: Duration = Duration::days(2);
 
+/// How many days back the keys of days are looked for: a hub may have been away for so long.
+const LONGEST_PAUSE: i64 = 60;
+
 /// For which bot something came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
@@ -172,7 +175,7 @@ impl Intake {
     /// [`IntakeError::Keys`]
     pub async fn destroy_old_keys(&self, now: OffsetDateTime) -> Result<(), IntakeError> {
         let last = (now - KEPT).date();
-        for days in 1..=7 {
+        for days in 1..=LONGEST_PAUSE {
             let day = last - Duration::days(days);
             self.keyring.destroy(PLATFORM, day_subject(day)).await?;
         }

@@ -4,11 +4,13 @@ use aes_gcm_siv::{
     Aes256GcmSiv, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
+use hmac::{Hmac, Mac};
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::sealed::Sealed;
+use crate::{platform_key::Key, sealed::Sealed};
 
 const NONCE: usize = 12;
 
@@ -54,6 +56,7 @@ impl Place {
 pub struct Sealer {
     key_id: Uuid,
     cipher: Aes256GcmSiv,
+    hashes: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Sealer {
@@ -64,7 +67,20 @@ impl std::fmt::Debug for Sealer {
 
 impl Sealer {
     pub(crate) fn new(key_id: Uuid, key: &[u8; 32]) -> Self {
-        Self { key_id, cipher: Aes256GcmSiv::new(key.into()) }
+        let hashes = Zeroizing::new(mac(key, &[b"meydan subject hash 1\0"]));
+        Self { key_id, cipher: Aes256GcmSiv::new(key.into()), hashes }
+    }
+
+    pub(crate) const fn key_id(&self) -> Uuid {
+        self.key_id
+    }
+
+    /// A keyed hash of `value`, to tell whether it has changed. Only this subject's values compare, and once
+    /// the key is destroyed nobody can try out what it was made of.
+    #[must_use]
+    pub fn fingerprint(&self, purpose: &str, value: &[u8]) -> [u8; 16] {
+        let hash = mac(self.hashes.as_ref(), &[purpose.as_bytes(), b"\0", value]);
+        *hash.first_chunk().expect("SHA-256 gives 32 bytes")
     }
 
     /// Seals `value` for `place`.
@@ -88,6 +104,28 @@ impl Sealer {
         let plain = decrypt(&self.cipher, sealed.bytes(), &place.associated_data(self.key_id))?;
         serde_json::from_slice(&plain).ok()
     }
+}
+
+/// A new key.
+pub(crate) fn fresh() -> Key {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(key.as_mut()).expect("the operating system has randomness");
+    key
+}
+
+/// Opens a key that was wrapped.
+pub(crate) fn decrypt_key(cipher: &Aes256GcmSiv, wrapped: &[u8], aad: &[u8]) -> Option<Key> {
+    let plain = decrypt(cipher, wrapped, aad)?;
+    <[u8; 32]>::try_from(plain.as_slice()).ok().map(Zeroizing::new)
+}
+
+/// A keyed hash: HMAC-SHA256 (RFC 2104).
+pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 pub(crate) fn encrypt(cipher: &Aes256GcmSiv, msg: &[u8], aad: &[u8]) -> Vec<u8> {

@@ -1,7 +1,9 @@
 //! Keys in their database: made once, found again, destroyed for good.
 
+use std::sync::Arc;
+
 use meydan_event_log::prepare_database;
-use meydan_keyring::{KeyError, Keyring, MIGRATOR, Place, PlatformKey, Sealed};
+use meydan_keyring::{KeyError, KeyFile, Keyring, MIGRATOR, Place, Sealed};
 use meydan_testkit::servers::{folder, postgres, prefix};
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
@@ -24,8 +26,8 @@ impl Bench {
     /// A keyring with caches of its own, as another process would have.
     async fn keyring(&self) -> Keyring {
         let pool = PgPoolOptions::new().max_connections(4).connect(&self.url).await;
-        let key = PlatformKey::from_file(&self.secrets.path().join("platform.key"));
-        Keyring::new(pool.expect("it answers"), &key.expect("the key can be made"))
+        let key = KeyFile::open(&self.secrets.path().join("platform.key"));
+        Keyring::new(pool.expect("it answers"), Arc::new(key.expect("the key can be made")))
     }
 }
 
@@ -97,10 +99,10 @@ async fn a_platform_key_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();
     let path = folder.path().join("platform.key");
-    PlatformKey::from_file(&path).expect("it can be made");
+    KeyFile::open(&path).expect("it can be made");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
 
-    let refused = PlatformKey::from_file(&path).expect_err("others can read it");
+    let refused = KeyFile::open(&path).expect_err("others can read it");
 
     assert!(refused.to_string().contains("chmod it to 600"), "{refused}");
 }

@@ -4,6 +4,6 @@ mod local;
 mod signals;
 
 pub use self::{
-    local::{LocalServers, Options, StartError},
+    local::{LocalServers, Options, Running, StartError},
     signals::terminated,
 };

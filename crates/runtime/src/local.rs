@@ -8,6 +8,7 @@ mod folder;
 mod nats;
 mod postgres;
 mod process;
+mod running;
 
 use std::{
     fs::{File, OpenOptions},
@@ -18,8 +19,8 @@ use std::{
 
 use fs2::FileExt;
 
-pub use self::error::StartError;
 use self::{error::ROOM, folder::Folder, nats::Nats, postgres::Postgres};
+pub use self::{error::StartError, running::Running};
 
 /// Which servers to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,16 @@ pub struct Settings {
     pub log_format: String,
     /// The platform's key.
     pub platform_key_file: PathBuf,
+    /// Where a key service wraps the campaigns' keys, instead of that file.
+    pub vault_address: Option<Url>,
+    /// Name of the platform's key there.
+    pub vault_key: String,
+    /// The file of the token that is shown there.
+    pub vault_token_file: PathBuf,
+    /// How many days backups of the database of keys are kept.
+    pub key_backup_days: u32,
+    /// The key that signs certificates of erasure.
+    pub certificate_key_file: PathBuf,
     /// The key that signs calls between services.
     pub assertion_key_file: PathBuf,
     /// Requests a minute of one client.

@@ -66,7 +66,32 @@ pub const KEYS: &[Key] = &[
     key(
         "platform-key-file",
         "",
-        "The key that everything personal hangs on: 32 bytes, made when it is not there. Without it: secrets/platform.key in data-dir. Whoever loses it loses all personal data.",
+        "The key that everything personal hangs on: 32 bytes for each version, made when it is not there. Without it: secrets/platform.key in data-dir. Whoever loses it loses all personal data.",
+    ),
+    key(
+        "vault-address",
+        "",
+        "A key service that wraps the campaigns' keys instead of platform-key-file: HashiCorp Vault or what speaks like its transit engine, for instance https://vault.example:8200. Must be https, except for this machine itself.",
+    ),
+    key(
+        "vault-key",
+        "meydan",
+        "Name of the platform's key in the transit engine; its type must allow associated data, such as aes256-gcm96.",
+    ),
+    key(
+        "vault-token-file",
+        "",
+        "The file of the token for it, which may encrypt and decrypt with that key. Without it: secrets/vault.token in data-dir.",
+    ),
+    key(
+        "key-backup-days",
+        "30",
+        "How many days backups of the database of keys are kept, 0 to 365. Certificates of erasure say until when a copy may hold a destroyed key.",
+    ),
+    key(
+        "certificate-key-file",
+        "",
+        "The key that signs certificates of erasure, made when it is not there. Without it: secrets/certificate.pem in data-dir.",
     ),
     key(
         "assertion-key-file",

@@ -182,10 +182,15 @@ impl Given {
         };
         let settings = Settings {
             platform_key_file: secret_file(&self, "platform-key-file", "platform.key"),
+            vault_address: self.parsed("vault-address", None, |text| secure_url(text).map(Some)),
+            vault_key: self.parsed("vault-key", String::new(), vault_key),
+            vault_token_file: secret_file(&self, "vault-token-file", "vault.token"),
+            key_backup_days: self.number("key-backup-days", 0..=365),
+            certificate_key_file: secret_file(&self, "certificate-key-file", "certificate.pem"),
             assertion_key_file: secret_file(&self, "assertion-key-file", "assertion.pem"),
             data_dir: data_dir.clone(),
             listen: self.address("listen"),
-            public_url: self.parsed("public-url", None, |text| public_url(text).map(Some)),
+            public_url: self.parsed("public-url", None, |text| secure_url(text).map(Some)),
             metrics_listen: self.address("metrics-listen"),
             database_url: self.secret("database-url"),
             database_prefix: self.parsed("database-prefix", String::new(), prefix),
@@ -215,7 +220,16 @@ fn telegram() -> Url {
     Url::parse("https://api.telegram.org").expect("the address is written correctly")
 }
 
-fn public_url(text: &str) -> Result<Url, &'static str> {
+fn vault_key(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !text.starts_with('.') && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a key: letters, digits, dashes, dots and underscores")
+    }
+}
+
+fn secure_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be a URL")?;
     let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     if url.scheme() == "https" || (here && url.scheme() == "http") {

@@ -33,7 +33,7 @@ impl Ground {
             ("MEYDAN_METRICS_LISTEN", "127.0.0.1:0".to_owned()),
             ("MEYDAN_DATABASE_URL", servers::postgres().to_owned()),
             ("MEYDAN_DATABASE_PREFIX", prefix.clone()),
-            ("MEYDAN_DATABASE_CONNECTIONS", "4".to_owned()),
+            ("MEYDAN_DATABASE_CONNECTIONS", "6".to_owned()),
             ("MEYDAN_NATS_URL", nats.url()),
             ("MEYDAN_TELEGRAM_API_URL", telegram.to_owned()),
             ("MEYDAN_RATE_LIMIT", "100000".to_owned()),

@@ -20,6 +20,7 @@ const READER: &str = "telegram_intake";
 const BATCH: usize = 256;
 /// Chats worked on at a time.
 const AT_ONCE: usize = 32;
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Carries out updates until `stop`.
 pub async fn run(hub: BotHub, intake: Intake, stop: CancellationToken) {
@@ -37,6 +38,19 @@ pub async fn run(hub: BotHub, intake: Intake, stop: CancellationToken) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Destroys the keys of days that are past, every hour until `stop`: what came then is dialogues by now.
+pub async fn destroy_old_keys(hub: BotHub, intake: Intake, stop: CancellationToken) {
+    loop {
+        if let Err(error) = intake.destroy_old_keys(hub.now()).await {
+            tracing::warn!(%error, "the keys of past days are destroyed later");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HOUR) => {}
+        }
     }
 }
 

@@ -164,8 +164,8 @@ impl Sender {
             return Ok(None);
         };
         let chat = chat.ok_or(ReplyFailure::ChatNotFound)?;
-        let Ok(text) = text(&self.hub, row.tenant_id, row.message_id, &row.body_sealed).await
-        else {
+        let sealed = row.body_sealed.as_deref().ok_or(ReplyFailure::ChatNotFound)?;
+        let Ok(text) = text(&self.hub, row.tenant_id, row.message_id, sealed).await else {
             return Ok(None);
         };
         let text = text.ok_or(ReplyFailure::ChatNotFound)?;

@@ -2,3 +2,4 @@
 
 pub mod when_citizen_acted_tell_crm;
 pub mod when_reply_written_send;
+pub mod when_subject_erased_forget;

@@ -2,8 +2,10 @@
 
 pub mod bots;
 pub mod dialogues;
+pub mod subjects;
 
 use bot_hub_domain::{BotEvent, DialogueEvent};
+use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
 
@@ -25,6 +27,11 @@ impl Projection for Hub {
             "dialogue" => {
                 for fact in event.decode::<DialogueEvent>()? {
                     dialogues::apply(db, event, &fact).await?;
+                }
+            }
+            "subject" => {
+                for SubjectEvent::Erased { .. } in event.decode()? {
+                    subjects::forget(db, event).await?;
                 }
             }
             _ => {}

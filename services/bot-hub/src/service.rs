@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meydan_erasure::Forgetting;
 use meydan_event_log::{
     Clock, EventLog, Lock, PrepareError, ProjectionRunner, Relay, Source, lead, prepare_database,
     run_policy,
@@ -28,6 +29,7 @@ use crate::{
     policies::{
         when_citizen_acted_tell_crm::WhenCitizenActedTellCrm,
         when_reply_written_send::WhenReplyWrittenSend,
+        when_subject_erased_forget::WhenSubjectErasedForget,
     },
     projections::Hub,
     telegram::{BadProxy, Telegram},
@@ -109,6 +111,12 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         clock: setup.clock.clone(),
         tables: tables.progress(),
     };
+    let forgetting = Forgetting {
+        log: log.clone(),
+        tables: tables.progress(),
+        keyring: setup.keyring.clone(),
+        clock: hub.clock.clone(),
+    };
     let planned = Arc::new(tokio::sync::Notify::new());
 
     let readers = CancellationToken::new();
@@ -125,6 +133,13 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(run_policy(
         WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
         Source::Stream { jetstream: jetstream.clone(), context: "crm", part: 0 },
+        pool.clone(),
+        setup.clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenSubjectErasedForget(forgetting),
+        Source::Stream { jetstream: jetstream.clone(), context: meydan_erasure::OWNER, part: 0 },
         pool,
         setup.clock,
         readers.clone(),
@@ -152,7 +167,8 @@ async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationTok
         let (hub, keeper, sender) = (hub.clone(), keeper.clone(), sender.clone());
         async move {
             tokio::join!(
-                intake::run(hub, keeper.intake.clone(), lease.clone()),
+                intake::run(hub.clone(), keeper.intake.clone(), lease.clone()),
+                intake::destroy_old_keys(hub, keeper.intake.clone(), lease.clone()),
                 keeper.run(lease.clone()),
                 sender.run(lease),
             );

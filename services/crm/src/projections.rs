@@ -4,10 +4,12 @@
 pub mod citizens;
 pub mod figures;
 pub mod messages;
+pub mod subjects;
 pub mod tickets;
 
 use async_nats::HeaderMap;
 use crm_domain::{CitizenEvent, TicketEvent};
+use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -39,6 +41,11 @@ impl Projection for Inbox {
                     citizens::apply(db, event, &fact).await?;
                 }
             }
+            "subject" => {
+                for SubjectEvent::Erased { .. } in event.decode()? {
+                    subjects::forget(db, event).await?;
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -46,7 +53,7 @@ impl Projection for Inbox {
 
     async fn committed(&self, events: &[&Recorded]) {
         let Some(nats) = &self.nats else { return };
-        for event in events.iter().filter(|event| event.aggregate_type == "ticket") {
+        for event in events {
             if let Err(error) = self.tell(nats, event).await {
                 // Pages that miss a ping catch up with the next one, or when they reconnect.
                 tracing::debug!(%error, "open pages were not told");
@@ -61,20 +68,37 @@ impl Inbox {
         nats: &async_nats::Client,
         event: &Recorded,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let number = tickets::number(&self.pool, event.tenant, event.aggregate_id).await?;
-        let ping = serde_json::json!({
-            "position": event.position,
-            "ticket": number,
-            "incoming": event.event_type == "ticket.message_received",
-        });
-        let mut headers = HeaderMap::new();
-        if let Some(traceparent) = &event.meta.traceparent {
-            headers.insert("traceparent", traceparent.as_str());
+        let (tenant, id) = (event.tenant, event.aggregate_id);
+        let changed = match event.aggregate_type.as_str() {
+            "ticket" => tickets::number(&self.pool, tenant, id).await?.into_iter().collect(),
+            "subject" => subjects::tickets(&self.pool, tenant, id).await?,
+            _ => vec![],
+        };
+        for number in changed {
+            ping(nats, event, number).await?;
         }
-        let subject = live_subject(event.tenant);
-        nats.publish_with_headers(subject, headers, ping.to_string().into()).await?;
         Ok(())
     }
+}
+
+/// Tells that a ticket changed.
+async fn ping(
+    nats: &async_nats::Client,
+    event: &Recorded,
+    number: i64,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let ping = serde_json::json!({
+        "position": event.position,
+        "ticket": number,
+        "incoming": event.event_type == "ticket.message_received",
+    });
+    let mut headers = HeaderMap::new();
+    if let Some(traceparent) = &event.meta.traceparent {
+        headers.insert("traceparent", traceparent.as_str());
+    }
+    let subject = live_subject(event.tenant);
+    nats.publish_with_headers(subject, headers, ping.to_string().into()).await?;
+    Ok(())
 }
 
 /// Where a campaign's open pages are told of changes.

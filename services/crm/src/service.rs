@@ -1,5 +1,6 @@
 //! Starts the service, and ends it in order.
 
+use meydan_erasure::Forgetting;
 use meydan_event_log::{
     Clock, EventLog, PrepareError, ProjectionRunner, Relay, Source, prepare_database, run_policy,
 };
@@ -13,7 +14,13 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Crm, grpc, policies::when_reply_settled_record::WhenReplySettledRecord, projections::Inbox,
+    app::Crm,
+    grpc,
+    policies::{
+        when_reply_settled_record::WhenReplySettledRecord,
+        when_subject_erased_forget::WhenSubjectErasedForget,
+    },
+    projections::Inbox,
 };
 
 /// Name of the context: of its database, its stream and its audience.
@@ -72,8 +79,14 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let pool = log.pool().clone();
     let inbox = Inbox { nats: Some(setup.nats), pool: pool.clone() };
     let inbox = ProjectionRunner::new(inbox, Source::Log(log.clone(), 0), pool.clone());
-    let crm = Crm::new(log.clone(), setup.keyring, inbox.progress(), setup.clock.clone());
     let clock = setup.clock;
+    let forgetting = Forgetting {
+        log: log.clone(),
+        tables: inbox.progress(),
+        keyring: setup.keyring.clone(),
+        clock: clock.clone(),
+    };
+    let crm = Crm::new(log.clone(), setup.keyring, inbox.progress(), clock.clone());
 
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -81,7 +94,14 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(Relay::new(log, jetstream.clone(), 0).run(readers.clone()));
     tasks.spawn(run_policy(
         WhenReplySettledRecord::new(crm.clone()),
-        Source::Stream { jetstream, context: "bot_hub", part: 0 },
+        Source::Stream { jetstream: jetstream.clone(), context: "bot_hub", part: 0 },
+        pool.clone(),
+        clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenSubjectErasedForget(forgetting),
+        Source::Stream { jetstream, context: meydan_erasure::OWNER, part: 0 },
         pool,
         clock,
         readers.clone(),

@@ -3,11 +3,13 @@
 //! - [`app`]: every command and query, the table of contents; [`grpc`]: `meydan.identity.v1` in front of it.
 //! - [`password`]: hashing, as much at a time as the machine bears.
 //! - [`tokens`]: sessions and one-time links, of which only hashes are kept.
+//! - [`policies`]: facts that lead to work here.
 //! - [`projections`]: the tables, what fills them and what may be asked of them.
 
 pub mod app;
 pub mod grpc;
 pub mod password;
+pub mod policies;
 pub mod projections;
 mod service;
 pub mod tokens;

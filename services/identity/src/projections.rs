@@ -3,8 +3,10 @@
 pub mod accounts;
 pub mod campaigns;
 pub mod members;
+pub mod subjects;
 
 use identity_domain::{AccountEvent, CampaignEvent, MemberEvent};
+use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
 
@@ -31,6 +33,11 @@ impl Projection for Directory {
             "member" => {
                 for fact in event.decode::<MemberEvent>()? {
                     members::apply(db, event, &fact).await?;
+                }
+            }
+            "subject" => {
+                for SubjectEvent::Erased { .. } in event.decode()? {
+                    subjects::forget(db, event).await?;
                 }
             }
             _ => {}

@@ -1,7 +1,8 @@
 //! Starts the service, and ends it in order.
 
+use meydan_erasure::Forgetting;
 use meydan_event_log::{
-    Clock, EventLog, PrepareError, ProjectionRunner, Relay, Source, prepare_database,
+    Clock, EventLog, PrepareError, ProjectionRunner, Relay, Source, prepare_database, run_policy,
 };
 use meydan_keyring::Keyring;
 use meydan_rpc::{
@@ -12,7 +13,10 @@ use meydan_rpc::{
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::Identity, grpc, projections::Directory};
+use crate::{
+    app::Identity, grpc, policies::when_subject_erased_forget::WhenSubjectErasedForget,
+    projections::Directory,
+};
 
 /// Name of the context: of its database, its stream and its audience.
 pub const NAME: &str = "identity";
@@ -69,11 +73,25 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let jetstream = async_nats::jetstream::new(setup.nats);
     let directory =
         ProjectionRunner::new(Directory, Source::Log(log.clone(), 0), log.pool().clone());
-    let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), setup.clock);
+    let clock = setup.clock;
+    let forgetting = Forgetting {
+        log: log.clone(),
+        tables: directory.progress(),
+        keyring: setup.keyring.clone(),
+        clock: clock.clone(),
+    };
+    let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), clock.clone());
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(directory.run(readers.clone()));
-    tasks.spawn(Relay::new(log, jetstream, 0).run(readers.clone()));
+    tasks.spawn(Relay::new(log.clone(), jetstream, 0).run(readers.clone()));
+    tasks.spawn(run_policy(
+        WhenSubjectErasedForget(forgetting),
+        Source::Log(log.clone(), 0),
+        log.pool().clone(),
+        clock,
+        readers.clone(),
+    ));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use identity::{NAME, Setup, migrate, run};
 use meydan_event_log::{Clock, prepare_database};
-use meydan_keyring::{Keyring, PlatformKey};
+use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
     client::Dial,
@@ -43,8 +43,8 @@ impl Identity {
         let keys = format!("{prefix}keys");
         let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
         let keys = PgPoolOptions::new().max_connections(4).connect(&keys.expect("keys")).await;
-        let platform = PlatformKey::from_file(&secrets.path().join("platform.key"));
-        let keyring = Keyring::new(keys.expect("it answers"), &platform.expect("a key"));
+        let platform = KeyFile::open(&secrets.path().join("platform.key"));
+        let keyring = Keyring::new(keys.expect("it answers"), Arc::new(platform.expect("a key")));
         let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listener.local_addr().expect("it has an address");
         let assertions = Assertions::generate();

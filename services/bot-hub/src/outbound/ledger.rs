@@ -42,7 +42,8 @@ pub(super) struct Due {
     pub(super) piece: i32,
     pub(super) ticket_id: Uuid,
     pub(super) citizen_id: Uuid,
-    pub(super) body_sealed: String,
+    /// What the answer says, sealed; `None` when the citizen was erased.
+    pub(super) body_sealed: Option<String>,
     pub(super) attempts: i32,
     pub(super) planned_at: OffsetDateTime,
     pub(super) traceparent: Option<String>,

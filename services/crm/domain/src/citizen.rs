@@ -1,7 +1,7 @@
 //! A citizen, as one campaign knows them: a person who reached its bot.
 //!
-//! What they are called is sealed under their own key. The fingerprint, a keyed hash of it, tells whether it
-//! has changed without opening it.
+//! What they are called is sealed under their own key. The fingerprint, a keyed hash of it under the same key,
+//! tells whether it has changed without opening it, and tells nothing once the key is destroyed.
 
 use std::fmt;
 

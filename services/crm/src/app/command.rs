@@ -169,8 +169,8 @@ impl Crm {
         meta: &Meta,
     ) -> Result<Committed, CitizenRefusal> {
         let plain = serde_json::to_vec(person).expect("a person is plain data");
-        let fingerprint = self.keyring.blind_index(tenant, "citizen.person", &plain).await?;
         let sealer = self.keyring.sealer(tenant, citizen).await?;
+        let fingerprint = sealer.fingerprint("citizen.person", &plain);
         let command = CitizenCommand::Meet {
             person: sealer.seal(&place::person(tenant, citizen), person),
             fingerprint: hex(&fingerprint),

@@ -105,17 +105,15 @@ impl Crm {
 
     async fn open_tickets(&self, tenant: Uuid, rows: Vec<TicketRow>) -> Result<Vec<OpenedTicket>> {
         let sealed = rows.iter().flat_map(|row| {
-            [Some(row.subject_sealed.as_str()), row.person_sealed.as_deref()].into_iter().flatten()
+            [row.subject_sealed.as_deref(), row.person_sealed.as_deref()].into_iter().flatten()
         });
         let openers = self.openers(tenant, sealed).await?;
         Ok(rows
             .into_iter()
             .map(|row| OpenedTicket {
-                subject: open(
-                    &openers,
-                    &row.subject_sealed,
-                    &place::subject(tenant, row.ticket_id),
-                ),
+                subject: row.subject_sealed.as_deref().and_then(|sealed| {
+                    open(&openers, sealed, &place::subject(tenant, row.ticket_id))
+                }),
                 person: row.person_sealed.as_deref().and_then(|sealed| {
                     open(&openers, sealed, &place::person(tenant, row.citizen_id))
                 }),
@@ -168,9 +166,7 @@ impl Crm {
         rows: Vec<MessageRow>,
     ) -> Result<Vec<OpenedMessage>> {
         let sealed = rows.iter().flat_map(|row| {
-            [Some(row.body_sealed.as_str()), row.author_name_sealed.as_deref()]
-                .into_iter()
-                .flatten()
+            [row.body_sealed.as_deref(), row.author_name_sealed.as_deref()].into_iter().flatten()
         });
         let openers = self.openers(tenant, sealed).await?;
         Ok(rows
@@ -179,7 +175,7 @@ impl Crm {
                 let at = place::body(tenant, row.message_id);
                 let earlier = row.earlier_sealed.iter();
                 OpenedMessage {
-                    body: open(&openers, &row.body_sealed, &at),
+                    body: row.body_sealed.as_deref().and_then(|sealed| open(&openers, sealed, &at)),
                     earlier: earlier
                         .filter_map(|sealed| open::<Body>(&openers, sealed, &at))
                         .map(|body| body.text)

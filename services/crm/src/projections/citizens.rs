@@ -11,8 +11,8 @@ use uuid::Uuid;
 pub struct CitizenRow {
     /// The citizen.
     pub citizen_id: Uuid,
-    /// Name and more, sealed.
-    pub person_sealed: String,
+    /// Name and more, sealed; `None` when erased.
+    pub person_sealed: Option<String>,
     /// When they first reached the campaign.
     pub first_seen: OffsetDateTime,
     /// When they last did something.

@@ -15,8 +15,8 @@ pub struct MessageRow {
     pub incoming: bool,
     /// When it was written.
     pub at: OffsetDateTime,
-    /// What it holds, sealed.
-    pub body_sealed: String,
+    /// What it holds, sealed; `None` when erased.
+    pub body_sealed: Option<String>,
     /// The album it is a part of.
     pub album: Option<String>,
     /// When it was last changed.
@@ -99,7 +99,8 @@ async fn edit(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        UPDATE messages SET earlier_sealed = earlier_sealed || body_sealed, body_sealed = $3, edited_at = $4
+        UPDATE messages SET earlier_sealed = earlier_sealed || array_remove(ARRAY[body_sealed], NULL),
+                            body_sealed = $3, edited_at = $4
         WHERE tenant_id = $1 AND message_id = $2
         "#,
         tenant,
@@ -193,17 +194,18 @@ pub async fn of_ticket(pool: &PgPool, tenant: Uuid, ticket: Uuid) -> sqlx::Resul
     .await
 }
 
-/// What one message holds, sealed.
+/// What one message holds, sealed; `None` when it was erased, or there is none.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn body(pool: &PgPool, tenant: Uuid, message: Uuid) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
+    let found = sqlx::query_scalar!(
         "SELECT body_sealed FROM messages WHERE tenant_id = $1 AND message_id = $2",
         tenant,
         message,
     )
     .fetch_optional(pool)
-    .await
+    .await?;
+    Ok(found.flatten())
 }

@@ -18,8 +18,8 @@ pub struct TicketRow {
     pub number: i64,
     /// Who opened it.
     pub citizen_id: Uuid,
-    /// First words, sealed.
-    pub subject_sealed: String,
+    /// First words, sealed; `None` when erased.
+    pub subject_sealed: Option<String>,
     /// Kind of the first message.
     pub first_kind: String,
     /// Where it stands.

@@ -1,0 +1,125 @@
+//! `meydan erase`: erases a person while the platform runs, or checks a certificate.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use meydan_erasure::{Certificate, CertificateKey, Eraser};
+use meydan_event_log::{Actor, Clock, EventLog, PLATFORM};
+use meydan_settings::Settings;
+use uuid::Uuid;
+
+use crate::{keys, servers};
+
+/// Whom to erase, or what to check.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The citizen, account or bot to erase.
+    #[arg(long, value_name = "ID", required_unless_present = "verify")]
+    subject: Option<Uuid>,
+    /// The campaign that knows them. Without it, they are an account of the platform, erased in all campaigns.
+    #[arg(long, value_name = "ID")]
+    campaign: Option<Uuid>,
+    /// The account that asks for it. Without it, the certificate names this program.
+    #[arg(long, value_name = "ID")]
+    asked_by: Option<Uuid>,
+    /// Prints the certificate as JSON, to be kept and to be checked with --verify.
+    #[arg(long)]
+    json: bool,
+    /// Seconds to wait for the contexts. Whatever is not done then is done when they run, and the certificate
+    /// is given when this is run again.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    patience: u64,
+    /// Checks a certificate instead, and erases nobody.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "campaign", "asked_by"])]
+    verify: Option<PathBuf>,
+    /// The public key to check with. Without it, this platform's.
+    #[arg(long, value_name = "KEY", requires = "verify")]
+    public_key: Option<String>,
+}
+
+/// Does what is asked.
+pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> {
+    if let Some(file) = &arguments.verify {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        return verify(&settings, &text, &arguments);
+    }
+    let subject = arguments.subject.context("say whom: --subject ID")?;
+    let tenant = arguments.campaign.unwrap_or(PLATFORM);
+    let by = arguments.asked_by.map_or_else(
+        || Actor::Service { name: "meydan".to_owned() },
+        |id| Actor::Account { id, session: None },
+    );
+    let eraser = open(&settings).await?;
+    eraser.erase(tenant, subject, &by).await?;
+    let patience = Duration::from_secs(arguments.patience);
+    let certificate = eraser.certify(tenant, subject, patience).await?;
+    print(&certificate, arguments.json)
+}
+
+async fn open(settings: &Settings) -> Result<Eraser> {
+    let (server, nats) = servers::running(settings)?;
+    let url = keys::database(settings, &server, identity::NAME)?;
+    let log = EventLog::open(identity::NAME, &url, 2).await;
+    let log = log.context("the log of identity cannot be opened; was `meydan up` ever run?")?;
+    let keyring = keys::open(settings, &keys::database(settings, &server, "keys")?).await?;
+    let nats = match nats {
+        Some(url) => servers::connect_nats(&url).await.map_err(|error| format!("{error:#}")),
+        None => Err("nats-url is not set".to_owned()),
+    };
+    let keyring = match nats {
+        Ok(nats) => keyring.announcing(nats),
+        Err(error) => {
+            eprintln!("meydan: running processes forget the keys within a minute only: {error}");
+            keyring
+        }
+    };
+    Ok(Eraser {
+        log,
+        keyring,
+        key: CertificateKey::open(&settings.certificate_key_file)?,
+        backups: time::Duration::days(settings.key_backup_days.into()),
+        clock: Clock::system(),
+    })
+}
+
+fn print(certificate: &Certificate, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(certificate)?);
+        return Ok(());
+    }
+    let said = &certificate.statement;
+    println!("erased: {}", said.subject);
+    for key in &said.keys {
+        let fingerprint = key.fingerprint.as_deref().unwrap_or("unknown");
+        println!(
+            "key destroyed: {} (fingerprint {fingerprint}) at {}",
+            key.key_id, key.destroyed_at
+        );
+    }
+    for context in &said.contexts {
+        println!("forgotten by: {} at position {}", context.context, context.position);
+    }
+    println!("backups of keys may hold it until: {}", said.key_backups_until);
+    println!("last messages in the intake at most until: {}", said.intake_until);
+    println!("certificate: run it again with --json");
+    Ok(())
+}
+
+fn verify(settings: &Settings, text: &str, arguments: &Arguments) -> Result<()> {
+    let certificate = Certificate::read(text)?;
+    let key = match &arguments.public_key {
+        Some(key) => key.clone(),
+        None if settings.certificate_key_file.exists() => {
+            CertificateKey::open(&settings.certificate_key_file)?.public()
+        }
+        None => bail!("this platform has no certificate key; name one with --public-key"),
+    };
+    certificate.verify(&key)?;
+    if arguments.json {
+        println!("{}", serde_json::json!({ "genuine": true, "statement": certificate.statement }));
+        return Ok(());
+    }
+    println!("genuine: signed by {key}");
+    print(&certificate, false)
+}

@@ -1,0 +1,307 @@
+//! A person is erased while everything runs: nothing of them can be read again, and a certificate says so.
+
+use std::{process::Stdio, time::Duration};
+
+use meydan_keyring::{KeyFile, Keyring, Sealed};
+use meydan_testkit::process::{Ground, Meydan};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::office::{Office, PROGRAM, Reach, TOKEN, telegram};
+
+const SARA: i64 = 4_200_000_000_000_001;
+const NAVID: i64 = 4_200_000_000_000_002;
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The bar: erasing a person takes no longer.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// One of the platform's databases.
+pub(crate) async fn database(ground: &Ground, name: &str) -> PgPool {
+    let server = ground.settings.get("MEYDAN_DATABASE_URL").expect("tests name a server");
+    let mut url = url::Url::parse(server).expect("it is a URL");
+    url.set_path(&format!("{}{name}", ground.prefix()));
+    let pool = PgPoolOptions::new().max_connections(2).connect(url.as_str()).await;
+    pool.expect("the database answers")
+}
+
+/// Runs `meydan` with these arguments beside the platform; what it printed, or what it complained of.
+async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String, String> {
+    let run = Command::new(PROGRAM)
+        .args(arguments)
+        .env("MEYDAN_DATA_DIR", ground.data())
+        .envs(&ground.settings)
+        .stdin(Stdio::null())
+        .output()
+        .await;
+    let run = run.expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
+    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
+}
+
+/// The campaign and the citizen who opened a ticket.
+async fn who_opened(ground: &Ground, number: i64) -> (Uuid, Uuid) {
+    let found = sqlx::query_as("SELECT tenant_id, citizen_id FROM tickets WHERE number = $1");
+    found.bind(number).fetch_one(&database(ground, "crm").await).await.expect("the ticket is there")
+}
+
+async fn count(ground: &Ground, name: &str, query: &'static str, citizen: Uuid) -> i64 {
+    let counted = sqlx::query_scalar(query).bind(citizen);
+    counted.fetch_one(&database(ground, name).await).await.expect("the database answers")
+}
+
+/// An office with a conversation with Sara: what she wrote is `1001`, what Navid wrote `1002`.
+async fn talk(office: &Office, telegram: &meydan_testkit::telegram::TelegramSimulator) {
+    telegram.say(TOKEN, SARA, "راز سارا").expect("she writes");
+    office.owner.until("/c/tehran/inbox/1001/messages", "راز سارا").await;
+    office.answer(1001, "پاسخ به سارا").await;
+    office.owner.until("/c/tehran/inbox/1001/messages", "delivery is-sent").await;
+    telegram.say(TOKEN, NAVID, "حرف نوید").expect("he writes");
+    office.owner.until("/c/tehran/inbox/1002/messages", "حرف نوید").await;
+}
+
+/// Every sealed value below the databases that hold any, which names one of these keys.
+async fn sealed_under(ground: &Ground, keys: &[Uuid]) -> Vec<Sealed<serde_json::Value>> {
+    let mut found = Vec::new();
+    for name in ["identity", "crm", "bot_hub"] {
+        let pool = database(ground, name).await;
+        let facts: Vec<String> = sqlx::query_scalar("SELECT payload::text FROM es.events")
+            .fetch_all(&pool)
+            .await
+            .expect("the log can be read");
+        for fact in facts {
+            let parts = fact.split('"').filter_map(|part| part.parse::<Sealed<_>>().ok());
+            found.extend(parts.filter(|sealed| keys.contains(&sealed.key_id())));
+        }
+    }
+    found
+}
+
+async fn rows_of(ground: &Ground, citizen: Uuid) -> i64 {
+    count(
+        ground,
+        "crm",
+        "SELECT (SELECT count(*) FROM citizens WHERE citizen_id = $1 AND person_sealed IS NOT NULL)
+              + (SELECT count(*) FROM tickets WHERE citizen_id = $1 AND subject_sealed IS NOT NULL)
+              + (SELECT count(*) FROM messages m JOIN tickets t USING (tenant_id, ticket_id)
+                 WHERE t.citizen_id = $1 AND (body_sealed IS NOT NULL OR earlier_sealed <> '{}'))",
+        citizen,
+    )
+    .await
+        + count(
+            ground,
+            "bot_hub",
+            "SELECT (SELECT count(*) FROM dialogues WHERE citizen_id = $1)
+                  + (SELECT count(*) FROM outbound WHERE citizen_id = $1 AND body_sealed IS NOT NULL)
+                  + (SELECT count(*) FROM es.unique_keys WHERE aggregate_id = $1 AND scope = 'telegram.user')",
+            citizen,
+        )
+        .await
+}
+
+#[tokio::test]
+async fn an_erased_person_cannot_be_read_again_and_a_certificate_proves_it() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let ground = &office.ground;
+    let (campaign, sara) = who_opened(ground, 1001).await;
+    let (campaign_id, sara_id) = (campaign.to_string(), sara.to_string());
+    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id, "--json"];
+    assert!(rows_of(ground, sara).await >= 6, "there is something to forget");
+
+    let certificate = meydan(ground, &erase).await.expect("she is erased");
+
+    // No page says it, and no row holds it.
+    assert_eq!(rows_of(ground, sara).await, 0);
+    for path in ["/c/tehran/inbox", "/c/tehran/inbox/1001", "/c/tehran/inbox/1001/messages"] {
+        let page = office.owner.open(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.says("راز سارا") && !page.says("پاسخ به سارا"), "{path}");
+    }
+    let other = office.owner.open("/c/tehran/inbox/1002").await;
+    assert!(other.says("حرف نوید"), "others are as they were");
+
+    // The log keeps ciphertext that nothing opens.
+    let read: serde_json::Value = serde_json::from_str(&certificate).expect("it is JSON");
+    let statement = &read["statement"];
+    let keys = statement["keys"].as_array().expect("keys are listed");
+    let id = |key: &serde_json::Value| key["key_id"].as_str().and_then(|id| id.parse().ok());
+    let keys: Vec<Uuid> = keys.iter().filter_map(id).collect();
+    assert_eq!(keys.len(), 1);
+    let sealed = sealed_under(ground, &keys).await;
+    assert!(sealed.len() >= 6, "the log holds what she said: {}", sealed.len());
+    let key = KeyFile::open(&ground.data().join("secrets/platform.key")).expect("it is there");
+    let keyring = Keyring::new(database(ground, "keys").await, std::sync::Arc::new(key));
+    let openers = keyring.openers(campaign, keys.iter().copied()).await.expect("keys answer");
+    assert_eq!(format!("{openers:?}"), "Openers { keys: {} }");
+
+    // The certificate names who acknowledged, and is the same for whoever asks again.
+    let contexts = statement["contexts"].as_array().expect("contexts are listed");
+    let names: Vec<_> = contexts.iter().filter_map(|by| by["context"].as_str()).collect();
+    assert_eq!(names, ["bot_hub", "crm", "identity"]);
+    assert!(contexts.iter().all(|by| by["position"].as_i64() > Some(0)));
+    assert_eq!(meydan(ground, &erase).await.expect("it is given again"), certificate);
+    for text in ["راز", "سارا", "4200000000000001"] {
+        assert!(!certificate.contains(text), "it says nothing personal");
+    }
+    verified(ground, &certificate).await;
+
+    // Whoever comes back is a stranger.
+    telegram.say(TOKEN, SARA, "باز هم من").expect("she writes again");
+    office.owner.until("/c/tehran/inbox/1003/messages", "باز هم من").await;
+    assert_ne!(who_opened(ground, 1003).await.1, sara);
+}
+
+async fn verified(ground: &Ground, certificate: &str) {
+    let file = ground.data().join("certificate.json");
+    let name = file.to_str().expect("a plain path");
+    std::fs::write(&file, certificate).expect("there is room");
+    let said = meydan(ground, &["erase", "--verify", name]).await.expect("it is genuine");
+    assert!(said.starts_with("genuine"), "{said}");
+
+    std::fs::write(&file, certificate.replace("crm", "crn")).expect("there is room");
+    let said = meydan(ground, &["erase", "--verify", name]).await.expect_err("it was changed");
+    assert!(said.contains("changed, or is forged"), "{said}");
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_cut_short_is_completed_by_the_contexts_and_certified_later() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let (campaign, sara) = who_opened(&office.ground, 1001).await;
+    let (campaign_id, sara_id) = (campaign.to_string(), sara.to_string());
+    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id];
+    let Office { ground, meydan: program, owner, .. } = office;
+    program.kill().await;
+
+    // Nobody is there to forget; the key is destroyed all the same.
+    let said = meydan(&ground, &[&erase[..], &["--patience", "0"]].concat()).await;
+    let said = said.expect_err("nobody has acknowledged");
+    assert!(said.contains("bot_hub, crm, identity did not answer yet"), "{said}");
+    let living = "SELECT count(*) FROM subject_keys WHERE subject_id = $1 AND wrapped IS NOT NULL";
+    assert_eq!(count(&ground, "keys", living, sara).await, 0);
+
+    let program = Meydan::start(PROGRAM, &ground).await;
+    let forgotten = async { while rows_of(&ground, sara).await > 0 {} };
+    tokio::time::timeout(PATIENCE, forgotten).await.expect("the contexts forget by themselves");
+    let page = owner.at(&program.url).open("/c/tehran/inbox/1001").await;
+    assert!(!page.says("راز سارا"));
+    let said = meydan(&ground, &erase).await.expect("it is certified");
+    assert!(said.contains("forgotten by: crm"), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_is_erased_in_all_campaigns_and_its_address_may_be_used_again() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let ground = &office.ground;
+    let crm = database(ground, "crm").await;
+    let author: Uuid = sqlx::query_scalar("SELECT author FROM messages WHERE author IS NOT NULL")
+        .fetch_one(&crm)
+        .await
+        .expect("there is an answer");
+
+    let erase = ["erase", "--subject", &author.to_string(), "--asked-by", &author.to_string()];
+    let said = meydan(ground, &[&erase[..], &["--json"]].concat()).await.expect("it is erased");
+
+    let certificate: serde_json::Value = serde_json::from_str(&said).expect("it is JSON");
+    let keys = certificate["statement"]["keys"].as_array().map(Vec::len);
+    assert_eq!(keys, Some(2), "one of the platform, one of the campaign");
+    let left = "SELECT (SELECT count(*) FROM accounts WHERE account_id = $1)
+                     + (SELECT count(*) FROM members WHERE account_id = $1)
+                     + (SELECT count(*) FROM sessions WHERE account_id = $1)
+                     + (SELECT count(*) FROM credentials WHERE account_id = $1)
+                     + (SELECT count(*) FROM es.unique_keys WHERE aggregate_id = $1)";
+    assert_eq!(count(ground, "identity", left, author).await, 0);
+    let named =
+        "SELECT count(*) FROM messages WHERE author = $1 AND author_name_sealed IS NOT NULL";
+    assert_eq!(count(ground, "crm", named, author).await, 0);
+    // The gateway believes for some seconds what it heard of a session.
+    let page = office.owner.until("/c/tehran/inbox", "name=\"password\"").await;
+    assert!(page.url.contains("/login"), "{}", page.url);
+    let unknown = ["erase", "--subject", &Uuid::new_v4().to_string()];
+    let said = meydan(ground, &unknown).await.expect_err("there is nobody like that");
+    assert!(said.contains("there is no such subject"), "{said}");
+}
+
+/// `ERASE_EVENTS=1000000` measures the bar; without it, the log is small.
+#[tokio::test]
+async fn erasing_takes_no_longer_when_the_log_is_long() {
+    let events = std::env::var("ERASE_EVENTS").ok();
+    let events: i64 = events.and_then(|number| number.parse().ok()).unwrap_or(5_000);
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let ground = &office.ground;
+    let (campaign, sara) = who_opened(ground, 1001).await;
+    fill(ground, campaign, events).await;
+    let erase = ["erase", "--campaign", &campaign.to_string(), "--subject", &sara.to_string()];
+
+    let began = std::time::Instant::now();
+    meydan(ground, &erase).await.expect("she is erased");
+    let took = began.elapsed();
+
+    println!("erased a person beside {events} events in {:.3} s", took.as_secs_f64());
+    assert!(took <= LONGEST, "{took:?}");
+}
+
+/// Lets other citizens have written before: their facts, and their keys; waits until all readers know.
+async fn fill(ground: &Ground, campaign: Uuid, events: i64) {
+    let crm = database(ground, "crm").await;
+    let mut tx = crm.begin().await.expect("the database answers");
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock(7100, 0)").execute(&mut *tx).await;
+    lock.expect("nobody else appends");
+    let filled = sqlx::query(
+        r#"
+        INSERT INTO es.events (part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id,
+                               event_type, event_version, payload, meta)
+        SELECT 0, base.position + n, $1, 'citizen', gen_random_uuid(), 1, gen_random_uuid(), 'citizen.met', 1,
+               json_build_object('type', 'citizen.met', 'person',
+                 's1.' || replace(gen_random_uuid()::text, '-', '') || '.' || repeat('A', 120),
+                 'fingerprint', 'x', 'at', '2026-11-20T12:00:00Z'),
+               json_build_object('command_id', gen_random_uuid(), 'correlation_id', gen_random_uuid(),
+                 'actor', json_build_object('kind', 'service', 'name', 'test'))
+        FROM generate_series(1, $2) n, (SELECT max(position) AS position FROM es.events) base
+        "#,
+    )
+    .bind(campaign)
+    .bind(events)
+    .execute(&mut *tx)
+    .await;
+    filled.expect("the facts are there");
+    tx.commit().await.expect("the facts are kept");
+    let keys = sqlx::query(
+        r#"
+        INSERT INTO subject_keys (tenant_id, subject_id, key_id, wrapped, campaign_version, fingerprint)
+        SELECT $1, gen_random_uuid(), gen_random_uuid(), decode(repeat('00', 60), 'hex'), 1, '\x00'
+        FROM generate_series(1, $2)
+        "#,
+    )
+    .bind(campaign)
+    .bind(events)
+    .execute(&database(ground, "keys").await)
+    .await;
+    keys.expect("the keys are there");
+    let jetstream = async_nats::jetstream::new(ground.nats().connect().await);
+    let caught_up = async {
+        loop {
+            let behind: i64 = sqlx::query_scalar(
+                "SELECT (SELECT max(position) FROM es.events)
+                      - (SELECT position FROM es.checkpoints WHERE reader = 'inbox')",
+            )
+            .fetch_one(&crm)
+            .await
+            .expect("the database answers");
+            let stream = jetstream.get_stream("ES_CRM").await.expect("the stream is there");
+            let published = stream.get_info().await.expect("it tells").state.last_sequence;
+            if behind == 0 && published > events.unsigned_abs() {
+                return;
+            }
+        }
+    };
+    let patience = Duration::from_secs(1_800);
+    tokio::time::timeout(patience, caught_up).await.expect("the readers catch up");
+}

@@ -1,0 +1,3 @@
+//! Facts that lead to work here.
+
+pub mod when_subject_erased_forget;

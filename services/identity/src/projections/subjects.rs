@@ -1,0 +1,29 @@
+//! Erased accounts: nothing of them is left, and their address may begin another one.
+
+use meydan_event_log::Recorded;
+use sqlx::PgConnection;
+
+/// Lets go of an account, when the platform erases it. What an account is called in one campaign alone is
+/// not kept here.
+pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Result<()> {
+    if event.tenant != meydan_event_log::PLATFORM {
+        return Ok(());
+    }
+    let account = event.aggregate_id;
+    sqlx::query!("DELETE FROM accounts WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM members WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM credentials WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM sessions WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM invitations WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!(
+        "DELETE FROM es.unique_keys WHERE scope = 'account.email' AND aggregate_id = $1",
+        account,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

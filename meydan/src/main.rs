@@ -7,6 +7,7 @@
 mod demo;
 mod erase;
 mod keys;
+mod operate;
 mod platform;
 mod servers;
 mod up;
@@ -43,25 +44,63 @@ enum Command {
     /// Keys and their rotation.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Reads the logs: what happened, and how much.
+    Log {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(subcommand)]
+        command: operate::log::Command,
+    },
+    /// Looks after read models: lists them, grows them anew, puts them in place, goes back.
+    Projection {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(subcommand)]
+        command: operate::projection::Command,
+    },
+    /// Looks after the copies of the logs on JetStream.
+    Relay {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(subcommand)]
+        command: operate::relay::Command,
+    },
+    /// Compares logs, streams and read models, and fails when anything differs.
+    Verify {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(flatten)]
+        arguments: operate::verify::Arguments,
+    },
     /// Prints a file of settings with every key, its meaning and its default.
     Settings,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let settings = || settings(arguments.config.clone());
     let outcome = match arguments.command {
         Command::Settings => {
             print!("{}", meydan_settings::example());
             Ok(())
         }
-        Command::Up { runtime, demo } => settings(arguments.config)
-            .and_then(|settings| wait_for(up::run(settings, &runtime, demo))),
+        Command::Up { runtime, demo } => {
+            settings().and_then(|settings| wait_for(up::run(settings, &runtime, demo)))
+        }
         Command::Erase(erase) => {
-            settings(arguments.config).and_then(|settings| wait_for(erase::run(settings, erase)))
+            settings().and_then(|settings| wait_for(erase::run(settings, erase)))
         }
-        Command::Keys(keys) => {
-            settings(arguments.config).and_then(|settings| wait_for(keys::run(settings, keys)))
+        Command::Keys(keys) => settings().and_then(|settings| wait_for(keys::run(settings, keys))),
+        Command::Log { output, command } => {
+            settings().and_then(|settings| wait_for(operate::log::run(settings, output, command)))
         }
+        Command::Projection { output, command } => settings()
+            .and_then(|settings| wait_for(operate::projection::run(settings, output, command))),
+        Command::Relay { output, command } => {
+            settings().and_then(|settings| wait_for(operate::relay::run(settings, output, command)))
+        }
+        Command::Verify { output, arguments } => settings()
+            .and_then(|settings| wait_for(operate::verify::run(settings, output, arguments))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,8 @@ mod execute;
 #[cfg(feature = "store")]
 mod hot;
 #[cfg(feature = "store")]
+mod inspect;
+#[cfg(feature = "store")]
 mod lead;
 #[cfg(feature = "store")]
 mod load;
@@ -66,6 +68,7 @@ pub use self::{
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{ExecuteError, Group, Refusal},
+    inspect::{Reader, Stats},
     lead::{Lock, lead},
     load::LoadError,
     log::{EventLog, Loaded, Options, Target},

@@ -1,0 +1,147 @@
+//! What operators do to a platform that runs, or to its databases while it rests.
+//!
+//! Everything goes to the servers that the settings name, or to those of the `meydan up` beside us. People
+//! read tables; `--json` prints one JSON document, or one a line where there is no end.
+
+pub(crate) mod log;
+pub(crate) mod projection;
+pub(crate) mod relay;
+pub(crate) mod verify;
+
+use anyhow::{Context as _, Result};
+use async_nats::jetstream;
+use indicatif::{ProgressBar, ProgressStyle};
+use meydan_event_log::{EventLog, stream_name};
+use meydan_settings::Settings;
+use serde::Serialize;
+use url::Url;
+
+use crate::servers;
+
+/// Sessions of a command; most work with one.
+const CONNECTIONS: u32 = 4;
+
+/// A bounded context with a log of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Context {
+    /// Accounts, campaigns, teams.
+    Identity,
+    /// Citizens and their tickets.
+    Crm,
+    /// Bots and what citizens do in them.
+    BotHub,
+}
+
+impl Context {
+    pub(crate) const ALL: [Self; 3] = [Self::Identity, Self::Crm, Self::BotHub];
+
+    /// Its name in databases, streams and subjects.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Crm => "crm",
+            Self::BotHub => "bot_hub",
+        }
+    }
+
+    /// The chosen one, or all.
+    pub(crate) fn or_all(chosen: Option<Self>) -> Vec<Self> {
+        chosen.map_or_else(|| Self::ALL.to_vec(), |one| vec![one])
+    }
+}
+
+/// Where the platform keeps things.
+pub(crate) struct Platform {
+    server: Url,
+    prefix: String,
+    nats: Option<String>,
+}
+
+impl Platform {
+    pub(crate) fn find(settings: &Settings) -> Result<Self> {
+        let (server, nats) = servers::running(settings)?;
+        let server = Url::parse(&server).context("database-url is not a URL")?;
+        Ok(Self { server, prefix: settings.database_prefix.clone(), nats })
+    }
+
+    /// The log of a context.
+    pub(crate) async fn log(&self, context: Context) -> Result<EventLog> {
+        let name = context.name();
+        let mut url = self.server.clone();
+        url.set_path(&format!("{}{name}", self.prefix));
+        let log = EventLog::open(name, url.as_str(), CONNECTIONS).await;
+        log.with_context(|| format!("the log of {name} cannot be opened; has meydan up made it?"))
+    }
+
+    pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {
+        let url =
+            self.nats.as_deref().context("NATS does not run beside us, and nats-url is not set")?;
+        Ok(jetstream::new(servers::connect_nats(url).await?))
+    }
+}
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Output {
+    /// Prints JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Output {
+    /// Prints what was found: as JSON, or as `table` lays it out.
+    pub(crate) fn print<T: Serialize>(
+        self,
+        found: &T,
+        table: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(found)?);
+        } else {
+            print!("{}", table(found));
+        }
+        Ok(())
+    }
+
+    /// A bar on the terminal while something takes long; nothing when JSON is wanted or nobody looks.
+    pub(crate) fn bar(self, what: String) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}");
+        let bar = ProgressBar::no_length().with_message(what);
+        bar.set_style(style.expect("the template is well-formed"));
+        bar
+    }
+}
+
+/// Tells a bar how far something is.
+pub(crate) fn advance(bar: &ProgressBar) -> impl Fn(i64, i64) + '_ {
+    |at, end| {
+        bar.set_length(u64::try_from(end).unwrap_or(0));
+        bar.set_position(u64::try_from(at).unwrap_or(0));
+    }
+}
+
+/// Lays rows out in columns.
+pub(crate) fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths = head.iter().map(|cell| cell.chars().count()).collect::<Vec<_>>();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let head = head.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Name of the stream of a context's only partition.
+fn stream(context: Context) -> String {
+    stream_name(context.name(), 0)
+}

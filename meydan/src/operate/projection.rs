@@ -1,0 +1,211 @@
+//! `meydan projection`: read models, grown anew while the old ones serve.
+
+use anyhow::Result;
+use bot_hub::projections::Hub;
+use crm::projections::Inbox;
+use identity::projections::Directory;
+use meydan_event_log::{
+    Difference, EventLog, Projection, Rebuild, RebuildError, parked, retry_parked,
+};
+use meydan_settings::Settings;
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use super::{Context, Output, Platform, advance, columns};
+
+/// Looks after read models and the other readers of the logs.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Lists every reader: how far it is, and what it has parked.
+    List {
+        /// Whose; all without one.
+        context: Option<Context>,
+    },
+    /// Grows the tables of a context anew beside those in use. Going on after an interruption is
+    /// `--resume`; `switch` puts them in place.
+    Rebuild {
+        /// Whose.
+        context: Context,
+        /// Goes on where an earlier rebuild stopped, or makes up what has happened since it ended.
+        #[arg(long)]
+        resume: bool,
+        /// Puts the new tables in place at once.
+        #[arg(long)]
+        switch: bool,
+    },
+    /// Puts tables that were grown anew in the place of the old ones, which are kept.
+    Switch {
+        /// Whose.
+        context: Context,
+    },
+    /// Puts back the tables that were replaced last.
+    Rollback {
+        /// Whose.
+        context: Context,
+    },
+    /// Lists aggregates whose events wait, because a reader could not digest one of them.
+    Parked {
+        /// Whose; all without one.
+        context: Option<Context>,
+    },
+    /// Has readers try again with what they parked; those that run do so within a second.
+    Retry {
+        /// Whose.
+        context: Context,
+        /// One reader instead of all.
+        #[arg(long)]
+        reader: Option<String>,
+        /// One aggregate instead of all.
+        #[arg(long)]
+        aggregate: Option<Uuid>,
+    },
+}
+
+/// Carries it out.
+pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
+    let platform = Platform::find(&settings)?;
+    match command {
+        Command::List { context } => list(&platform, output, context).await,
+        Command::Parked { context } => list_parked(&platform, output, context).await,
+        Command::Rebuild { context, resume, switch } => {
+            let log = platform.log(context).await?;
+            if !resume {
+                rebuild(&log, context).begin().await?;
+            }
+            grow(&log, context, output).await?;
+            if switch {
+                rebuild(&log, context).switch().await?;
+            }
+            let next =
+                if switch { "in use" } else { "ready; meydan projection switch puts them in use" };
+            done(output, context, next)
+        }
+        Command::Switch { context } => {
+            rebuild(&platform.log(context).await?, context).switch().await?;
+            done(output, context, "in use; meydan projection rollback goes back")
+        }
+        Command::Rollback { context } => {
+            rebuild(&platform.log(context).await?, context).roll_back().await?;
+            done(output, context, "the previous ones again")
+        }
+        Command::Retry { context, reader, aggregate } => {
+            let log = platform.log(context).await?;
+            let asked = retry_parked(log.pool(), reader.as_deref(), aggregate).await?;
+            output.print(&json!({"aggregates": asked}), |_| {
+                format!("{asked} aggregates are tried again\n")
+            })
+        }
+    }
+}
+
+fn done(output: Output, context: Context, what: &str) -> Result<()> {
+    let name = context.name();
+    output.print(&json!({"context": name, "tables": what}), |_| {
+        format!("the tables of {name}: {what}\n")
+    })
+}
+
+/// The rebuild of a context's only projection.
+fn rebuild(log: &EventLog, context: Context) -> Rebuild {
+    match context {
+        Context::Identity => Rebuild::of::<Directory>(log.clone()),
+        Context::Crm => Rebuild::of::<Inbox>(log.clone()),
+        Context::BotHub => Rebuild::of::<Hub>(log.clone()),
+    }
+}
+
+/// The inbox without anybody to tell.
+fn inbox(log: &EventLog) -> Inbox {
+    Inbox { nats: None, pool: log.pool().clone() }
+}
+
+async fn grow(log: &EventLog, context: Context, output: Output) -> Result<(), RebuildError> {
+    let bar = output.bar(format!("growing the tables of {}", context.name()));
+    let (rebuild, progress) = (rebuild(log, context), advance(&bar));
+    match context {
+        Context::Identity => rebuild.catch_up(Directory, progress).await?,
+        Context::Crm => rebuild.catch_up(inbox(log), progress).await?,
+        Context::BotHub => rebuild.catch_up(Hub, progress).await?,
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Compares a context's tables with its log.
+pub(super) async fn compare(
+    log: &EventLog,
+    context: Context,
+    output: Output,
+) -> Result<Vec<Difference>, RebuildError> {
+    let bar = output.bar(format!("replaying the tables of {}", context.name()));
+    let (rebuild, progress) = (rebuild(log, context), advance(&bar));
+    let found = match context {
+        Context::Identity => rebuild.verify([Directory, Directory], progress).await?,
+        Context::Crm => rebuild.verify([inbox(log), inbox(log)], progress).await?,
+        Context::BotHub => rebuild.verify([Hub, Hub], progress).await?,
+    };
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+async fn list(platform: &Platform, output: Output, context: Option<Context>) -> Result<()> {
+    let mut found = Vec::new();
+    for context in Context::or_all(context) {
+        let log = platform.log(context).await?;
+        for reader in log.readers().await? {
+            let tables =
+                [Directory::NAME, Inbox::NAME, Hub::NAME].contains(&reader.reader.as_str());
+            let kind = if tables { "tables" } else { "policy or worker" };
+            found.push(json!({"context": context.name(), "kind": kind, "reader": reader}));
+        }
+    }
+    output.print(&found, |found| {
+        let text = |value: &serde_json::Value| {
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        };
+        let row = |one: &serde_json::Value| {
+            let reader = &one["reader"];
+            let cells = [&one["context"], &reader["reader"], &one["kind"], &reader["position"]];
+            let more = [&reader["updated_at"], &reader["parked"]];
+            cells.into_iter().chain(more).map(text).collect::<Vec<_>>()
+        };
+        let head = ["context", "reader", "kind", "position", "at", "parked"];
+        columns(&head, &found.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+async fn list_parked(platform: &Platform, output: Output, context: Option<Context>) -> Result<()> {
+    let mut found = Vec::new();
+    for context in Context::or_all(context) {
+        let log = platform.log(context).await?;
+        for one in parked(log.pool(), None).await? {
+            let at = one.parked_at.format(&Rfc3339)?;
+            found.push((context.name(), one, at));
+        }
+    }
+    let document = found
+        .iter()
+        .map(|(context, one, at)| {
+            json!({
+                "context": context, "reader": one.reader, "part": one.part, "tenant": one.tenant,
+                "aggregate_type": one.aggregate_type, "aggregate_id": one.aggregate_id,
+                "position": one.position, "reason": one.reason, "parked_at": at, "retry": one.retry,
+            })
+        })
+        .collect::<Vec<_>>();
+    output.print(&document, |_| {
+        let row = |(context, one, at): &(&str, meydan_event_log::Parked, String)| {
+            vec![
+                (*context).to_owned(),
+                one.reader.clone(),
+                format!("{} {}", one.aggregate_type, one.aggregate_id),
+                one.position.to_string(),
+                at.clone(),
+                one.reason.clone(),
+            ]
+        };
+        let head = ["context", "reader", "aggregate", "from", "since", "why"];
+        columns(&head, &found.iter().map(row).collect::<Vec<_>>())
+    })
+}

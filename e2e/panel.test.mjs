@@ -87,6 +87,20 @@ test('a citizen\'s message comes to the open inbox without a reload', async () =
   await screenshot(owner, 'inbox-fa-390', 390, 844);
 });
 
+test('in a rush an open page asks seldom enough for the server to go on answering', async () => {
+  const page = await browser.person({ storageState: await owner.context().storageState() });
+  await page.clock.install();
+  await open(page, INBOX);
+  let asked = 0;
+  page.on('request', (request) => { if (new URL(request.url()).pathname === `${INBOX}/list`) asked += 1; });
+  for (let change = 0; change < 300; change += 1) {
+    await page.evaluate(() => document.dispatchEvent(new CustomEvent('ticket', { detail: { data: '{}' } })));
+    await page.clock.runFor(200);
+  }
+  assert.ok(asked >= 8 && asked <= 40, `${asked} requests in a minute`);
+  await page.context().close();
+});
+
 test('an answer is seen on its way from queued to sent without a reload', async () => {
   await open(owner, `${INBOX}/1001`);
   await sound(owner);

@@ -76,7 +76,9 @@ function guardSwaps() {
     const { ctx } = event.detail;
     const part = ctx.sourceElement?.matches?.('[data-live], #bot-panel');
     // A part that cannot be fetched now stays as it is.
-    if (part && (ctx.response.status >= 400 || ctx.response.raw.redirected)) ctx.swap = 'none';
+    if (!part) return;
+    if (ctx.response.status >= 400 || ctx.response.raw.redirected) ctx.swap = 'none';
+    if ([429, 503].includes(ctx.response.status)) document.dispatchEvent(new Event('meydan:behind'));
   });
   document.addEventListener('htmx:error', (event) => {
     if (!event.detail.ctx?.sourceElement?.matches?.('[data-live], [data-live-source], #bot-panel')) toast(region.dataset.offline);

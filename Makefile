@@ -37,7 +37,7 @@ test: runtime web ## everything that has to hold before a change lands
 	@scripts/test
 
 screens: runtime web ## makes the pictures of docs/screens anew
-	@MEYDAN_SCREENS=docs/screens e2e/run
+	@SCREENS=docs/screens e2e/run
 
 lighthouse: runtime web ## how good Lighthouse finds the pages; RUNS=3 takes the middle of three runs
 	@scripts/need node npm chromium

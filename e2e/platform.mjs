@@ -7,8 +7,9 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
 export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
-// The README's pictures are made anew only when asked for, so that a test run leaves the tree as it was.
-export const screens = path.join(root, process.env.MEYDAN_SCREENS ?? 'target/screens');
+// The README's pictures are made anew only when asked for, so that a test run leaves the tree as it was. The name has no
+// prefix of ours: the program refuses settings that it does not know.
+export const screens = path.join(root, process.env.SCREENS ?? 'target/screens');
 
 export const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--no-first-run', '--no-default-browser-check', '--disable-extensions'];
@@ -17,7 +18,7 @@ export const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disa
 export async function startPlatform(telegram, { demo = false } = {}) {
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'meydan-browser-'));
   fs.chmodSync(data, 0o755);
-  const built = path.join(root, process.env.MEYDAN_PROGRAM ?? 'target/debug/meydan');
+  const built = path.join(root, process.env.PROGRAM ?? 'target/debug/meydan');
   const program = spawn(built, ['up', '--runtime', path.join(root, '.meydan/runtime'), ...(demo ? ['--demo'] : [])], {
     env: {
       ...process.env, MEYDAN_DATA_DIR: data, MEYDAN_LISTEN: '127.0.0.1:0', MEYDAN_METRICS_LISTEN: '127.0.0.1:0',

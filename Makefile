@@ -3,7 +3,7 @@
 MEYDAN := target/release/meydan
 WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
 
-.PHONY: help up demo test screens bench runtime web build sqlx clean-data
+.PHONY: help up demo test screens lighthouse bench runtime web build sqlx clean-data
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,7 +37,13 @@ test: runtime web ## everything that has to hold before a change lands
 	@scripts/test
 
 screens: runtime web ## makes the pictures of docs/screens anew
-	@MEYDAN_SCREENS=docs/screens e2e/run
+	@SCREENS=docs/screens e2e/run
+
+lighthouse: runtime web ## how good Lighthouse finds the pages; RUNS=3 takes the middle of three runs
+	@scripts/need node npm chromium
+	@cargo build --quiet --package meydan
+	@e2e/packages
+	@node e2e/lighthouse.mjs $(or $(RUNS),1)
 
 bench: runtime web build ## how fast, beside the bare limit of this machine
 	@scripts/bench

@@ -6,17 +6,20 @@ import path from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
-const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
-// The README's pictures are made anew only when asked for, so that a test run leaves the tree as it was.
-export const screens = path.join(root, process.env.MEYDAN_SCREENS ?? 'target/screens');
+export const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
+// The README's pictures are made anew only when asked for, so that a test run leaves the tree as it was. The name has no
+// prefix of ours: the program refuses settings that it does not know.
+export const screens = path.join(root, process.env.SCREENS ?? 'target/screens');
 
-const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+export const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--no-first-run', '--no-default-browser-check', '--disable-extensions'];
 
-export async function startPlatform(telegram) {
+// With `demo` it is ready once the invented campaigns have been played, and `invitations` holds their owners' links.
+export async function startPlatform(telegram, { demo = false } = {}) {
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'meydan-browser-'));
   fs.chmodSync(data, 0o755);
-  const program = spawn(path.join(root, 'target/debug/meydan'), ['up', '--runtime', path.join(root, '.meydan/runtime')], {
+  const built = path.join(root, process.env.PROGRAM ?? 'target/debug/meydan');
+  const program = spawn(built, ['up', '--runtime', path.join(root, '.meydan/runtime'), ...(demo ? ['--demo'] : [])], {
     env: {
       ...process.env, MEYDAN_DATA_DIR: data, MEYDAN_LISTEN: '127.0.0.1:0', MEYDAN_METRICS_LISTEN: '127.0.0.1:0',
       MEYDAN_TELEGRAM_API_URL: telegram, MEYDAN_RATE_LIMIT: '100000', MEYDAN_LOGIN_LIMIT: '1000', MEYDAN_LOG_LEVEL: 'error',
@@ -24,13 +27,16 @@ export async function startPlatform(telegram) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';
+  const told = demo ? /Data, keys[^]*\/welcome\/\S+\n\n$/ : /Data, keys/;
+  const links = () => said.match(/\S+\/welcome\/\S+/g) ?? [];
   await new Promise((ready, failed) => {
     program.on('exit', () => failed(new Error(`the program ended: ${said}`)));
-    program.stdout.on('data', (piece) => { said += piece; if (said.includes('Data, keys')) ready(); });
+    program.stdout.on('data', (piece) => { said += piece; if (told.test(said)) ready(); });
   });
   return {
     url: said.match(/runs: (\S+)/)[1],
-    firstLink: said.match(/\S+\/welcome\/\S+/)[0],
+    firstLink: links()[0],
+    invitations: links().slice(1),
     async stop() {
       program.removeAllListeners('exit');
       const ended = new Promise((done) => program.once('exit', done));
@@ -41,8 +47,10 @@ export async function startPlatform(telegram) {
   };
 }
 
+export const chromiumPath = '/usr/bin/chromium';
+
 export async function startBrowser() {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: flags });
+  const browser = await chromium.launch({ executablePath: chromiumPath, args: flags });
   return {
     stop: () => browser.close(),
     // A person with a browser of their own, whose console and content security policy are listened to.
@@ -65,10 +73,13 @@ export async function startBrowser() {
   };
 }
 
+export const desk = [1366, 900];
+export const phone = [390, 844];
+
 // What axe finds wrong on a page, at the width of a desk and of a phone.
-export async function violations(page) {
+export async function violations(page, sizes = [desk, phone]) {
   const found = [];
-  for (const [width, height] of [[1366, 900], [390, 844]]) {
+  for (const [width, height] of sizes) {
     await page.setViewportSize({ width, height });
     await page.evaluate(() => document.fonts.ready);
     const result = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();

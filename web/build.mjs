@@ -166,7 +166,10 @@ const rust = (await sources('src', '.rs')).filter(({ path }) => !path.includes('
 const scripts = await sources('src', '.js');
 const faces = await fonts();
 const iconCount = await icons(templates, rust);
-const own = `${faces}\n${await readFile(join(here, 'src/app.css'), 'utf8')}`;
+// In the order in which they stand in the stylesheet.
+const parts = ['base', 'frame', 'home', 'inbox', 'entry', 'devices'];
+const ours = await Promise.all(parts.map((part) => readFile(join(here, `src/styles/${part}.css`), 'utf8')));
+const own = [faces, ...ours].join('\n');
 const entry = templates.filter(({ path }) => /(base|entry|macros|preferences|login|welcome|link_expired|error)\.html$/.test(path));
 const forEntry = [...entry, ...scripts, ...rust.filter(({ path }) => path.endsWith('shell.rs'))];
 for (const direction of ['rtl', 'ltr']) {

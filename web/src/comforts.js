@@ -34,10 +34,20 @@ function count(text) {
   }
 }
 
+/** On a phone the filters are one row that scrolls: the chosen one must be in sight. */
+function showFilter() {
+  const row = document.querySelector('[data-filters]');
+  const chosen = row?.querySelector('[aria-current]');
+  if (!chosen) return;
+  const [outer, inner] = [row.getBoundingClientRect(), chosen.getBoundingClientRect()];
+  row.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+}
+
 /** After the panes were exchanged: the heading gets focus, the log shows its end. */
 function settle(ctx) {
   const log = document.getElementById('messages');
   if (log) log.scrollTop = log.scrollHeight;
+  showFilter();
   if (ctx.sourceElement?.matches?.('[data-reply]') || ctx.request?.form?.matches?.('[data-reply]')) {
     const text = document.querySelector('[data-reply-text]');
     if (text && !text.hasAttribute('aria-invalid')) {
@@ -66,7 +76,9 @@ function guardSwaps() {
     const { ctx } = event.detail;
     const part = ctx.sourceElement?.matches?.('[data-live], #bot-panel');
     // A part that cannot be fetched now stays as it is.
-    if (part && (ctx.response.status >= 400 || ctx.response.raw.redirected)) ctx.swap = 'none';
+    if (!part) return;
+    if (ctx.response.status >= 400 || ctx.response.raw.redirected) ctx.swap = 'none';
+    if ([429, 503].includes(ctx.response.status)) document.dispatchEvent(new Event('meydan:behind'));
   });
   document.addEventListener('htmx:error', (event) => {
     if (!event.detail.ctx?.sourceElement?.matches?.('[data-live], [data-live-source], #bot-panel')) toast(region.dataset.offline);
@@ -80,6 +92,7 @@ function guardSwaps() {
 export function startComforts() {
   for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false;
   document.querySelector('[data-focus]')?.focus();
+  showFilter();
   document.addEventListener('click', (event) => {
     const button = event.target.closest('[data-copy]');
     if (button) copy(button);

@@ -148,6 +148,17 @@ fn a_failed_answer_says_why() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_says_why() {
+    let files = samples::all(Locale::En, Theme::Light)
+        .into_iter()
+        .find(|sample| sample.name == "conversation-kinds")
+        .expect("a message of every kind is a sample");
+    for words in ["larger than 20 MB", "belongs to the demonstration"] {
+        assert!(files.html.contains(words), "lacks `{words}`");
+    }
+}
+
+#[test]
 fn codes_lead_back_to_what_they_name() {
     for notice in Notice::ALL {
         assert_eq!(Notice::from_code(notice.code()), Some(notice));

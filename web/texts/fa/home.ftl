@@ -17,7 +17,7 @@ needs-unanswered =
         [one] گفت‌وگو بی‌پاسخ مانده
        *[other] گفت‌وگو بی‌پاسخ مانده
     }
-needs-oldest = قدیمی‌ترین آن‌ها از { $ago } در انتظار است
+needs-oldest = قدیمی‌ترین آن‌ها { $ago } رسیده است
 needs-undelivered =
     { $count ->
         [one] گفت‌وگو پاسخ نرسیده دارد

@@ -11,7 +11,7 @@ use crate::{
 /// A file that came with a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
-    /// Where the panel serves it; `None` when it is too large to fetch (over 20 MB).
+    /// Where the panel serves it; `None` when it is too large to fetch (over 20 MB), or invented.
     pub url: Option<String>,
     /// Its name; empty when it has none.
     pub name: String,
@@ -28,6 +28,12 @@ pub struct File {
 impl File {
     pub(crate) fn shown_name(&self) -> String {
         super::list::without_direction(&self.name)
+    }
+
+    /// Why there is no address. Telegram tells the size of each of its files; those that the demo invents
+    /// have none.
+    pub(crate) fn why_closed(&self) -> &'static str {
+        if self.size == 0 { "file-invented" } else { "file-too-large" }
     }
 }
 

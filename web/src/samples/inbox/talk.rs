@@ -124,7 +124,7 @@ pub(super) fn hostile() -> Vec<Message> {
 pub(super) fn every_kind() -> Vec<Message> {
     let of = |id: &str, minutes, content| Message { content, ..incoming(id, minutes, "") };
     let label = "ستاد مرکزی، چهارباغ بالا".to_owned();
-    let too_large = File { url: None, name: "فیلم جلسه.mp4".to_owned(), ..File::default() };
+    let too_large = File { size: 24_000_000, ..File::default() };
     vec![
         photo("k1", 60, "سه عکس از پارک محله", Some("album-1")),
         photo("k2", 60, "", Some("album-1")),
@@ -133,6 +133,7 @@ pub(super) fn every_kind() -> Vec<Message> {
         of("k5", 50, Content::Audio(recording("سرود.mp3", 3_100_000, 212))),
         of("k6", 45, Content::Video(recording("", 7_400_000, 31))),
         of("k7", 42, Content::Video(too_large)),
+        of("k7b", 41, Content::Photo(File::default())),
         of("k8", 40, Content::Document(recording("طومار اهالی محلهٔ جلفا.pdf", 1_482_000, 0))),
         of("k9", 35, Content::Location { latitude: 32.6546, longitude: 51.668, label }),
         of(

@@ -32,15 +32,15 @@ class Ours:
 
 
 class Crate:
-    """A peer from crates.io."""
+    """A peer from crates.io. All are built together: alone, each would have its dependencies built anew."""
 
     def __init__(self, package):
-        self.package = package
         self.command = ([TO / "cargo/release" / package], {})
 
-    def install(self):
-        run("cargo", "build", "--release", "--locked", "--manifest-path", HERE / "Cargo.toml",
-            "--target-dir", TO / "cargo", "--package", self.package)
+    @staticmethod
+    def install():
+        run("cargo", "build", "--release", "--locked", "--workspace", "--manifest-path", HERE / "Cargo.toml",
+            "--target-dir", TO / "cargo")
 
 
 class Folder:

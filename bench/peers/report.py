@@ -75,6 +75,9 @@ class Figures:
     def rivals(self):
         return [peer for peer in self.peers if peer != OURS and peer not in NAMES]
 
+    def heads(self):
+        return [f"{count} client{'s' if count > 1 else ''}" for count in self.clients]
+
     def cell(self, disk, case, peer, clients):
         line = self.lines.get((disk, case, peer, clients))
         if not line:
@@ -85,7 +88,7 @@ class Figures:
     def table(self, disk, case):
         peers = [peer for peer in self.peers if any((disk, case, peer, count) in self.lines for count in self.clients)]
         rows = [[self.name(peer), *[self.cell(disk, case, peer, count) for count in self.clients]] for peer in peers]
-        return table(["a second · p50 ms · p99 ms", *[f"{count} clients" for count in self.clients]], rows)
+        return table(["a second · p50 ms · p99 ms", *self.heads()], rows)
 
     def ratios(self, disk):
         """How many commands of ours there are to one of each peer's."""
@@ -97,7 +100,7 @@ class Figures:
                 cells = [f"{one / other:.2f}" if one and other else "–" for one, other in zip(mine, theirs)]
                 if any(cell != "–" for cell in cells):
                     rows.append([f"{self.name(peer)}, {words}", *cells])
-        return table(["ours to", *[f"{count} clients" for count in self.clients]], rows)
+        return table(["ours to", *self.heads()], rows)
 
     def reading(self):
         rows = []

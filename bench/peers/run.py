@@ -25,13 +25,13 @@ DISKS = {
     "2 ms": ("2000", "0"),
 }
 # Longer than any run takes that goes well.
-PATIENCE = 300
+PATIENCE = 120
 
 
 def options():
     names = [*LIMITS, *install.PEERS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0, help="how long each case takes at most")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each case takes at most")
     parser.add_argument("--payload", type=int, default=256, help="size of an event's text, in bytes")
     parser.add_argument("--clients", type=numbers, default=[1, 16, 64, 256], help="for instance 1,64")
     parser.add_argument("--disks", type=words, default=list(DISKS), help=f"of {', '.join(DISKS)}")

@@ -29,11 +29,11 @@ const MOST: usize = 20_000;
 /// Clients that make them ready, whatever number is measured.
 const MAKERS: usize = 64;
 /// Aggregates whose events are read.
-const READ: usize = 2_000;
+const READ: usize = 1_000;
 /// Reading goes on for at least so long: fast stores read all there is in a blink.
 const READING: Duration = Duration::from_secs(1);
 /// Longer than any projection takes.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is measured, and where.
 #[derive(Debug, Clone, Parser)]
@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long)]
     pub clients: usize,
     /// How long each case takes at most.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// Size of an event's text, in bytes.
     #[arg(long, default_value_t = 256)]

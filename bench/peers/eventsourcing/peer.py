@@ -25,12 +25,13 @@ from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg.sql import SQL
 
 BEFORE = 10
 MOST = 20_000
 MAKERS = 64
-READ = 2_000
-PATIENCE = 180
+READ = 1_000
+PATIENCE = 60
 SECTION = 1_000
 
 # What clients do: kind is fresh, once or round; `events` go into each command.
@@ -84,10 +85,8 @@ class TotalsView(PostgresTrackingRecorder):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.create_table_statements.append(
-            psycopg.sql.SQL(
-                "CREATE TABLE IF NOT EXISTS totals (id uuid PRIMARY KEY, events bigint NOT NULL)"
-            )
+        self.sql_create_statements.append(
+            SQL("CREATE TABLE IF NOT EXISTS totals (id uuid PRIMARY KEY, events bigint NOT NULL)")
         )
 
     def count(self, identifier, tracking):
@@ -302,7 +301,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database", required=True)
     parser.add_argument("--clients", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--payload", type=int, default=256)
     parser.add_argument("--read", action="store_true")
     options = parser.parse_args()

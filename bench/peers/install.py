@@ -3,6 +3,7 @@
 Nothing of theirs is in this repository but names, versions and checksums.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -38,6 +39,7 @@ class Crate:
         self.command = ([TO / "cargo/release" / package], {})
 
     @staticmethod
+    @functools.cache
     def install():
         run("cargo", "build", "--release", "--locked", "--workspace", "--manifest-path", HERE / "Cargo.toml",
             "--target-dir", TO / "cargo")

@@ -16,8 +16,9 @@ import threading
 import time
 from collections import namedtuple
 from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import unquote, urlparse
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -28,9 +29,7 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.sql import SQL
 
 BEFORE = 10
-MOST = 20_000
 MAKERS = 64
-READ = 1_000
 PATIENCE = 60
 SECTION = 1_000
 
@@ -233,12 +232,15 @@ def tell_figures(options, case, figures):
 
 
 def make(options, aggregates):
-    """Gives each aggregate its first events; how many events that and warming up were."""
+    """Makes the tables, and gives each aggregate its first events."""
+    with Notebooks(environment(options, 1)):
+        pass  # makes the tables
     work = Work("once", aggregates, BEFORE, options.payload)
-    warmed, made = closed(options, MAKERS, work, 0, float("inf"))
+    _, made = closed(options, MAKERS, work, 0, float("inf"))
     if len(made.times) != len(aggregates):
         sys.exit(f"only {len(made.times)} of {len(aggregates)} aggregates were made")
-    return warmed + made.events
+    if stored(options) != made.events:
+        sys.exit(f"{len(aggregates)} aggregates were made of {stored(options)} events")
 
 
 def stored(options):
@@ -246,31 +248,32 @@ def stored(options):
         return connection.execute("SELECT count(*) FROM notebooks_events").fetchone()[0]
 
 
-def write(options):
+def write(options, aggregates):
     """Times commands: on new aggregates, on old ones, on those again."""
     clients, size, span = options.clients, options.payload, options.seconds
-    warmed, fresh = closed(options, clients, Work("fresh", (), 1, size), span / 4, span)
-    tell_figures(options, "fresh", fresh)
-    written = warmed + fresh.events
-
-    aggregates = [uuid4() for _ in range(min(max(len(fresh.times), clients), MOST))]
-    written += make(options, aggregates)
-    warmed, existing = closed(options, clients, Work("once", aggregates, 1, size), span / 8, span)
-    tell_figures(options, "existing", existing)
-    written += warmed + existing.events
-    met = aggregates[: max(len(existing.times), clients)]
-    warmed, again = closed(options, clients, Work("round", met, 1, size), span / 8, span)
-    tell_figures(options, "again", again)
-    written += warmed + again.events
-
-    if stored(options) != written:
-        sys.exit(f"{written} events were acknowledged, and {stored(options)} are stored")
+    before, written = stored(options), 0
+    works = {
+        "fresh": Work("fresh", (), 1, size),
+        "existing": Work("once", aggregates, 1, size),
+        "again": Work("round", aggregates, 1, size),
+    }
+    for case, work in works.items():
+        warmed, figures = closed(options, clients, work, span / 4, span)
+        tell_figures(options, case, figures)
+        written += warmed + figures.events
+        if case == "existing":
+            # A multiple, so that no two clients meet at one aggregate.
+            met = aggregates[: max(len(figures.times) // clients, 1) * clients]
+            works["again"] = Work("round", met, 1, size)
+    now = stored(options) - before
+    if now != written:
+        sys.exit(f"{written} events were acknowledged, and {now} are stored")
     tell(options, "stored", events=written)
 
 
 def read(options):
     """Times replay and projection."""
-    made = make(options, [uuid4() for _ in range(READ)])
+    made = stored(options)
     with Notebooks(environment(options, 4)) as app:
         began, seen = time.monotonic(), 0
         while time.monotonic() - began < 1:
@@ -299,18 +302,20 @@ def read(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=["make", "write", "read"])
     parser.add_argument("--database", required=True)
+    parser.add_argument("--aggregates", type=Path, required=True)
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--payload", type=int, default=256)
-    parser.add_argument("--read", action="store_true")
     options = parser.parse_args()
-    with Notebooks(environment(options, 1)):
-        pass  # makes the tables
-    if options.read:
-        read(options)
+    aggregates = [UUID(line) for line in options.aggregates.read_text().split()]
+    if options.task == "make":
+        make(options, aggregates)
+    elif options.task == "write":
+        write(options, aggregates)
     else:
-        write(options)
+        read(options)
 
 
 if __name__ == "__main__":

@@ -75,11 +75,12 @@ def ask(peer, task, database, aggregates, clients, chosen):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, errors = process.communicate()
-        errors = f"took longer than {PATIENCE} s to {task}"
+        errors += f"\ntook longer than {PATIENCE} s to {task}"
     lines = [json.loads(line) for line in out.splitlines()]
     if process.returncode:
-        said = [line for line in errors.splitlines() if "rror" in line or "took" in line] or errors.splitlines()
-        lines.append({"peer": peer, "clients": clients, "case": "failed", "why": (said or ["no reason given"])[0]})
+        said = [line for line in errors.splitlines() if "rror" in line or "took longer" in line]
+        why = "; ".join(said or errors.splitlines()[-1:]) or "no reason given"
+        lines.append({"peer": peer, "clients": clients, "case": "failed", "why": why})
     return lines
 
 

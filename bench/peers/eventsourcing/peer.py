@@ -16,6 +16,7 @@ import threading
 import time
 from collections import namedtuple
 from importlib.metadata import version
+from multiprocessing.connection import wait
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 from uuid import UUID, uuid4
@@ -106,8 +107,8 @@ class Totals(Projection[TotalsView]):
         self.view.count(domain_event.originator_id, tracking)
 
 
-def environment(options, connections):
-    """How the application reaches its database."""
+def environment(options, connections, creating="n"):
+    """How the application reaches its database. Only one of them makes tables: two at once would collide."""
     url = urlparse(options.database)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -120,6 +121,7 @@ def environment(options, connections):
         "POSTGRES_MAX_OVERFLOW": "0",
         "POSTGRES_CONNECT_TIMEOUT": "60",
         "POSTGRES_ENABLE_DB_FUNCTIONS": "y",
+        "CREATE_TABLE": creating,
     }
 
 
@@ -159,7 +161,7 @@ def client(app, work, span, mine, step, barrier, outcomes):
     outcomes.put((began, time.monotonic(), times, failures))
 
 
-def process(options, clients, work, warm, span, part, barrier, results):
+def process(options, clients, work, warm, span, part, barrier, result):
     """The clients of one processor: warms up, then runs the load."""
     mine = range(part, clients, processors(clients))
     connections = min(len(mine), max(1, 64 // processors(clients)))
@@ -178,25 +180,34 @@ def process(options, clients, work, warm, span, part, barrier, results):
             return [outcomes.get() for _ in threads]
 
         warmed = run(Work("fresh", (), 1, options.payload), warm)
-        results.put((sum(len(one[2]) for one in warmed), run(work, span)))
+        result.send((sum(len(one[2]) for one in warmed), run(work, span)))
 
 
 def processors(clients):
     return min(clients, os.cpu_count() or 1)
 
 
+def answer(child, mine):
+    """What a process has to say; the end of everything when it ends without a word."""
+    wait([child.sentinel, mine])
+    if not mine.poll():
+        sys.exit(f"a process of the peer ended with {child.exitcode}")
+    return mine.recv()
+
+
 def closed(options, clients, work, warm, span):
-    """Runs a load in fresh processes, which remember nothing; also how many events warming up wrote."""
-    context = multiprocessing.get_context("fork")
-    barrier, results = context.Barrier(clients), context.SimpleQueue()
-    children = [
-        context.Process(target=process, args=(options, clients, work, warm, span, part, barrier, results))
-        for part in range(processors(clients))
-    ]
-    for child in children:
+    """Runs a load in processes of its own, which remember nothing; also how many events warming up wrote."""
+    # Not forked: the pools of this process have threads, whose locks a fork would copy as they stand.
+    context = multiprocessing.get_context("spawn")
+    barrier, children = context.Barrier(clients), []
+    for part in range(processors(clients)):
+        mine, theirs = context.Pipe(duplex=False)
+        arguments = (options, clients, work, warm, span, part, barrier, theirs)
+        child = context.Process(target=process, args=arguments, daemon=True)
         child.start()
-    answers = [results.get() for _ in children]
-    for child in children:
+        children.append((child, mine))
+    answers = [answer(child, mine) for child, mine in children]
+    for child, _ in children:
         child.join()
     outcomes = [one for _, parts in answers for one in parts]
     times = sorted(took for one in outcomes for took in one[2])
@@ -233,8 +244,8 @@ def tell_figures(options, case, figures):
 
 def make(options, aggregates):
     """Makes the tables, and gives each aggregate its first events."""
-    with Notebooks(environment(options, 1)):
-        pass  # makes the tables
+    with Notebooks(environment(options, 1, "y")):
+        pass  # the tables are made
     work = Work("once", aggregates, BEFORE, options.payload)
     _, made = closed(options, MAKERS, work, 0, float("inf"))
     if len(made.times) != len(aggregates):
@@ -291,7 +302,7 @@ def read(options):
         application_class=Notebooks,
         projection_class=Totals,
         view_class=TotalsView,
-        env=environment(options, 4),
+        env=environment(options, 4, "y"),
     ) as runner:
         runner.wait(last, timeout=PATIENCE)
     took = time.monotonic() - began

@@ -3,7 +3,7 @@
 MEYDAN := target/release/meydan
 WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
 
-.PHONY: help up demo test screens lighthouse bench runtime web build sqlx clean-data
+.PHONY: help up demo test screens lighthouse bench bench-peers runtime web build sqlx clean-data
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ lighthouse: runtime web ## how good Lighthouse finds the pages; RUNS=3 takes the
 
 bench: runtime web build ## how fast, beside the bare limit of this machine
 	@scripts/bench
+
+bench-peers: runtime ## the event log beside its peers, which are installed for it
+	@scripts/bench-peers
 
 sqlx: runtime ## writes the offline data of all queries anew
 	@cargo xtask sqlx

@@ -3,6 +3,7 @@
 Nothing of theirs is in this repository but names, versions and checksums.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -32,15 +33,16 @@ class Ours:
 
 
 class Crate:
-    """A peer from crates.io."""
+    """A peer from crates.io. All are built together: alone, each would have its dependencies built anew."""
 
     def __init__(self, package):
-        self.package = package
         self.command = ([TO / "cargo/release" / package], {})
 
-    def install(self):
-        run("cargo", "build", "--release", "--locked", "--manifest-path", HERE / "Cargo.toml",
-            "--target-dir", TO / "cargo", "--package", self.package)
+    @staticmethod
+    @functools.cache
+    def install():
+        run("cargo", "build", "--release", "--locked", "--workspace", "--manifest-path", HERE / "Cargo.toml",
+            "--target-dir", TO / "cargo")
 
 
 class Folder:

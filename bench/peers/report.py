@@ -50,6 +50,10 @@ def missed(line):
     return f", {line['missed']} missed" if line.get("missed") else ""
 
 
+def of_clients(count):
+    return f"{count} client{'s' if count > 1 else ''}"
+
+
 def table(head, rows):
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows]) + "\n"
@@ -62,7 +66,7 @@ class Figures:
         self.lines = {(line["disk"], line["case"], line["peer"], line["clients"]): line for line in lines}
         self.peers = list(dict.fromkeys(line["peer"] for line in lines))
         self.clients = sorted({line["clients"] for line in lines if "commands_per_s" in line})
-        self.disks = list(dict.fromkeys(line["disk"] for line in lines))
+        self.disks = list(dict.fromkeys(line["disk"] for line in lines if "commands_per_s" in line))
         self.versions = {line["peer"]: line["version"] for line in lines if "version" in line}
 
     def rate(self, disk, case, peer, clients):
@@ -75,6 +79,9 @@ class Figures:
     def rivals(self):
         return [peer for peer in self.peers if peer != OURS and peer not in NAMES]
 
+    def heads(self):
+        return [of_clients(count) for count in self.clients]
+
     def cell(self, disk, case, peer, clients):
         line = self.lines.get((disk, case, peer, clients))
         if not line:
@@ -85,7 +92,7 @@ class Figures:
     def table(self, disk, case):
         peers = [peer for peer in self.peers if any((disk, case, peer, count) in self.lines for count in self.clients)]
         rows = [[self.name(peer), *[self.cell(disk, case, peer, count) for count in self.clients]] for peer in peers]
-        return table(["a second · p50 ms · p99 ms", *[f"{count} clients" for count in self.clients]], rows)
+        return table(["a second · p50 ms · p99 ms", *self.heads()], rows)
 
     def ratios(self, disk):
         """How many commands of ours there are to one of each peer's."""
@@ -97,7 +104,7 @@ class Figures:
                 cells = [f"{one / other:.2f}" if one and other else "–" for one, other in zip(mine, theirs)]
                 if any(cell != "–" for cell in cells):
                     rows.append([f"{self.name(peer)}, {words}", *cells])
-        return table(["ours to", *[f"{count} clients" for count in self.clients]], rows)
+        return table(["ours to", *self.heads()], rows)
 
     def reading(self):
         rows = []
@@ -139,7 +146,7 @@ def bars(figures):
     for clients, least in ((1, 0.7), (16, 0.7), (64, 1), (256, 1)):
         bare = figures.rate("quiet", "fresh", LIMIT, clients)
         if bare and ours("fresh", clients):
-            bar(f"{least} of pgbench's single rows, {clients} clients", ours("fresh", clients) / bare, least)
+            bar(f"{least} of pgbench's single rows, {of_clients(clients)}", ours("fresh", clients) / bare, least)
     return "| bar | measured | |\n|---|---|---|\n" + "".join(f"| {' | '.join(row)} |\n" for row in found)
 
 

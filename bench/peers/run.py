@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import install
@@ -25,14 +26,15 @@ DISKS = {
     "2 ms": ("2000", "0"),
 }
 # Longer than any run takes that goes well.
-PATIENCE = 300
+PATIENCE = 240
 
 
 def options():
     names = [*LIMITS, *install.PEERS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0, help="how long each case takes at most")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each case takes at most")
     parser.add_argument("--payload", type=int, default=256, help="size of an event's text, in bytes")
+    parser.add_argument("--aggregates", type=int, default=20_000, help="of ten events, there from the beginning")
     parser.add_argument("--clients", type=numbers, default=[1, 16, 64, 256], help="for instance 1,64")
     parser.add_argument("--disks", type=words, default=list(DISKS), help=f"of {', '.join(DISKS)}")
     parser.add_argument("--only", type=words, default=names, help=f"of {', '.join(names)}")
@@ -51,15 +53,19 @@ def numbers(text):
     return [int(word) for word in words(text)]
 
 
-def measure(server, peer, clients, chosen, *more):
-    """Runs a peer in a database of its own; its lines."""
-    server.sql("DROP DATABASE IF EXISTS bench", "CREATE DATABASE bench", "CHECKPOINT")
-    if peer in LIMITS:
-        return pgbench(server, peer, clients, chosen)
+def fresh(server, database, template="template0"):
+    """A database anew; the checkpoint keeps what was before from reaching into what comes."""
+    server.sql(f"DROP DATABASE IF EXISTS {database}",
+               f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy", "CHECKPOINT")
+    return server.url(database)
+
+
+def ask(peer, task, database, aggregates, clients, chosen):
+    """Starts a peer's program; its lines, and why it failed when it did."""
     command, environment = install.PEERS[peer].command
     process = subprocess.Popen(
-        [*command, "--database", server.url("bench"), "--clients", str(clients), "--seconds", str(chosen.seconds),
-         "--payload", str(chosen.payload), *more],
+        [*command, task, "--database", database, "--aggregates", aggregates, "--clients", str(clients),
+         "--seconds", str(chosen.seconds), "--payload", str(chosen.payload)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **environment},
         # A group of its own, so that its children end with it when it takes too long.
         start_new_session=True,
@@ -69,28 +75,72 @@ def measure(server, peer, clients, chosen, *more):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, errors = process.communicate()
-        errors += f"took longer than {PATIENCE} s"
+        errors += f"\ntook longer than {PATIENCE} s to {task}"
     lines = [json.loads(line) for line in out.splitlines()]
     if process.returncode:
-        why = (errors.strip().splitlines() or ["no reason given"])[-1]
+        said = [line for line in errors.splitlines() if "rror" in line or "took longer" in line]
+        why = "; ".join(said or errors.splitlines()[-1:]) or "no reason given"
         lines.append({"peer": peer, "clients": clients, "case": "failed", "why": why})
     return lines
 
 
+def template(peer):
+    return "made_" + peer.replace("-", "_")
+
+
+def made(server, peer, chosen):
+    """Gives a peer a database with a history to start from: tables that are nearly empty favour some stores and
+    wrong others. What went wrong, if anything did."""
+    aggregates = write_ids(server, "history", chosen.aggregates)
+    lines = ask(peer, "make", fresh(server, template(peer)), aggregates, 64, chosen)
+    server.sql("VACUUM ANALYZE", database=template(peer))
+    return lines
+
+
+def write_ids(server, name, count):
+    path = server.folder / name
+    if not path.exists():
+        path.write_text("".join(f"{uuid.uuid4()}\n" for _ in range(count)))
+    return path
+
+
+def commands(server, peers, clients, chosen):
+    """Commands with so many clients. Peers take turns, so that a noisy minute hits all of them."""
+    for peer in chosen.only:
+        if peer in LIMITS:
+            fresh(server, "bench")
+            yield from pgbench(server, peer, clients, chosen)
+        elif peer in peers:
+            database = fresh(server, "bench", template(peer))
+            yield from ask(peer, "write", database, server.folder / "history", clients, chosen)
+
+
+def reading(server, peers, chosen):
+    """Replay and projection of 10,000 events."""
+    for peer in peers:
+        database, aggregates = fresh(server, "bench"), write_ids(server, "read", 1_000)
+        failed = ask(peer, "make", database, aggregates, 64, chosen)
+        server.sql("VACUUM ANALYZE", database="bench")
+        yield from failed or ask(peer, "read", database, aggregates, 4, chosen)
+
+
 def runs(server, chosen):
-    """All lines of all runs, each with its disk. Peers take turns, so that a noisy minute hits all of them."""
+    """All lines of all runs, each with its disk."""
+    peers = [peer for peer in chosen.only if peer not in LIMITS]
+    for peer in list(peers):
+        for line in made(server, peer, chosen):
+            peers.remove(peer)
+            yield {**line, "disk": "quiet"}
     for disk in chosen.disks:
         delay, siblings = DISKS[disk]
         server.sql(f"ALTER SYSTEM SET commit_delay = {delay}", f"ALTER SYSTEM SET commit_siblings = {siblings}",
                    "SELECT pg_reload_conf()")
         for clients in chosen.clients:
-            for peer in chosen.only:
-                for line in measure(server, peer, clients, chosen):
-                    yield {**line, "disk": disk}
+            for line in commands(server, peers, clients, chosen):
+                yield {**line, "disk": disk}
         if disk == "quiet" and not chosen.no_read:
-            for peer in (name for name in chosen.only if name not in LIMITS):
-                for line in measure(server, peer, 4, chosen, "--read"):
-                    yield {**line, "disk": disk}
+            for line in reading(server, peers, chosen):
+                yield {**line, "disk": disk}
 
 
 def main():

@@ -94,6 +94,7 @@ impl Store for Log {
         let mut server = url;
         server.set_path("postgres");
         prepare_database(server.as_str(), &name, &[&MIGRATOR]).await?;
+        // As the owner: the log's own role makes no tables.
         let mut connection = PgConnection::connect(database).await?;
         sqlx::query(projection::TABLE).execute(&mut connection).await?;
         Ok(connection.close().await?)

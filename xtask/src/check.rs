@@ -21,7 +21,8 @@ pub(crate) fn run() -> Result<()> {
             Some("rs") => source(path, &text, &mut wrong),
             Some("md") => document(path, &text, &mut wrong),
             Some("html") => template(path, &text, &mut wrong),
-            _ if path.ends_with("Cargo.toml") && path != Path::new("Cargo.toml") => {
+            // A workspace's own manifest is what the others inherit from.
+            _ if path.ends_with("Cargo.toml") && !text.contains("[workspace]\n") => {
                 manifest(path, &text, &mut wrong);
             }
             _ => {}

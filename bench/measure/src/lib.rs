@@ -10,49 +10,59 @@ mod closed;
 
 use std::{
     future::Future,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use self::closed::{Work, closed, draw};
 
-/// Events that an aggregate has before the cases on existing ones.
+/// Events that an aggregate is made with.
 pub const BEFORE: usize = 10;
-/// Most aggregates that are made ready for those cases.
-const MOST: usize = 20_000;
-/// Clients that make them ready, whatever number is measured.
+/// Clients that make aggregates, whatever number is measured.
 const MAKERS: usize = 64;
-/// Aggregates whose events are read.
-const READ: usize = 2_000;
 /// Reading goes on for at least so long: fast stores read all there is in a blink.
 const READING: Duration = Duration::from_secs(1);
 /// Longer than any projection takes.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Makes the tables and the aggregates, with ten events each, in an empty database.
+    Make,
+    /// Times commands, where that was done.
+    Write,
+    /// Times replay and projection, where that was done.
+    Read,
+}
 
 /// What is measured, and where.
 #[derive(Debug, Clone, Parser)]
 pub struct Options {
-    /// URL of an empty database.
+    /// What is to be done.
+    pub task: Task,
+    /// URL of the database.
     #[arg(long)]
     pub database: String,
+    /// A file with the ids of the aggregates, one a line.
+    #[arg(long)]
+    pub aggregates: PathBuf,
     /// Clients, each of which sends a command as soon as the one before is answered.
     #[arg(long)]
     pub clients: usize,
     /// How long each case takes at most.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// Size of an event's text, in bytes.
     #[arg(long, default_value_t = 256)]
     pub payload: usize,
-    /// Measures replay and projection instead of commands.
-    #[arg(long)]
-    pub read: bool,
 }
 
 /// What a command writes: so many events, each with a text of its own.
@@ -111,27 +121,40 @@ struct Line<'a> {
 ///
 /// When the store fails, or does not hold exactly the events of the commands that it answered.
 pub async fn run<S: Store>(options: &Options) -> Result<()> {
+    let ids = std::fs::read_to_string(&options.aggregates)
+        .with_context(|| format!("{} cannot be read", options.aggregates.display()))?;
+    let aggregates = ids.lines().map(Uuid::try_parse).collect::<Result<Arc<[_]>, _>>()?;
+    match options.task {
+        Task::Make => make::<S>(options, aggregates).await,
+        Task::Write => write::<S>(options, aggregates).await,
+        Task::Read => read::<S>(options).await,
+    }
+}
+
+/// Makes the tables, and gives each aggregate its first events.
+async fn make<S: Store>(options: &Options, aggregates: Arc<[Uuid]>) -> Result<()> {
     S::prepare(&options.database).await?;
-    if options.read { read::<S>(options).await } else { write::<S>(options).await }
+    let store = S::open(&options.database, MAKERS).await?;
+    let all = aggregates.len();
+    let work = Work::Once { aggregates, events: BEFORE, size: options.payload };
+    let made = closed(&store, MAKERS, Duration::MAX, work).await?.commands();
+    let stored = store.stored().await?;
+    store.close().await;
+    ensure!(made == all, "only {made} of {all} aggregates were made");
+    ensure!(stored == (all * BEFORE) as u64, "{all} aggregates were made of {stored} events");
+    Ok(())
 }
 
 /// Times commands: on new aggregates, on old ones of which the store remembers nothing, on those again.
-async fn write<S: Store>(options: &Options) -> Result<()> {
+async fn write<S: Store>(options: &Options, aggregates: Arc<[Uuid]>) -> Result<()> {
     let (clients, size) = (options.clients, options.payload);
     let span = Duration::from_secs_f64(options.seconds);
 
     let store = S::open(&options.database, clients).await?;
+    let before = store.stored().await?;
     let warm = closed(&store, clients, span / 4, Work::Fresh { size }).await?;
     let fresh = closed(&store, clients, span, Work::Fresh { size }).await?;
     tell::<S>(options, "fresh", &fresh.to_json());
-    store.close().await;
-
-    let aggregates = ids(fresh.commands().clamp(clients, MOST));
-    let made = make::<S>(options, &aggregates).await?;
-
-    // Opened anew: what the store remembers of its own writing does not count as loading.
-    let store = S::open(&options.database, clients).await?;
-    let warm_again = closed(&store, clients, span / 8, Work::Fresh { size }).await?;
     let once = Work::Once { aggregates: aggregates.clone(), events: 1, size };
     let existing = closed(&store, clients, span, once).await?;
     tell::<S>(options, "existing", &existing.to_json());
@@ -140,47 +163,31 @@ async fn write<S: Store>(options: &Options) -> Result<()> {
     let again = closed(&store, clients, span, round).await?;
     tell::<S>(options, "again", &again.to_json());
 
-    let written: u64 = [warm, fresh, warm_again, existing, again].iter().map(|it| it.events).sum();
-    let (written, stored) = (written + made, store.stored().await?);
+    let written: u64 = [warm, fresh, existing, again].iter().map(|figures| figures.events).sum();
+    let stored = store.stored().await? - before;
     ensure!(stored == written, "{written} events were acknowledged, and {stored} are stored");
     tell::<S>(options, "stored", &json!({ "events": stored }));
     store.close().await;
     Ok(())
 }
 
-/// Gives each aggregate its first events; how many that were.
-async fn make<S: Store>(options: &Options, aggregates: &Arc<[Uuid]>) -> Result<u64> {
-    let store = S::open(&options.database, MAKERS).await?;
-    let aggregates = aggregates.clone();
-    let work = Work::Once { aggregates: aggregates.clone(), events: BEFORE, size: options.payload };
-    let made = closed(&store, MAKERS, Duration::MAX, work).await?;
-    store.close().await;
-    let (count, all) = (made.commands(), aggregates.len());
-    ensure!(count == all, "only {count} of {all} aggregates were made");
-    Ok(made.events)
-}
-
 /// Times replay and projection.
 async fn read<S: Store>(options: &Options) -> Result<()> {
-    let made = make::<S>(options, &ids(READ)).await?;
     let store = S::open(&options.database, options.clients).await?;
+    let stored = store.stored().await?;
     let (began, mut seen) = (Instant::now(), 0);
     while began.elapsed() < READING {
         let now = store.replay().await?;
-        ensure!(now == made, "{made} events were acknowledged, and {now} were replayed");
+        ensure!(now == stored, "{stored} events are stored, and {now} were replayed");
         seen += now;
     }
     tell::<S>(options, "replay", &rate(seen, began.elapsed()));
     let began = Instant::now();
-    let projected = tokio::time::timeout(PATIENCE, store.project(made)).await;
-    projected.with_context(|| format!("the projection does not reach {made} events"))??;
-    tell::<S>(options, "projection", &rate(made, began.elapsed()));
+    let projected = tokio::time::timeout(PATIENCE, store.project(stored)).await;
+    projected.with_context(|| format!("the projection does not reach {stored} events"))??;
+    tell::<S>(options, "projection", &rate(stored, began.elapsed()));
     store.close().await;
     Ok(())
-}
-
-fn ids(count: usize) -> Arc<[Uuid]> {
-    (0..count).map(|_| Uuid::new_v4()).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]

@@ -6,6 +6,7 @@
 
 import { fork } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -21,10 +22,8 @@ import pg from "pg";
 
 const VERSION = "0.42.0";
 const BEFORE = 10;
-const MOST = 20_000;
 const MAKERS = 64;
-const READ = 2_000;
-const PAGE = 1_000n;
+const PAGE = 1_000;
 
 /** Seconds of a clock that all processes share. */
 const now = () => Number(process.hrtime.bigint()) / 1e9;
@@ -133,36 +132,40 @@ const tellFigures = (options, name, { times, seconds, failed }) =>
     p99_ms: at(times, 0.99),
   });
 
-/** Gives each aggregate its first events; how many that were. */
-const make = async (options, aggregates) => {
+/** One number of the database. */
+const number = async (pool, query) => Number((await pool.query(query)).rows[0].number);
+
+const countStored = (pool) => number(pool, "SELECT count(*) AS number FROM emt_messages");
+
+/** Makes the tables, and gives each aggregate its first events. */
+const make = async (options, pool, store, aggregates) => {
+  await store.schema.migrate();
   const work = { kind: "once", aggregates, events: BEFORE, size: options.payload };
   const made = await closed(options, MAKERS, work, 0, 1e9);
   if (made.times.length !== aggregates.length)
     throw new Error(`only ${made.times.length} of ${aggregates.length} aggregates were made`);
-  return made.events;
+  const stored = await countStored(pool);
+  if (stored !== made.events) throw new Error(`${aggregates.length} aggregates were made of ${stored} events`);
 };
 
-const ids = (count) => Array.from({ length: count }, () => randomUUID());
-
-/** One number of the database. */
-const number = async (pool, query) => Number((await pool.query(query)).rows[0].number);
-
 /** Times commands: on new aggregates, on old ones, on those again. */
-const write = async (options, pool) => {
+const write = async (options, pool, aggregates) => {
   const { clients, payload: size, seconds: span } = options;
-  const fresh = await closed(options, clients, { kind: "fresh", events: 1, size }, span / 4, span);
-  tellFigures(options, "fresh", fresh);
+  const before = await countStored(pool);
+  let written = 0;
+  const time = async (name, work) => {
+    const figures = await closed(options, clients, { events: 1, size, ...work }, span / 4, span);
+    tellFigures(options, name, figures);
+    written += figures.warmed + figures.events;
+    return figures.times.length;
+  };
+  await time("fresh", { kind: "fresh" });
+  const met = await time("existing", { kind: "once", aggregates });
+  // A multiple, so that no two clients meet at one aggregate.
+  const multiple = Math.max(Math.floor(met / clients), 1) * clients;
+  await time("again", { kind: "round", aggregates: aggregates.slice(0, multiple) });
 
-  const aggregates = ids(Math.min(Math.max(fresh.times.length, clients), MOST));
-  const made = await make(options, aggregates);
-  const existing = await closed(options, clients, { kind: "once", aggregates, events: 1, size }, span / 8, span);
-  tellFigures(options, "existing", existing);
-  const met = aggregates.slice(0, Math.max(existing.times.length, clients));
-  const again = await closed(options, clients, { kind: "round", aggregates: met, events: 1, size }, span / 8, span);
-  tellFigures(options, "again", again);
-
-  const written = made + [fresh, existing, again].reduce((sum, one) => sum + one.warmed + one.events, 0);
-  const stored = await number(pool, "SELECT count(*) AS number FROM emt_messages");
+  const stored = (await countStored(pool)) - before;
   if (stored !== written) throw new Error(`${written} events were acknowledged, and ${stored} are stored`);
   tell(options, "stored", { events: stored });
 };
@@ -183,19 +186,21 @@ const totals = postgreSQLRawBatchSQLProjection({
 
 /** Times replay and projection. */
 const read = async (options, pool) => {
-  const made = await make(options, ids(READ));
+  const made = await countStored(pool);
   const { execute: executor, close } = dumbo({ connectionString: options.database });
-  let [began, seen, last] = [now(), 0, 0];
+  let [began, seen] = [now(), 0];
+  // Pages are in the order of transactions, their cursor is a position: what a page repeats or leaves out is
+  // told by the positions themselves.
+  const positions = new Set();
   while (now() - began < 1) {
-    last = 0;
     for (let [after, left] = [0n, true]; left; ) {
-      const page = await readMessagesBatch(executor, { after, batchSize: Number(PAGE) });
-      last += page.messages.length;
+      const page = await readMessagesBatch(executor, { after, batchSize: PAGE });
+      for (const { metadata } of page.messages) positions.add(metadata.globalPosition);
+      seen += page.messages.length;
       [after, left] = [page.currentGlobalPosition, page.areMessagesLeft];
     }
-    seen += last;
   }
-  tell(options, "replay", { events: seen, missed: made - last, events_per_s: seen / (now() - began) });
+  tell(options, "replay", { events: seen, missed: made - positions.size, events_per_s: seen / (now() - began) });
   await close();
 
   await pool.query("CREATE TABLE totals (id text PRIMARY KEY, events bigint NOT NULL)");
@@ -216,13 +221,14 @@ const read = async (options, pool) => {
 };
 
 const main = async () => {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       database: { type: "string" },
+      aggregates: { type: "string" },
       clients: { type: "string" },
-      seconds: { type: "string", default: "4" },
+      seconds: { type: "string", default: "3" },
       payload: { type: "string", default: "256" },
-      read: { type: "boolean", default: false },
     },
   });
   const options = {
@@ -231,9 +237,14 @@ const main = async () => {
     seconds: Number(values.seconds),
     payload: Number(values.payload),
   };
+  const aggregates = readFileSync(values.aggregates, "utf8").split("\n").filter(Boolean);
   const { pool, store } = open(options.database, 4);
-  await store.schema.migrate();
-  await (options.read ? read(options, pool) : write(options, pool));
+  const tasks = {
+    make: () => make(options, pool, store, aggregates),
+    write: () => write(options, pool, aggregates),
+    read: () => read(options, pool),
+  };
+  await tasks[positionals[0]]();
   await store.close();
   await pool.end();
 };

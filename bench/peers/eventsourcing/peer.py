@@ -16,8 +16,10 @@ import threading
 import time
 from collections import namedtuple
 from importlib.metadata import version
+from multiprocessing.connection import wait
+from pathlib import Path
 from urllib.parse import unquote, urlparse
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -25,12 +27,11 @@ from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg.sql import SQL
 
 BEFORE = 10
-MOST = 20_000
 MAKERS = 64
-READ = 2_000
-PATIENCE = 180
+PATIENCE = 60
 SECTION = 1_000
 
 # What clients do: kind is fresh, once or round; `events` go into each command.
@@ -84,10 +85,8 @@ class TotalsView(PostgresTrackingRecorder):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.create_table_statements.append(
-            psycopg.sql.SQL(
-                "CREATE TABLE IF NOT EXISTS totals (id uuid PRIMARY KEY, events bigint NOT NULL)"
-            )
+        self.sql_create_statements.append(
+            SQL("CREATE TABLE IF NOT EXISTS totals (id uuid PRIMARY KEY, events bigint NOT NULL)")
         )
 
     def count(self, identifier, tracking):
@@ -108,8 +107,8 @@ class Totals(Projection[TotalsView]):
         self.view.count(domain_event.originator_id, tracking)
 
 
-def environment(options, connections):
-    """How the application reaches its database."""
+def environment(options, connections, creating="n"):
+    """How the application reaches its database. Only one of them makes tables: two at once would collide."""
     url = urlparse(options.database)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -122,6 +121,7 @@ def environment(options, connections):
         "POSTGRES_MAX_OVERFLOW": "0",
         "POSTGRES_CONNECT_TIMEOUT": "60",
         "POSTGRES_ENABLE_DB_FUNCTIONS": "y",
+        "CREATE_TABLE": creating,
     }
 
 
@@ -161,7 +161,7 @@ def client(app, work, span, mine, step, barrier, outcomes):
     outcomes.put((began, time.monotonic(), times, failures))
 
 
-def process(options, clients, work, warm, span, part, barrier, results):
+def process(options, clients, work, warm, span, part, barrier, result):
     """The clients of one processor: warms up, then runs the load."""
     mine = range(part, clients, processors(clients))
     connections = min(len(mine), max(1, 64 // processors(clients)))
@@ -180,25 +180,34 @@ def process(options, clients, work, warm, span, part, barrier, results):
             return [outcomes.get() for _ in threads]
 
         warmed = run(Work("fresh", (), 1, options.payload), warm)
-        results.put((sum(len(one[2]) for one in warmed), run(work, span)))
+        result.send((sum(len(one[2]) for one in warmed), run(work, span)))
 
 
 def processors(clients):
     return min(clients, os.cpu_count() or 1)
 
 
+def answer(child, mine):
+    """What a process has to say; the end of everything when it ends without a word."""
+    wait([child.sentinel, mine])
+    if not mine.poll():
+        sys.exit(f"a process of the peer ended with {child.exitcode}")
+    return mine.recv()
+
+
 def closed(options, clients, work, warm, span):
-    """Runs a load in fresh processes, which remember nothing; also how many events warming up wrote."""
-    context = multiprocessing.get_context("fork")
-    barrier, results = context.Barrier(clients), context.SimpleQueue()
-    children = [
-        context.Process(target=process, args=(options, clients, work, warm, span, part, barrier, results))
-        for part in range(processors(clients))
-    ]
-    for child in children:
+    """Runs a load in processes of its own, which remember nothing; also how many events warming up wrote."""
+    # Not forked: the pools of this process have threads, whose locks a fork would copy as they stand.
+    context = multiprocessing.get_context("spawn")
+    barrier, children = context.Barrier(clients), []
+    for part in range(processors(clients)):
+        mine, theirs = context.Pipe(duplex=False)
+        arguments = (options, clients, work, warm, span, part, barrier, theirs)
+        child = context.Process(target=process, args=arguments, daemon=True)
         child.start()
-    answers = [results.get() for _ in children]
-    for child in children:
+        children.append((child, mine))
+    answers = [answer(child, mine) for child, mine in children]
+    for child, _ in children:
         child.join()
     outcomes = [one for _, parts in answers for one in parts]
     times = sorted(took for one in outcomes for took in one[2])
@@ -234,12 +243,15 @@ def tell_figures(options, case, figures):
 
 
 def make(options, aggregates):
-    """Gives each aggregate its first events; how many events that and warming up were."""
+    """Makes the tables, and gives each aggregate its first events."""
+    with Notebooks(environment(options, 1, "y")):
+        pass  # the tables are made
     work = Work("once", aggregates, BEFORE, options.payload)
-    warmed, made = closed(options, MAKERS, work, 0, float("inf"))
+    _, made = closed(options, MAKERS, work, 0, float("inf"))
     if len(made.times) != len(aggregates):
         sys.exit(f"only {len(made.times)} of {len(aggregates)} aggregates were made")
-    return warmed + made.events
+    if stored(options) != made.events:
+        sys.exit(f"{len(aggregates)} aggregates were made of {stored(options)} events")
 
 
 def stored(options):
@@ -247,31 +259,32 @@ def stored(options):
         return connection.execute("SELECT count(*) FROM notebooks_events").fetchone()[0]
 
 
-def write(options):
+def write(options, aggregates):
     """Times commands: on new aggregates, on old ones, on those again."""
     clients, size, span = options.clients, options.payload, options.seconds
-    warmed, fresh = closed(options, clients, Work("fresh", (), 1, size), span / 4, span)
-    tell_figures(options, "fresh", fresh)
-    written = warmed + fresh.events
-
-    aggregates = [uuid4() for _ in range(min(max(len(fresh.times), clients), MOST))]
-    written += make(options, aggregates)
-    warmed, existing = closed(options, clients, Work("once", aggregates, 1, size), span / 8, span)
-    tell_figures(options, "existing", existing)
-    written += warmed + existing.events
-    met = aggregates[: max(len(existing.times), clients)]
-    warmed, again = closed(options, clients, Work("round", met, 1, size), span / 8, span)
-    tell_figures(options, "again", again)
-    written += warmed + again.events
-
-    if stored(options) != written:
-        sys.exit(f"{written} events were acknowledged, and {stored(options)} are stored")
+    before, written = stored(options), 0
+    works = {
+        "fresh": Work("fresh", (), 1, size),
+        "existing": Work("once", aggregates, 1, size),
+        "again": Work("round", aggregates, 1, size),
+    }
+    for case, work in works.items():
+        warmed, figures = closed(options, clients, work, span / 4, span)
+        tell_figures(options, case, figures)
+        written += warmed + figures.events
+        if case == "existing":
+            # A multiple, so that no two clients meet at one aggregate.
+            met = aggregates[: max(len(figures.times) // clients, 1) * clients]
+            works["again"] = Work("round", met, 1, size)
+    now = stored(options) - before
+    if now != written:
+        sys.exit(f"{written} events were acknowledged, and {now} are stored")
     tell(options, "stored", events=written)
 
 
 def read(options):
     """Times replay and projection."""
-    made = make(options, [uuid4() for _ in range(READ)])
+    made = stored(options)
     with Notebooks(environment(options, 4)) as app:
         began, seen = time.monotonic(), 0
         while time.monotonic() - began < 1:
@@ -289,7 +302,7 @@ def read(options):
         application_class=Notebooks,
         projection_class=Totals,
         view_class=TotalsView,
-        env=environment(options, 4),
+        env=environment(options, 4, "y"),
     ) as runner:
         runner.wait(last, timeout=PATIENCE)
     took = time.monotonic() - began
@@ -300,18 +313,20 @@ def read(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=["make", "write", "read"])
     parser.add_argument("--database", required=True)
+    parser.add_argument("--aggregates", type=Path, required=True)
     parser.add_argument("--clients", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--payload", type=int, default=256)
-    parser.add_argument("--read", action="store_true")
     options = parser.parse_args()
-    with Notebooks(environment(options, 1)):
-        pass  # makes the tables
-    if options.read:
-        read(options)
+    aggregates = [UUID(line) for line in options.aggregates.read_text().split()]
+    if options.task == "make":
+        make(options, aggregates)
+    elif options.task == "write":
+        write(options, aggregates)
     else:
-        write(options)
+        read(options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than any projection takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The read model; the log's role may not make tables.
 pub(super) const TABLE: &str = "CREATE TABLE totals (id uuid PRIMARY KEY, events bigint NOT NULL)";

@@ -154,10 +154,15 @@ impl Store for Disintegrate {
     }
 
     async fn execute(&self, Command { aggregate, texts }: Command) -> Result<()> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             match self.decisions.make(Take { notebook_id: aggregate, texts: &texts }).await {
                 Ok(_) => return Ok(()),
-                Err(error) if lost_a_race(&error) => {}
+                // Everybody who lost coming back at once would lose again.
+                Err(error) if lost_a_race(&error) => {
+                    let part = u64::from(Uuid::new_v4().as_bytes()[0]);
+                    let pause = (1 << attempt.min(5)) * part / 255;
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

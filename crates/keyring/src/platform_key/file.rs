@@ -118,7 +118,7 @@ impl KeyFile {
         if let Some(key) = unwrap(&known, wrapped, place) {
             return Ok(key);
         }
-        unwrap(&*self.versions(true)?, wrapped, place).ok_or(WrapError::Tampered)
+        unwrap(&self.versions(true)?, wrapped, place).ok_or(WrapError::Tampered)
     }
 }
 

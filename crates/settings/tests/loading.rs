@@ -39,12 +39,21 @@ fn everything_that_is_wrong_is_said_at_once() {
         ("MEYDAN_LISTEN", "here"),
         ("MEYDAN_PUBLIC_URL", "http://meydan.example"),
         ("MEYDAN_DATABASE_CONNECTIONS", "1"),
+        ("MEYDAN_VAULT_ADDRESS", "http://vault.example:8200"),
+        ("MEYDAN_VAULT_KEY", "../sys"),
         ("MEYDAN_LISTN", "127.0.0.1:1"),
     ])
-    .expect_err("four things are wrong");
+    .expect_err("six things are wrong");
 
-    assert_eq!(said.lines().count(), 4, "{said}");
-    for words in ["`listen`", "`public-url` must begin with https", "2 to 100", "`MEYDAN_LISTN`"] {
+    assert_eq!(said.lines().count(), 6, "{said}");
+    for words in [
+        "`listen`",
+        "`public-url` must begin with https",
+        "2 to 100",
+        "`vault-address` must begin with https",
+        "`vault-key` must be the name of a key",
+        "`MEYDAN_LISTN`",
+    ] {
         assert!(said.contains(words), "{words} is missing in {said}");
     }
 }

@@ -72,7 +72,8 @@ async fn conversation(
 }
 
 fn composer() -> Composer {
-    Composer { command_id: Uuid::now_v7().to_string(), ..Composer::default() }
+    let id = || Uuid::now_v7().to_string();
+    Composer { command_id: id(), move_id: id(), ..Composer::default() }
 }
 
 /// The inbox, with a conversation when one is open.
@@ -188,8 +189,12 @@ pub(super) async fn reply(
         Err(Failure::Conflict | Failure::Unavailable) => ComposerProblem::NotStored,
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
-    let composer =
-        Composer { command_id: written.command_id, text: written.text, problem: Some(problem) };
+    let composer = Composer {
+        command_id: written.command_id,
+        text: written.text,
+        problem: Some(problem),
+        ..composer()
+    };
     kept(&app, &visit, &asked, number, composer).await
 }
 

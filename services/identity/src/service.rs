@@ -7,7 +7,7 @@ use meydan_keyring::Keyring;
 use meydan_rpc::{
     caller::Assertions,
     guard::Guard,
-    server::{ServeError, serve},
+    server::{ServeError, Workers, serve},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -69,14 +69,13 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let jetstream = async_nats::jetstream::new(setup.nats);
     let directory = ProjectionRunner::new(Directory, Source::Log(log.clone()), log.pool().clone());
     let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), setup.clock);
+    let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(directory.run(readers.clone()));
     tasks.spawn(Relay::new(log, jetstream).run(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
-    let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;
-    readers.cancel();
-    while tasks.join_next().await.is_some() {}
-    Ok(served?)
+    let workers = Workers { tasks, end: readers, database };
+    Ok(serve(setup.listener, guard, routes, workers, stop).await?)
 }

@@ -131,7 +131,15 @@ impl Platform {
             intake: Intake::new(jetstream, keyring.clone()),
             nats: nats.clone(),
             clock: clock.clone(),
-            limits: (settings.rate_limit, settings.login_limit),
+            rates: gateway::limits::Rates {
+                panel: settings.rate_limit,
+                login: settings.login_limit,
+                live: settings.live_limit,
+            },
+            connections: usize::try_from(settings.connection_limit)?,
+            patience: gateway::Patience::default(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            public_url: settings.public_url.clone(),
             secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
                 || !settings.listen.ip().is_loopback(),
             demo: self.demo,
@@ -183,9 +191,9 @@ impl Platform {
         self.services.spawn(async move { Ok(bot_hub::run(bot_hub, three).await?) });
         let (stop_panel, stop_services) = (self.stop_panel.clone(), stop.clone());
         self.services.spawn(async move {
-            let done = gateway::run(panel, stop_panel).await;
+            gateway::run(panel, stop_panel).await;
             stop_services.cancel();
-            Ok(done?)
+            Ok(())
         });
     }
 

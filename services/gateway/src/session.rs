@@ -178,6 +178,13 @@ pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, 
 }
 
 /// Forgets what identity said of a session.
+/// Whose session it is, when identity has said so a moment ago.
+pub async fn remembered(app: &App, headers: &HeaderMap) -> Option<Visitor> {
+    let token = cookies::get(headers, Kind::Session, app.secure)?;
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    app.sessions.get(&hash).await
+}
+
 pub async fn forget(app: &App, headers: &HeaderMap) {
     if let Some(token) = cookies::get(headers, Kind::Session, app.secure) {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();

@@ -141,7 +141,8 @@ async fn an_answer_from_the_page_whose_ticket_was_just_moved_is_sent() {
     let moved = office.owner.send(&page, &format!("{path}/status"), &[("status", "waiting")]).await;
     assert_eq!(moved.status, 200);
     // The same page, as after the browser's way back.
-    let answered = office.owner.send(&page, &format!("{path}/reply"), &[("text", "سلام سارا")]).await;
+    let answered =
+        office.owner.send(&page, &format!("{path}/reply"), &[("text", "سلام سارا")]).await;
     assert_eq!(answered.status, 200);
 
     let sent = telegram.wait_sent(SARA, 1).await.expect("the answer arrives");

@@ -7,6 +7,7 @@ mod crash;
 mod emulators;
 mod methods;
 mod office;
+mod open_page;
 mod starting;
 mod strangers;
 mod trace;

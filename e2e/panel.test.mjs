@@ -142,6 +142,23 @@ test('without scripts one reads and answers', async () => {
   assert.ok((await plain.textContent('#messages')).includes('سپاس از پیشنهاد شما.'));
 });
 
+test('a stream that cannot be opened at first is opened later, and shows what came meanwhile', async () => {
+  const tab = await owner.context().newPage();
+  let asked = 0;
+  await tab.route('**/live?*', (route) => {
+    asked += 1;
+    return asked === 1 ? route.fulfill({ status: 503, headers: { 'retry-after': '1' } }) : route.continue();
+  });
+  await open(tab, INBOX);
+  await tab.waitForSelector('#live[data-state=lost]');
+  const words = 'در این میان آمد';
+  telegram.say(4200000030, 'مینا', words);
+  await tab.waitForSelector('#live[data-state=on]');
+  await tab.waitForFunction((text) => document.querySelector('#ticket-list')?.textContent.includes(text), words);
+  assert.equal(asked, 2);
+  await tab.close();
+});
+
 test('a wrong password is refused and logging out ends the session', async () => {
   const stranger = await browser.person();
   await open(stranger, '/login');
@@ -151,8 +168,13 @@ test('a wrong password is refused and logging out ends the session', async () =>
   await stranger.fill('input[name=password]', 'not the password at all');
   await send(stranger, 'form[action="/login"] button[type=submit]');
   await sound(stranger);
+  const tab = await owner.context().newPage();
+  await open(tab, INBOX);
+  await tab.waitForSelector('#live[data-state=on]');
   await open(owner, '/c/tehran');
   await send(owner, '.sidebar form[action="/logout"] button');
   await open(owner, '/c/tehran');
   assert.match(owner.url(), /\/login/);
+  // The other page finds out by itself.
+  await tab.waitForURL(/\/login\?notice=session-ended&next=%2Fc%2Ftehran%2Finbox/, { timeout: 40000 });
 });

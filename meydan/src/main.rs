@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod demo;
+mod panel;
 mod platform;
 mod servers;
 mod up;

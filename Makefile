@@ -31,9 +31,11 @@ web/dist/manifest.json: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	@touch $@
 
 build: web ## compiles the program
+	@scripts/need cc
 	@cargo build --release --package meydan
 
 test: runtime web ## everything that has to hold before a change lands
+	@scripts/need cc
 	@scripts/test
 
 screens: runtime web ## makes the pictures of docs/screens anew

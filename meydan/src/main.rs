@@ -8,6 +8,7 @@ mod demo;
 mod erase;
 mod keys;
 mod operate;
+mod panel;
 mod platform;
 mod servers;
 mod up;

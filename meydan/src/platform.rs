@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use meydan_event_log::Clock;
-use meydan_intake::Intake;
 use meydan_keyring::Keyring;
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
 use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys, servers::Servers};
+use crate::{keys, panel::Panel, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -115,18 +114,14 @@ impl Platform {
         let nats = servers.nats.clone();
         let clock = Clock::system();
         let connections = settings.database_connections;
-        let jetstream = async_nats::jetstream::new(nats.clone());
-        let panel = gateway::Setup {
-            identity: dial(gateway::NAME, identity::NAME, &listeners.identity)?,
-            crm: dial(gateway::NAME, crm::NAME, &listeners.crm)?,
-            bot_hub: dial(gateway::NAME, bot_hub::NAME, &listeners.bot_hub)?,
-            listener: listeners.panel,
-            intake: Intake::new(jetstream, keyring.clone()),
-            nats: nats.clone(),
-            clock: clock.clone(),
-            limits: (settings.rate_limit, settings.login_limit),
-            secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
-                || !settings.listen.ip().is_loopback(),
+        let panel = Panel {
+            listener: listeners.panel.into_std()?,
+            nats_url: servers.nats_url.clone(),
+            services: [&listeners.identity, &listeners.crm, &listeners.bot_hub]
+                .map(TcpListener::local_addr),
+            keyring: keyring.clone(),
+            assertions: assertions.clone(),
+            settings: settings.clone(),
             demo: self.demo,
         };
         let bot_hub = bot_hub::Setup {
@@ -160,15 +155,14 @@ impl Platform {
             assertions,
             clock,
         };
-        self.run((identity, crm, bot_hub), panel);
-        Ok(())
+        self.run((identity, crm, bot_hub), panel)
     }
 
     fn run(
         &mut self,
         (identity, crm, bot_hub): (identity::Setup, crm::Setup, bot_hub::Setup),
-        panel: gateway::Setup,
-    ) {
+        panel: Panel,
+    ) -> Result<()> {
         let stop = &self.stop_services;
         let (one, two, three) = (stop.clone(), stop.clone(), stop.clone());
         let (keyring, listening) = (identity.keyring.clone(), stop.clone());
@@ -182,11 +176,13 @@ impl Platform {
         self.services.spawn(async move { Ok(crm::run(crm, two).await?) });
         self.services.spawn(async move { Ok(bot_hub::run(bot_hub, three).await?) });
         let (stop_panel, stop_services) = (self.stop_panel.clone(), stop.clone());
+        let ended = panel.run(stop_panel)?;
         self.services.spawn(async move {
-            let done = gateway::run(panel, stop_panel).await;
+            let ended = ended.await;
             stop_services.cancel();
-            Ok(done?)
+            ended.context("the panel broke")?
         });
+        Ok(())
     }
 
     /// Waits until a service has ended by itself, and says why.

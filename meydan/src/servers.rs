@@ -20,6 +20,8 @@ pub(crate) struct Servers {
     pub(crate) local: Option<LocalServers>,
     /// URL of PostgreSQL.
     pub(crate) database: String,
+    /// URL of NATS.
+    pub(crate) nats_url: String,
     /// NATS, connected.
     pub(crate) nats: async_nats::Client,
 }
@@ -49,10 +51,12 @@ impl Servers {
         let connected = async {
             let database = database.context("database-url is not set")?;
             check_postgres(&database).await?;
-            Ok((database, connect_nats(&nats.context("nats-url is not set")?).await?))
+            let nats_url = nats.context("nats-url is not set")?;
+            let nats = connect_nats(&nats_url).await?;
+            Ok((database, nats_url, nats))
         };
         match connected.await {
-            Ok((database, nats)) => Ok(Self { local, database, nats }),
+            Ok((database, nats_url, nats)) => Ok(Self { local, database, nats_url, nats }),
             Err(error) => {
                 if let Some(local) = local {
                     local.stop().await;
@@ -93,6 +97,7 @@ async fn check_postgres(url: &str) -> Result<()> {
     connection.close().await.context("database-url: PostgreSQL cannot be reached")
 }
 
+/// Connects to NATS; on the runtime that this is called on.
 pub(crate) async fn connect_nats(url: &str) -> Result<async_nats::Client> {
     // The client does not read them from the address itself.
     let secrets = url::Url::parse(url).context("nats-url is not a URL")?;

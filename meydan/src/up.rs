@@ -12,7 +12,7 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{InviteFirstAdminRequest, sessions_client::SessionsClient},
 };
-use meydan_runtime::terminated;
+use meydan_runtime::{LocalServers, Signals, raise_open_files};
 use meydan_settings::Settings;
 use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs until it is told to stop, or something fails.
 pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Result<()> {
     let started = Instant::now();
+    let mut signals = Signals::listen().context("signals cannot be heard")?;
     let telemetry = meydan_telemetry::init(&TelemetryOptions {
         service: "meydan".to_owned(),
         otlp_endpoint: settings.otlp_endpoint.clone(),
@@ -34,50 +35,85 @@ pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Resul
         log_level: settings.log_level.clone(),
     })?;
     meydan_telemetry::metrics::serve(settings.metrics_listen)?;
-    let servers = Servers::open(&settings, runtime, say).await?;
-    say("starting the services");
+    raise_open_files();
     let ended = tokio::select! {
-        platform = Platform::start(&settings, &servers, demo) => match platform {
-            Ok(platform) => serve(&settings, platform, started, demo).await,
+        opened = Servers::open(&settings, runtime, say) => match opened {
+            Ok(servers) => on(servers, &settings, (started, demo), &mut signals).await,
             Err(error) => Err(error),
         },
-        stopped = terminated() => stopped.context("signals cannot be heard"),
+        // Servers that were being started end with the future that started them.
+        () = signals.terminated() => Ok(()),
     };
-    let Servers { local, nats, .. } = servers;
-    let _ = nats.drain().await;
-    if let Some(local) = local {
-        local.stop().await;
-    }
     say("stopped");
     telemetry.shutdown();
     ended
 }
 
+/// Runs on these servers, and stops everything in order, however it comes to its end.
+async fn on(
+    mut servers: Servers,
+    settings: &Settings,
+    (started, demo): (Instant, bool),
+    signals: &mut Signals,
+) -> Result<()> {
+    say("starting the services");
+    let mut local = servers.local.take();
+    let platform = tokio::select! {
+        platform = Platform::start(settings, &servers, demo) => platform.map(Some),
+        () = signals.terminated() => Ok(None),
+        error = failed(&mut local, settings) => Err(error),
+    };
+    let ended = match platform {
+        Ok(Some(mut platform)) => {
+            let ended = tokio::select! {
+                error = serve(settings, &mut platform, (started, demo)) => Err(error),
+                () = signals.terminated() => Ok(()),
+                error = failed(&mut local, settings) => Err(error),
+            };
+            say("stopping");
+            platform.stop().await;
+            ended
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let _ = servers.nats.drain().await;
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    ended
+}
+
+/// Waits until a server that was started here has ended by itself. Whoever watches over the program starts
+/// it again, and the server with it.
+async fn failed(local: &mut Option<LocalServers>, settings: &Settings) -> anyhow::Error {
+    let Some(local) = local else { return std::future::pending().await };
+    let server = local.failed().await;
+    let logs = settings.data_dir.join("logs");
+    anyhow!("{server} ended by itself; why is in {}", logs.display())
+}
+
+/// Tells people how to come in, plays the demo, and waits until something fails.
 async fn serve(
     settings: &Settings,
-    mut platform: Platform,
-    started: Instant,
-    demo: bool,
-) -> Result<()> {
-    let first = first_link(&platform).await?;
-    welcome(settings, &platform, first.as_deref(), started);
-    if demo {
-        let played = tokio::select! {
-            played = demo::play(settings, &platform, say) => played,
-            stopped = terminated() => return stopped.context("signals cannot be heard"),
-        };
-        for (candidate, link) in played? {
-            println!("  {candidate}: {}/welcome/{link}", panel(settings, &platform));
+    platform: &mut Platform,
+    (started, demo): (Instant, bool),
+) -> anyhow::Error {
+    let greeted = async {
+        let first = first_link(platform).await?;
+        welcome(settings, platform, first.as_deref(), started);
+        if demo {
+            for (candidate, link) in demo::play(settings, platform, say).await? {
+                println!("  {candidate}: {}/welcome/{link}", panel(settings, platform));
+            }
+            println!();
         }
-        println!();
-    }
-    let ended = tokio::select! {
-        error = platform.failed() => Err(error),
-        stopped = terminated() => stopped.context("signals cannot be heard"),
+        anyhow::Ok(())
     };
-    say("stopping");
-    platform.stop().await;
-    ended
+    match greeted.await {
+        Ok(()) => platform.failed().await,
+        Err(error) => error,
+    }
 }
 
 /// The one-time link of the first admin; `None` when there is an admin.

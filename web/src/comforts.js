@@ -76,9 +76,7 @@ function guardSwaps() {
     const { ctx } = event.detail;
     const part = ctx.sourceElement?.matches?.('[data-live], #bot-panel');
     // A part that cannot be fetched now stays as it is.
-    if (!part) return;
-    if (ctx.response.status >= 400 || ctx.response.raw.redirected) ctx.swap = 'none';
-    if ([429, 503].includes(ctx.response.status)) document.dispatchEvent(new Event('meydan:behind'));
+    if (part && (ctx.response.status >= 400 || ctx.response.raw.redirected)) ctx.swap = 'none';
   });
   document.addEventListener('htmx:error', (event) => {
     if (!event.detail.ctx?.sourceElement?.matches?.('[data-live], [data-live-source], #bot-panel')) toast(region.dataset.offline);

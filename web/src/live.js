@@ -1,21 +1,17 @@
 // Live updates. The server says "something changed in this conversation"; the parts of the page
-// that are marked `data-live` are then fetched again and announced: at once while little happens, every
-// few seconds in a rush, so that an open page never asks more often than the server allows one client.
+// that are marked `data-live` are then fetched again, at most four times a second, and announced.
+// What cannot be fetched or heard now is tried again, later and later; a session that has ended
+// leads to the login.
 const numbers = new Intl.NumberFormat(document.documentElement.lang);
 const source = () => document.querySelector('[data-live-source]');
 
 let paused = false;
 let held = 0;
 let timer = null;
-// In milliseconds: the least time between two refreshes, and the time after which the page, having used up its
-// first few, may have one more. A refresh is up to two requests, of the hundred a minute that one client has.
-const gap = 250;
-const again = 2500;
-const most = 8;
-let left = most;
 let last = 0;
-let counted = Date.now();
 let changed = new Set();
+let failures = 0;
+let ended = false;
 
 const fill = (template, count) => template.replace('{n}', numbers.format(count));
 
@@ -59,15 +55,22 @@ function showUnread() {
   }
 }
 
-/** Takes one refresh off what is left, and says in how many milliseconds it may begin. */
-function wait() {
-  const now = Date.now();
-  left = Math.min(most, left + (now - counted) / again) - 1;
-  counted = now;
-  return Math.max(0, last + gap - now, -left * again);
+/** When to try again, in milliseconds: as the server says, or twice as late each time, up to a minute. */
+function pause(response) {
+  const said = Number(response?.headers.get('Retry-After')) * 1000;
+  failures += 1;
+  return Math.max(said || 0, Math.min(500 * 2 ** failures, 60_000) * (0.7 + Math.random() * 0.6));
 }
 
-async function refresh() {
+/** The session has ended: nothing is asked any more. Whoever is writing an answer keeps it. */
+function end() {
+  ended = true;
+  say('lost');
+  const written = document.querySelector('[data-reply-text]')?.value.trim();
+  if (!written) location.assign(`/login?notice=session-ended&next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+function refresh() {
   timer = null;
   last = Date.now();
   const tickets = changed;
@@ -78,12 +81,21 @@ async function refresh() {
   const parts = [...document.querySelectorAll('[data-live]')]
     .filter((part) => part.id !== 'messages' || tickets.has('*') || tickets.has(part.dataset.open));
   let waiting = parts.length;
-  if (!waiting) return;
+  let failed = null;
+  if (!waiting || ended) return;
   const done = (event) => {
     if (!parts.includes(event.detail?.ctx?.sourceElement) && !parts.some((part) => part.id === event.target?.id)) return;
+    const { response } = event.detail.ctx ?? {};
+    if (!response || response.status >= 400) failed = { response };
     waiting -= 1;
     if (waiting > 0) return;
     document.removeEventListener('htmx:finally:request', done);
+    if (failed) {
+      for (const ticket of tickets) changed.add(ticket);
+      timer ??= setTimeout(refresh, pause(failed.response));
+    } else {
+      failures = 0;
+    }
     showUnread();
     const now = document.getElementById('messages');
     if (now && stick) now.scrollTop = now.scrollHeight;
@@ -107,7 +119,8 @@ function soon(ticket) {
     say('off');
     return;
   }
-  timer ??= setTimeout(refresh, wait());
+  // The first change shows at once, the following ones four times a second at most.
+  timer ??= setTimeout(refresh, Math.max(0, last + 250 - Date.now()));
 }
 
 function toggle(button) {
@@ -126,6 +139,28 @@ function prepare() {
   if (button) button.hidden = false;
 }
 
+/** The stream. The extension connects again by itself once it was connected, and we before that. */
+function connect() {
+  document.addEventListener('htmx:sse:after:connection', () => {
+    failures = 0;
+    say(paused ? 'off' : 'on');
+  });
+  document.addEventListener('htmx:sse:before:connection', (event) => {
+    if (ended) event.preventDefault();
+  });
+  document.addEventListener('htmx:sse:error', (event) => {
+    if (event.detail.status === 401) end();
+    else say(paused ? 'off' : 'lost');
+  });
+  document.addEventListener('htmx:finally:request', (event) => {
+    const { ctx } = event.detail;
+    if (ended || !ctx.sourceElement?.matches?.('[data-live-source]')) return;
+    if (ctx.response?.headers.get('Content-Type')?.includes('text/event-stream')) return;
+    say('lost');
+    setTimeout(() => ctx.sourceElement.dispatchEvent(new CustomEvent('meydan:connect')), pause(ctx.response));
+  });
+}
+
 export function startLive() {
   prepare();
   const log = document.getElementById('messages');
@@ -136,23 +171,15 @@ export function startLive() {
   });
   document.addEventListener('ticket', (event) => {
     try {
-      soon(String(JSON.parse(event.detail.data).ticket ?? '*'));
+      // Without a ticket anything may have changed.
+      soon(String(JSON.parse(event.detail.data).ticket || '*'));
     } catch {
       soon('*');
     }
   });
-  // A part that could not be fetched is behind: it is asked for again when the server may have caught its breath.
-  document.addEventListener('meydan:behind', () => {
-    changed.add('*');
-    if (!paused) timer ??= setTimeout(refresh, 15_000);
-  });
-  document.addEventListener('htmx:sse:error', () => say(paused ? 'off' : 'lost'));
-  let connected = 0;
-  document.addEventListener('htmx:sse:after:connection', () => {
-    say(paused ? 'off' : 'on');
-    // After a gap the page may have missed something that the server no longer repeats.
-    if (connected > 0) soon('*');
-    connected += 1;
+  connect();
+  document.addEventListener('htmx:before:response', (event) => {
+    if (event.detail.ctx.response.status === 401) end();
   });
   document.addEventListener('htmx:after:swap', prepare);
 }

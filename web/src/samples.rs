@@ -60,6 +60,7 @@ impl Samples {
             now: NOW,
             notice: None,
             demo: false,
+            position: 0,
             path: path.to_owned(),
         }
     }

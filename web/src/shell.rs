@@ -40,6 +40,8 @@ pub struct Shell {
     pub notice: Option<Notice>,
     /// Whether this installation shows invented people.
     pub demo: bool,
+    /// The position of the campaign's facts that this page shows; live updates go on from there.
+    pub position: i64,
     /// Path and query of this page, to come back to after a change of language or theme.
     pub path: String,
 }

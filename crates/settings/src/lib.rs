@@ -8,6 +8,7 @@ mod read;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How the panel is reached from outside; Telegram calls there.
     pub public_url: Option<Url>,
+    /// The proxies in front, whose word on who asks is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where Prometheus reads metrics.
     pub metrics_listen: SocketAddr,
     /// A PostgreSQL that runs already.
@@ -69,4 +72,8 @@ pub struct Settings {
     pub rate_limit: u32,
     /// Tries to log in a minute, of one client.
     pub login_limit: u32,
+    /// Requests a minute for the moving parts of open pages, of one session.
+    pub live_limit: u32,
+    /// Connections to the panel at a time.
+    pub connection_limit: u32,
 }

@@ -25,6 +25,11 @@ pub const KEYS: &[Key] = &[
         "",
         "How the panel is reached from outside, for instance https://meydan.example. Telegram calls there; without it the bots ask Telegram instead. Must be https, except for this machine itself.",
     ),
+    key(
+        "trusted-proxies",
+        "",
+        "The proxies in front of the panel, as networks or addresses with commas between them: 10.0.0.0/8, 127.0.0.1. What they write into X-Forwarded-For says who asks. Without it, all who come through a proxy are one client.",
+    ),
     key("data-dir", ".meydan", "Where data, keys and the local servers live."),
     key(
         "database-url",
@@ -100,6 +105,16 @@ pub const KEYS: &[Key] = &[
     ),
     key("rate-limit", "100", "Requests a minute of one client."),
     key("login-limit", "5", "Tries to log in a minute, of one client."),
+    key(
+        "live-limit",
+        "1200",
+        "Requests a minute for the moving parts of open pages, of one session. A page that sees much going on asks for up to 480.",
+    ),
+    key(
+        "connection-limit",
+        "2000",
+        "Connections to the panel at a time; others wait. Each open page holds one.",
+    ),
 ];
 
 /// A file with every key, its manual, and its default commented out.

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -191,6 +192,7 @@ impl Given {
             data_dir: data_dir.clone(),
             listen: self.address("listen"),
             public_url: self.parsed("public-url", None, |text| secure_url(text).map(Some)),
+            trusted_proxies: self.parsed("trusted-proxies", vec![], networks),
             metrics_listen: self.address("metrics-listen"),
             database_url: self.secret("database-url"),
             database_prefix: self.parsed("database-prefix", String::new(), prefix),
@@ -211,6 +213,8 @@ impl Given {
             }),
             rate_limit: self.number("rate-limit", 1..=1_000_000),
             login_limit: self.number("login-limit", 1..=1_000_000),
+            live_limit: self.number("live-limit", 1..=1_000_000),
+            connection_limit: self.number("connection-limit", 10..=1_000_000),
         };
         if self.problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(self.problems)) }
     }
@@ -237,6 +241,16 @@ fn secure_url(text: &str) -> Result<Url, &'static str> {
     } else {
         Err("must begin with https://")
     }
+}
+
+/// Networks, or single addresses, with commas between them.
+fn networks(text: &str) -> Result<Vec<IpNet>, &'static str> {
+    let network = |text: &str| {
+        let text = text.trim();
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+    };
+    let networks = text.split(',').map(network).collect::<Result<_, _>>();
+    networks.map_err(|_| "must be networks such as 10.0.0.0/8, with commas between them")
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {

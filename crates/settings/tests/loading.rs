@@ -59,6 +59,19 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn proxies_are_networks_or_single_addresses() {
+    let settings = load(&[("MEYDAN_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1,fd00::/8")]);
+    let settings = settings.expect("all three are networks");
+    let said = settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(said, ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"]);
+    assert!(load(&[]).expect("the defaults are sound").trusted_proxies.is_empty());
+
+    let said =
+        load(&[("MEYDAN_TRUSTED_PROXIES", "10.0.0.0/8, everybody")]).expect_err("no network");
+    assert!(said.contains("`trusted-proxies` must be networks"), "{said}");
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let settings = load(&[("MEYDAN_DATABASE_URL", "postgres://u:canary@h")]).expect("it is sound");
 

@@ -5,9 +5,10 @@ use std::{fmt, str::FromStr};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    Layer,
+    filter::{FilterFn, LevelFilter, Targets, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{self, Writer},
@@ -106,10 +107,6 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
         .with_threads(false)
         .with_target(false);
     let level = if options.log_level.is_empty() { "info" } else { &options.log_level };
-    // The libraries' own spans are not part of our traces.
-    let ours = tracing_subscriber::filter::filter_fn(|about| {
-        about.is_event() || !about.target().starts_with("h2")
-    });
     let logs = match options.log_format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
@@ -120,11 +117,29 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
         }
     };
     tracing_subscriber::registry()
-        .with(EnvFilter::try_new(level)?)
-        .with(spans.with_filter(ours))
+        .with(chosen(level.parse()?))
+        .with(spans)
         .with(logs)
         .try_init()?;
     Ok(Telemetry { provider })
+}
+
+/// Which events are logged, and which spans traced. The two are chosen apart: a quiet log still has whole
+/// traces, and an error page its trace's id. The libraries' own spans are no part of our traces.
+///
+/// One filter for both layers, because the choice of a layer's own filter is forgotten or mistaken for the
+/// next one's when a library only asks whether it should log.
+fn chosen(levels: Targets) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let most = levels.iter().map(|(_, level)| level).chain(levels.default_level()).max();
+    let most = most.unwrap_or(LevelFilter::OFF).max(LevelFilter::INFO);
+    filter_fn(move |about| {
+        if about.is_span() {
+            *about.level() <= Level::INFO && !about.target().starts_with("h2")
+        } else {
+            levels.would_enable(about.target(), about.level())
+        }
+    })
+    .with_max_level_hint(most)
 }
 
 /// A log line as one JSON object, with the id of its trace.

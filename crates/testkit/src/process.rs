@@ -184,6 +184,17 @@ impl Page {
         found.unwrap_or_else(|| panic!("{} has no field {name}", self.url)).to_owned()
     }
 
+    /// The page's form that is sent to `action`; the whole page when it has none.
+    fn form(&self, action: &str) -> Self {
+        let path = action.splitn(4, '/').last().filter(|_| action.starts_with("http"));
+        let path = path.map_or_else(|| action.to_owned(), |path| format!("/{path}"));
+        let forms =
+            self.html.split("<form ").skip(1).filter_map(|form| form.split("</form>").next());
+        let form = forms.into_iter().find(|form| form.contains(&format!("action=\"{path}\"")));
+        let html = form.unwrap_or(&self.html).to_owned();
+        Self { status: self.status, url: self.url.clone(), html }
+    }
+
     /// Whether the page says so.
     #[must_use]
     pub fn says(&self, words: &str) -> bool {
@@ -228,14 +239,15 @@ impl Person {
         page(response.expect("the panel answers")).await
     }
 
-    /// Sends a form of `page` to `action`: its hidden fields, and `fields`.
+    /// Sends the form of a page that goes to `action`: its hidden fields, and `fields`.
     ///
     /// # Panics
     ///
     /// When nobody answers.
     pub async fn send(&self, on: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
+        let on = on.form(action);
         let mut form = vec![("csrf", on.field("csrf"))];
-        if on.html.contains("name=\"command_id\"") {
+        if on.says("name=\"command_id\"") {
             form.push(("command_id", on.field("command_id")));
         }
         form.extend(fields.iter().map(|(name, value)| (*name, (*value).to_owned())));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use meydan_event_log::{Actor, EventLog, Recorded, Source, Subscription};
-use meydan_runtime::terminated;
+use meydan_runtime::Signals;
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -85,10 +85,11 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
         line(&fact, output);
     }
     let mut subscription = Subscription::new(Source::Log(log.clone(), 0));
+    let mut signals = Signals::listen()?;
     while follow {
         let facts = tokio::select! {
             facts = subscription.next(at, PAGE, PATIENCE) => facts?,
-            stopped = terminated() => return Ok(stopped?),
+            () = signals.terminated() => return Ok(()),
         };
         for fact in &facts {
             at = fact.position;

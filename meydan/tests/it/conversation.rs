@@ -128,3 +128,23 @@ async fn what_telegram_refuses_is_said_in_words() {
     office.answer(1001, "چهار").await;
     office.admin.until("/admin/campaigns/tehran/bot", "tone-bad").await;
 }
+
+#[tokio::test]
+async fn an_answer_from_the_page_whose_ticket_was_just_moved_is_sent() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Webhook).await;
+    telegram.say(TOKEN, SARA, "سلام").expect("she writes");
+    office.owner.until("/c/tehran/inbox", "سلام").await;
+    let path = "/c/tehran/inbox/1001";
+    let page = office.owner.open(path).await;
+
+    let moved = office.owner.send(&page, &format!("{path}/status"), &[("status", "waiting")]).await;
+    assert_eq!(moved.status, 200);
+    // The same page, as after the browser's way back.
+    let answered =
+        office.owner.send(&page, &format!("{path}/reply"), &[("text", "سلام سارا")]).await;
+    assert_eq!(answered.status, 200);
+
+    let sent = telegram.wait_sent(SARA, 1).await.expect("the answer arrives");
+    assert_eq!(sent[0].text, "سلام سارا");
+}

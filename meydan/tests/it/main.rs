@@ -8,6 +8,7 @@ mod emulators;
 mod erase;
 mod methods;
 mod office;
+mod open_page;
 mod rebuild;
 mod starting;
 mod strangers;

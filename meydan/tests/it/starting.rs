@@ -6,7 +6,10 @@ use meydan_testkit::{
     process::{Ground, Meydan, Person},
     servers::workspace,
 };
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
 
 use crate::office::PROGRAM;
 
@@ -112,4 +115,78 @@ async fn a_second_program_in_the_same_folder_is_told_of_the_first() {
 
     let id = meydan.id().expect("it runs").to_string();
     assert!(said.contains("already runs") && said.contains(&id), "{said}");
+}
+
+/// Starts `up --demo` and reads what it says until it says `words`.
+async fn started_until(ground: &Ground, words: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut child = Command::new(PROGRAM)
+        .args(["up", "--demo", "--runtime"])
+        .arg(workspace().join(".meydan/runtime"))
+        .env("MEYDAN_DATA_DIR", ground.data())
+        .env("MEYDAN_LOG_LEVEL", "error")
+        .envs(&ground.settings)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is ours")).lines();
+    let reading = async {
+        while !lines.next_line().await.expect("it speaks").expect("it goes on").contains(words) {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("it gets there");
+    (child, lines)
+}
+
+/// What a program says until it ends, and whether it ended well.
+async fn end(mut child: Child, mut lines: Lines<BufReader<ChildStderr>>) -> (bool, String) {
+    let ending = async {
+        let mut said = String::new();
+        while let Some(line) = lines.next_line().await.expect("it speaks") {
+            said.push_str(&line);
+            said.push('\n');
+        }
+        (child.wait().await.expect("it ends").success(), said)
+    };
+    tokio::time::timeout(Duration::from_secs(30), ending).await.expect("it ends")
+}
+
+fn signal(process: Option<u32>, name: &str) {
+    let process = process.expect("it runs").to_string();
+    let sent = std::process::Command::new("kill").args([name, &process]).status();
+    assert!(sent.expect("kill is there").success(), "the signal was sent");
+}
+
+#[tokio::test]
+async fn told_to_stop_at_any_moment_it_stops_everything_in_order() {
+    let ground = ground().await;
+    for moment in ["starting the services", "playing a month"] {
+        let (child, lines) = started_until(&ground, moment).await;
+
+        signal(child.id(), "-INT");
+
+        let (well, said) = end(child, lines).await;
+        assert!(well && said.ends_with("meydan: stopped\n"), "after {moment}: {said}");
+        let left = ground.data().join("data/postgres/postmaster.pid");
+        assert!(!left.exists(), "PostgreSQL was stopped after {moment}");
+        if moment == "playing a month" {
+            assert!(said.contains("meydan: stopping\n"), "the services were stopped first: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_a_server_of_its_own_is_gone_it_ends_and_says_so() {
+    let ground = ground().await;
+    let (child, lines) = started_until(&ground, "playing a month").await;
+    let pid = std::fs::read_to_string(ground.data().join("data/postgres/postmaster.pid"));
+    let pid = pid.expect("it runs").lines().next().and_then(|pid| pid.trim().parse().ok());
+
+    // As the system does when memory runs out.
+    signal(pid, "-KILL");
+
+    let (well, said) = end(child, lines).await;
+    let last = said.lines().last().unwrap_or_default();
+    assert!(!well && last.starts_with("meydan: PostgreSQL ended by itself"), "{said}");
 }

@@ -1,6 +1,8 @@
 //! What people may not do.
 
-use crate::office::{Office, Reach, TOKEN, telegram};
+use meydan_testkit::process::Person;
+
+use crate::office::{Office, PASSWORD, Reach, TOKEN, telegram};
 
 #[tokio::test]
 async fn another_campaigns_pages_are_not_found() {
@@ -47,7 +49,7 @@ async fn forms_without_their_token_and_visitors_without_a_session_are_turned_awa
     assert_eq!(login.status, 403);
     assert_eq!(office.owner.open("/c/tehran").await.status, 200, "they are still logged in");
 
-    let stranger = meydan_testkit::process::Person::visiting(&office.meydan.url);
+    let stranger = Person::visiting(&office.meydan.url);
     assert!(stranger.open("/c/tehran/inbox").await.url.contains("/login?next="));
     let form = stranger.open("/login").await;
     let wrong = [("email", "tehran@meydan.example"), ("password", "not the password at all")];
@@ -77,4 +79,30 @@ async fn a_webhook_without_its_secret_is_turned_away() {
     assert_eq!(post(hook.clone(), Some("wrong"), update.to_owned()).await, 401);
     let unknown = format!("{}/telegram/{}", office.meydan.url, "0".repeat(32));
     assert_eq!(post(unknown, Some("wrong"), update.to_owned()).await, 404);
+}
+
+#[tokio::test]
+async fn a_one_time_link_leads_where_the_operator_says_whatever_the_visitor_calls_the_panel() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Webhook).await;
+    let elsewhere = office.meydan.url.replace("127.0.0.1", "localhost");
+    let admin = Person::visiting(&elsewhere);
+    let form = admin.open("/login").await;
+    let who = [("email", "admin@meydan.example"), ("password", PASSWORD)];
+    assert_eq!(admin.send(&form, "/login", &who).await.status, 200);
+
+    let form = admin.open("/admin/campaigns/new").await;
+    let fields = [
+        ("candidate_name", "سارا"),
+        ("slug", "isfahan"),
+        ("office", "شورا"),
+        ("constituency", "اصفهان"),
+        ("locale", "fa"),
+        ("owner_name", "سارا"),
+        ("owner_email", "sara@meydan.example"),
+    ];
+    let created = admin.send(&form, "/admin/campaigns", &fields).await;
+
+    assert!(created.url.starts_with(&elsewhere), "they are at {}", created.url);
+    assert!(created.says(&format!("\"{}/welcome/", office.meydan.url)), "{}", created.html);
 }

@@ -13,7 +13,7 @@ use meydan_rpc::{
     caller::Assertions,
     client::Dial,
     guard::Guard,
-    server::{ServeError, serve},
+    server::{ServeError, Workers, serve},
 };
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -119,6 +119,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     };
     let planned = Arc::new(tokio::sync::Notify::new());
 
+    let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(tables.run(readers.clone()));
@@ -155,10 +156,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(hub, telegram);
-    let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;
-    readers.cancel();
-    while tasks.join_next().await.is_some() {}
-    Ok(served?)
+    let workers = Workers { tasks, end: readers, database };
+    Ok(serve(setup.listener, guard, routes, workers, stop).await?)
 }
 
 /// What only one hub does at a time: carries out updates, connects bots, sends answers.

@@ -8,7 +8,7 @@ use meydan_keyring::Keyring;
 use meydan_rpc::{
     caller::Assertions,
     guard::Guard,
-    server::{ServeError, serve},
+    server::{ServeError, Workers, serve},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     };
     let crm = Crm::new(log.clone(), setup.keyring, inbox.progress(), clock.clone());
 
+    let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(inbox.run(readers.clone()));
@@ -107,8 +108,6 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         readers.clone(),
     ));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
-    let served = serve(setup.listener, guard, grpc::routes(crm), stop.cancelled_owned()).await;
-    readers.cancel();
-    while tasks.join_next().await.is_some() {}
-    Ok(served?)
+    let workers = Workers { tasks, end: readers, database };
+    Ok(serve(setup.listener, guard, grpc::routes(crm), workers, stop).await?)
 }

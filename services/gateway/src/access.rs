@@ -10,7 +10,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, Request, State},
     handler::Handler,
-    http::{Method, StatusCode, header},
+    http::{Extensions, HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get, post},
@@ -22,9 +22,10 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    client,
     cookies::{self, Kind},
     csrf, failure,
-    limits::RateClass,
+    limits::{Asker, RateClass},
     session::{self, Membership, Visit},
 };
 
@@ -74,15 +75,27 @@ pub struct Route {
 #[derive(Debug)]
 pub struct Panel {
     app: Option<App>,
-    router: Router<App>,
-    routes: Vec<Route>,
+    pages: Router<App>,
+    machines: Router<App>,
+    table: Vec<Route>,
+}
+
+/// Routes, ready to be served.
+#[derive(Debug)]
+pub struct Routes {
+    /// Those behind the guard.
+    pub pages: Router<App>,
+    /// Those of machines.
+    pub machines: Router<App>,
+    /// The policies of both.
+    pub table: Vec<Route>,
 }
 
 impl Panel {
     /// No routes. Without an `app`, routes are listed and not served.
     #[must_use]
     pub fn new(app: Option<App>) -> Self {
-        Self { app, router: Router::new(), routes: vec![] }
+        Self { app, pages: Router::new(), machines: Router::new(), table: vec![] }
     }
 
     /// Adds a page.
@@ -105,6 +118,21 @@ impl Panel {
         self.add(Method::POST, path, access, post(handler))
     }
 
+    /// Adds what machines ask for: there is no visitor, no session and no form, and nothing is counted. The
+    /// handler itself asks for a secret where one is needed.
+    #[must_use]
+    pub fn machine(
+        mut self,
+        method: Method,
+        path: &'static str,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        self.machines = self.machines.route(path, handler);
+        let access = access(Need::Nobody, RateClass::Free);
+        self.table.push(Route { method, path, access });
+        self
+    }
+
     fn add(
         mut self,
         method: Method,
@@ -114,15 +142,16 @@ impl Panel {
     ) -> Self {
         if let Some(app) = self.app.clone() {
             let guard = middleware::from_fn_with_state((app, access, path), admit);
-            self.router = self.router.route(path, handler.layer(guard));
+            self.pages = self.pages.route(path, handler.layer(guard));
         }
-        self.routes.push(Route { method, path, access });
+        self.table.push(Route { method, path, access });
         self
     }
 
     /// The routes, and the table of their policies.
-    pub fn finish(self) -> (Router<App>, Vec<Route>) {
-        (self.router, self.routes)
+    #[must_use]
+    pub fn finish(self) -> Routes {
+        Routes { pages: self.pages, machines: self.machines, table: self.table }
     }
 }
 
@@ -149,10 +178,10 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
 /// Finds out who visits, and turns away who may not.
 async fn prepare(app: &App, access: Access, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
-    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let client = client.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    let client = asked_by(app, &parts.extensions, &parts.headers);
     let mut visit = visit(app, &parts, client);
-    if let Err(seconds) = app.limits.count(access.rate, client, app.clock.now()) {
+    let asker = asker(app, access.rate, client, &parts.headers).await;
+    if let Err(seconds) = app.limits.count(access.rate, asker, app.clock.now()) {
         let mut response = failure::page(app, &visit, Shown::TooManyRequests);
         response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
         return Err(response);
@@ -164,12 +193,44 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
             Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
         }
     }
+    if visit.visitor.is_none() && access.need != Need::Nobody {
+        return Err(to_login(access.rate, &visit, &parts.headers));
+    }
     enter(app, access.need, &mut visit, parts.uri.path())?;
     let form = parts.method == Method::POST;
     let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(visit);
     Ok(request)
+}
+
+/// The address of whoever asks.
+pub(crate) fn asked_by(app: &App, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+    client::address(peer, headers, &app.trusted_proxies)
+}
+
+/// Whose counter a request is counted on: for the parts of an open page its session's, as soon as identity
+/// has vouched for that.
+async fn asker(app: &App, rate: RateClass, client: IpAddr, headers: &HeaderMap) -> Asker {
+    if rate == RateClass::Live
+        && let Some(visitor) = session::remembered(app, headers).await
+    {
+        return Asker::Session(visitor.session);
+    }
+    client.into()
+}
+
+/// Leads a visitor without a session to the login. The part of a page is refused instead: who asked for it
+/// is a script, which would take the login's page for the answer.
+fn to_login(rate: RateClass, visit: &Visit, headers: &HeaderMap) -> Response {
+    let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    if rate == RateClass::Live && !navigates {
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let query: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
+    Redirect::to(&format!("/login?next={query}")).into_response()
 }
 
 fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
@@ -187,15 +248,10 @@ fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit
     }
 }
 
+/// Lets a visitor in, or says in which words not.
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Response> {
-    if need == Need::Nobody {
-        return Ok(());
-    }
-    let Some(visitor) = &visit.visitor else {
-        let query: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
-        return Err(Redirect::to(&format!("/login?next={query}")).into_response());
-    };
+    let Some(visitor) = &visit.visitor else { return Ok(()) };
     match need {
         Need::Nobody | Need::Session => Ok(()),
         Need::Admin if visitor.admin => Ok(()),
@@ -222,10 +278,14 @@ fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Res
 async fn checked(
     app: &App,
     visit: &Visit,
-    headers: &axum::http::HeaderMap,
+    headers: &HeaderMap,
     body: Body,
 ) -> Result<Body, Response> {
-    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_FORM).await else {
+    let read = axum::body::to_bytes(body, LARGEST_FORM);
+    let Ok(read) = tokio::time::timeout(app.patience.body, read).await else {
+        return Err(empty(StatusCode::REQUEST_TIMEOUT));
+    };
+    let Ok(bytes) = read else {
         return Err(failure::page(app, visit, Shown::TooLarge));
     };
     let token = field(&bytes, "csrf").unwrap_or_default();

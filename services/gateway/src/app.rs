@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use meydan_event_log::Clock;
 use meydan_intake::{Hook, Intake};
 use meydan_rpc::{
@@ -19,14 +20,18 @@ use meydan_web::Zone;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
+use url::Url;
 
-use crate::{limits::Limits, session::Visitor};
+use crate::{limits::Limits, live::Streams, serve::Patience, session::Visitor};
 
 /// How long the gateway believes what identity said of a session. A session that ends elsewhere goes on
 /// for so long, at most.
 const SESSIONS: Duration = Duration::from_secs(5);
 /// How long it believes what the hub said of a webhook.
 const HOOKS: Duration = Duration::from_secs(60);
+/// How long it believes that a webhook is unknown. Their addresses are random and are told to Telegram after
+/// they exist, so nobody waits for this.
+const STRANGE_HOOKS: Duration = Duration::from_secs(10);
 
 /// A webhook that is known.
 #[derive(Debug, Clone)]
@@ -54,6 +59,12 @@ pub struct App {
     pub clock: Clock,
     /// How often clients may ask.
     pub limits: Arc<Limits>,
+    /// The proxies whose word on who asks is believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// How the panel is reached from outside, when that is set.
+    pub public_url: Option<Url>,
+    /// How long a request may take to arrive.
+    pub patience: Patience,
     /// Whether cookies need https: always, except on this machine without a public address.
     pub secure: bool,
     /// Whether the panel shows invented people.
@@ -64,6 +75,10 @@ pub struct App {
     pub sessions: Cache<[u8; 32], Visitor>,
     /// Webhooks, by the random part of their path.
     pub hooks: Cache<String, KnownHook>,
+    /// Webhooks that nobody knows.
+    pub strange_hooks: Cache<String, ()>,
+    /// Live streams that are open.
+    pub streams: Streams,
     /// Ends live streams.
     pub stop: CancellationToken,
 }
@@ -79,6 +94,12 @@ impl App {
     #[must_use]
     pub fn hook_cache() -> Cache<String, KnownHook> {
         Cache::builder().max_capacity(50_000).time_to_live(HOOKS).build()
+    }
+
+    /// A cache of webhooks that nobody knows.
+    #[must_use]
+    pub fn strange_hook_cache() -> Cache<String, ()> {
+        Cache::builder().max_capacity(10_000).time_to_live(STRANGE_HOOKS).build()
     }
 
     /// Calls identity's sessions.

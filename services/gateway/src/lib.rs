@@ -2,11 +2,12 @@
 //!
 //! - [`access`]: the policy in front of every route. A route cannot be added without one.
 //! - [`routes`]: a file for each address; [`views`] turns what services answer into pages.
-//! - [`session`], [`csrf`], [`limits`], [`headers`]: who visits, and what protects them.
+//! - [`session`], [`client`], [`csrf`], [`limits`], [`headers`]: who visits, and what protects them.
 //! - [`webhook`]: Telegram's updates. [`live`]: server-sent events.
 
 pub mod access;
 pub mod app;
+pub mod client;
 pub mod cookies;
 pub mod csrf;
 pub mod failure;
@@ -14,9 +15,13 @@ pub mod headers;
 pub mod limits;
 pub mod live;
 pub mod routes;
+mod serve;
 mod service;
 pub mod session;
 pub mod views;
 pub mod webhook;
 
-pub use self::service::{NAME, RunError, Setup, run};
+pub use self::{
+    serve::Patience,
+    service::{NAME, Setup, run},
+};

@@ -1,14 +1,17 @@
 //! `GET /c/{slug}/live`: tells an open page that something changed, as server-sent events.
 //!
 //! An event names the ticket and the position that its change reached; the page then asks for its parts
-//! anew. A page that was away says the last position it heard of (`Last-Event-ID`); when the campaign has
-//! moved on meanwhile it is told at once, so nothing is missed.
+//! anew. A page says which position it shows (`?after=`), and one that was away the last that it heard of
+//! (`Last-Event-ID`); when the inbox has moved on since, it is told at once. Positions are compared again at
+//! each beat, because core NATS forgets what it could not deliver. So nothing is missed.
+
+mod streams;
 
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    extract::{Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -17,17 +20,24 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use meydan_rpc::{outcome::Failure, pb::crm::ListTicketsRequest};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument;
+use uuid::Uuid;
 
+use self::streams::Place;
+pub use self::streams::Streams;
 use crate::{
-    access::failed,
+    access::empty,
     app::App,
     failure,
     session::{self, Visit},
 };
 
-/// How often a silent stream says that it is there, and looks whether its session still is.
+/// How often a stream looks whether its visitor may still listen and whether it missed anything. A stream
+/// on which nothing else is said says then that it is there.
 const BEAT: Duration = Duration::from_secs(15);
+/// What a visitor must be allowed, as for the inbox itself.
+const NEED: &str = "crm:ticket.read";
 
 /// What crm says when something changed.
 #[derive(Debug, Deserialize)]
@@ -46,32 +56,46 @@ struct Change {
     incoming: bool,
 }
 
+/// What the page shows.
+#[derive(Debug, Deserialize)]
+pub struct Shown {
+    after: Option<i64>,
+}
+
 /// Opens a stream of changes.
-pub async fn open(State(app): State<App>, visit: Visit, headers: HeaderMap) -> Response {
-    let Some(campaign) = visit.membership.as_ref().map(|place| place.campaign) else {
+pub async fn open(
+    State(app): State<App>,
+    visit: Visit,
+    Query(shown): Query<Shown>,
+    headers: HeaderMap,
+) -> Response {
+    let (Some(membership), Some(visitor)) = (&visit.membership, &visit.visitor) else {
         return failure::of_call(&app, &visit, &Failure::NotFound);
+    };
+    let campaign = membership.campaign;
+    let Some(place) = app.streams.take(visitor.session) else {
+        return empty(StatusCode::TOO_MANY_REQUESTS);
     };
     // Listening first, then looking where things stand: what happens in between is heard.
     let Ok(pings) = app.nats.subscribe(format!("live.{campaign}")).await else {
         return failure::of_call(&app, &visit, &Failure::Unavailable);
     };
-    let request =
-        app.crm.ask(&visit.caller(), ListTicketsRequest { limit: 1, ..Default::default() });
-    let position = match app.tickets().list_tickets(request).await {
-        Ok(answer) => answer.into_inner().position,
-        Err(status) => return failed(&app, &visit, status),
+    let position = match position(&app, &visit).await {
+        Ok(position) => position,
+        Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let heard = heard.and_then(|id| id.parse::<i64>().ok());
-    let missed = heard.is_some_and(|heard| heard < position);
-    let first = if missed {
-        event(position, &Change { ticket: String::new(), incoming: false })
+    let heard = heard.and_then(|id| id.parse().ok()).or(shown.after);
+    let first = if heard.is_some_and(|heard| heard < position) {
+        anything(position)
     } else {
         // Tells the browser from where to resume, should it lose us before anything happens.
         Event::default().id(position.to_string()).comment("here")
     };
-    metrics::gauge!("live_pages").increment(1.0);
-    let changes = stream::once(async { Ok(first) }).chain(changes(app, headers, pings));
+    let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let open = Open { app, visit, headers, campaign, pings, beat, told: position, _place: place };
+    let changes = stream::once(async { Ok(first) }).chain(changes(open));
     let mut response =
         Sse::new(changes).keep_alive(KeepAlive::new().interval(BEAT)).into_response();
     let unbuffered = HeaderValue::from_static("no");
@@ -80,58 +104,93 @@ pub async fn open(State(app): State<App>, visit: Visit, headers: HeaderMap) -> R
     response
 }
 
-/// Changes, until the session ends or the page goes away.
-fn changes(
+/// The position that the inbox has reached. It counts the facts of all campaigns, so a page is sometimes
+/// told of a change that was none of its own, and never the other way round.
+async fn position(app: &App, visit: &Visit) -> Result<i64, Failure> {
+    let message = ListTicketsRequest { limit: 1, ..Default::default() };
+    let request = app.crm.ask(&visit.caller(), message);
+    Ok(app.tickets().list_tickets(request).await?.get_ref().position)
+}
+
+/// A stream that is open.
+struct Open {
     app: App,
+    visit: Visit,
     headers: HeaderMap,
+    campaign: Uuid,
     pings: async_nats::Subscriber,
-) -> impl Stream<Item = Result<Event, Infallible>> {
-    let open = Open { app, headers, pings };
+    beat: Interval,
+    /// The position up to which the page was told.
+    told: i64,
+    _place: Place,
+}
+
+/// Changes, until the page may not listen any more or goes away.
+fn changes(open: Open) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(open, |mut open| async move {
         loop {
-            let next = tokio::select! {
+            let event = tokio::select! {
                 () = open.app.stop.cancelled() => return None,
-                next = tokio::time::timeout(BEAT, open.pings.next()) => next,
+                _ = open.beat.tick() => open.look().await.ok()?,
+                ping = open.pings.next() => open.tell(&ping?).await,
             };
-            let Ok(ping) = next else {
-                match session::visitor(&open.app, &open.headers).await {
-                    Ok(None) => return None,
-                    Ok(Some(_)) | Err(_) => continue,
-                }
-            };
-            let ping = ping?;
-            if let Some(event) = tell(&ping).await {
+            if let Some(event) = event {
                 return Some((Ok(event), open));
             }
         }
     })
 }
 
-struct Open {
-    app: App,
-    headers: HeaderMap,
-    pings: async_nats::Subscriber,
+/// The visitor may not listen any more.
+struct Ended;
+
+impl Open {
+    /// At each beat: whether the visitor may still listen, and what was missed. A service that is away now
+    /// ends nothing.
+    async fn look(&mut self) -> Result<Option<Event>, Ended> {
+        let visitor = match session::visitor(&self.app, &self.headers).await {
+            Ok(visitor) => visitor.ok_or(Ended)?,
+            Err(_) => return Ok(None),
+        };
+        let membership = visitor.memberships.iter().find(|place| place.campaign == self.campaign);
+        self.visit.membership = membership.cloned();
+        if !self.visit.may(NEED) {
+            return Err(Ended);
+        }
+        self.visit.visitor = Some(visitor);
+        match position(&self.app, &self.visit).await {
+            Ok(position) if position > self.told => {
+                self.told = position;
+                Ok(Some(anything(position)))
+            }
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Passes on what crm says, unless the page was told of it already.
+    async fn tell(&mut self, message: &async_nats::Message) -> Option<Event> {
+        let span = tracing::info_span!("live.tell");
+        let parent = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
+        if let Some(parent) = parent {
+            meydan_telemetry::set_parent_from(&span, parent.as_str());
+        }
+        async {
+            let ping: Ping = serde_json::from_slice(&message.payload).ok()?;
+            if ping.position <= self.told {
+                return None;
+            }
+            self.told = ping.position;
+            let ticket = ping.ticket.map(|number| number.to_string()).unwrap_or_default();
+            Some(event(ping.position, &Change { ticket, incoming: ping.incoming }))
+        }
+        .instrument(span)
+        .await
+    }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        metrics::gauge!("live_pages").decrement(1.0);
-    }
-}
-
-async fn tell(message: &async_nats::Message) -> Option<Event> {
-    let span = tracing::info_span!("live.tell");
-    let parent = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
-    if let Some(parent) = parent {
-        meydan_telemetry::set_parent_from(&span, parent.as_str());
-    }
-    async {
-        let ping: Ping = serde_json::from_slice(&message.payload).ok()?;
-        let ticket = ping.ticket.map(|number| number.to_string()).unwrap_or_default();
-        Some(event(ping.position, &Change { ticket, incoming: ping.incoming }))
-    }
-    .instrument(span)
-    .await
+/// Anything may have changed.
+fn anything(position: i64) -> Event {
+    event(position, &Change { ticket: String::new(), incoming: false })
 }
 
 fn event(position: i64, change: &Change) -> Event {

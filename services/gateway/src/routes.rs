@@ -14,7 +14,7 @@ mod team;
 mod welcome;
 
 use axum::{
-    Router,
+    http::Method,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -23,7 +23,7 @@ use crate::{
     access::{
         Access,
         Need::{Admin, Nobody, Permission, Session},
-        Panel, Route, access,
+        Panel, Route, Routes, access,
     },
     app::App,
     limits::RateClass,
@@ -34,25 +34,29 @@ const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
 const OWN: Access = access(Session, RateClass::Panel);
 const ADMIN: Access = access(Admin, RateClass::Panel);
+const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
+const READ_LIVE: Access = access(Permission("crm:ticket.read"), RateClass::Live);
 const REPLY: Access = access(Permission("crm:ticket.reply"), RateClass::Panel);
 const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
 const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
 
-/// The panel.
-pub fn panel(app: App) -> Router<App> {
-    addresses(Panel::new(Some(app))).0
+/// Every route.
+#[must_use]
+pub fn all(app: App) -> Routes {
+    let routes = addresses(Panel::new(Some(app)));
+    Routes { machines: routes.machines.fallback(health::nothing_here), ..routes }
 }
 
-/// The table of the panel's policies.
+/// The table of all policies.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    addresses(Panel::new(None)).1
+    addresses(Panel::new(None)).table
 }
 
-fn addresses(panel: Panel) -> (Router<App>, Vec<Route>) {
-    panel
+fn addresses(panel: Panel) -> Routes {
+    machines(panel)
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
@@ -70,33 +74,31 @@ fn addresses(panel: Panel) -> (Router<App>, Vec<Route>) {
         .get("/admin/campaigns/{slug}/edit", ADMIN, admin::edit)
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
-        .get("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::show)
+        .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
         .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
         .get("/c/{slug}", READ, home::show)
-        .get("/c/{slug}/figures", READ, home::figures)
+        .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)
-        .get("/c/{slug}/inbox/list", READ, inbox::list_fragment)
+        .get("/c/{slug}/inbox/list", READ_LIVE, inbox::list_fragment)
         .get("/c/{slug}/inbox/{number}", READ, inbox::show)
-        .get("/c/{slug}/inbox/{number}/messages", READ, inbox::messages)
+        .get("/c/{slug}/inbox/{number}/messages", READ_LIVE, inbox::messages)
         .post("/c/{slug}/inbox/{number}/reply", REPLY, inbox::reply)
         .post("/c/{slug}/inbox/{number}/status", MOVE, inbox::change_status)
-        .get("/c/{slug}/files/{message}", READ, files::fetch)
-        .get("/c/{slug}/live", READ, live::open)
+        .get("/c/{slug}/files/{message}", READ_LIVE, files::fetch)
+        .get("/c/{slug}/live", READ_LIVE, live::open)
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
         .finish()
 }
 
-/// What machines ask for: no visitor, no session, no form.
-pub fn machines() -> Router<App> {
-    Router::new()
-        .route("/telegram/{hook_id}", post(webhook::take))
-        .route("/static/{*path}", get(statics::serve))
-        .route("/healthz", get(health::healthz))
-        .route("/livez", get(health::livez))
-        .fallback(health::nothing_here)
+fn machines(panel: Panel) -> Panel {
+    panel
+        .machine(Method::POST, "/telegram/{hook_id}", post(webhook::take))
+        .machine(Method::GET, "/static/{*path}", get(statics::serve))
+        .machine(Method::GET, "/healthz", get(health::healthz))
+        .machine(Method::GET, "/livez", get(health::livez))
 }
 
 /// Goes on to another page after a form. A page that sent the form through htmx follows as well.

@@ -1,8 +1,9 @@
 //! Starts the gateway, and ends it in order.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::middleware;
+use ipnet::IpNet;
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
 use meydan_rpc::client::Dial;
@@ -13,7 +14,17 @@ use tower_http::compression::{
     predicate::{DefaultPredicate, NotForContentType, Predicate},
 };
 
-use crate::{app::App, headers, limits::Limits, routes};
+use url::Url;
+
+use crate::{
+    access::Routes,
+    app::App,
+    headers,
+    limits::{Limits, Rates},
+    live::Streams,
+    routes,
+    serve::{Patience, serve},
+};
 
 /// Name of the service: the issuer of its calls.
 pub const NAME: &str = "gateway";
@@ -35,28 +46,24 @@ pub struct Setup {
     pub nats: async_nats::Client,
     /// Tells the time.
     pub clock: Clock,
-    /// Requests, and tries to log in, a minute.
-    pub limits: (u32, u32),
+    /// How often clients may ask.
+    pub rates: Rates,
+    /// How many connections there may be at a time; others wait.
+    pub connections: usize,
+    /// How long a request may take to arrive.
+    pub patience: Patience,
+    /// The proxies whose word on who asks is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How the panel is reached from outside, when that is set.
+    pub public_url: Option<Url>,
     /// Whether the panel is reached through https.
     pub secure: bool,
     /// Whether the panel shows invented people.
     pub demo: bool,
 }
 
-/// Why the gateway does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// HTTP cannot be served.
-    #[error("the panel cannot be served")]
-    Serve(#[from] std::io::Error),
-}
-
 /// Runs until `stop`, and answers what is in flight. Open live streams are ended.
-///
-/// # Errors
-///
-/// See [`RunError`].
-pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> {
+pub async fn run(setup: Setup, stop: CancellationToken) {
     let app = App {
         identity: setup.identity,
         crm: setup.crm,
@@ -64,22 +71,25 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         intake: setup.intake,
         nats: setup.nats,
         clock: setup.clock,
-        limits: Arc::new(Limits::new(setup.limits.0, setup.limits.1)),
+        limits: Arc::new(Limits::new(setup.rates)),
+        trusted_proxies: setup.trusted_proxies.into(),
+        public_url: setup.public_url,
+        patience: setup.patience,
         secure: setup.secure,
         demo: setup.demo,
         zone: meydan_web::Zone::default(),
         sessions: App::session_cache(),
         hooks: App::hook_cache(),
+        strange_hooks: App::strange_hook_cache(),
+        streams: Streams::default(),
         stop: stop.clone(),
     };
-    let panel = routes::panel(app.clone());
+    let Routes { pages, machines, .. } = routes::all(app.clone());
     let worth_it = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
-    let router = panel
+    let router = pages
         .layer(CompressionLayer::new().compress_when(worth_it))
-        .merge(routes::machines())
+        .merge(machines)
         .layer(middleware::from_fn_with_state(app.clone(), headers::protect))
         .with_state(app);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(setup.listener, service).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    Ok(())
+    serve(setup.listener, router, (setup.connections, setup.patience.head), stop).await;
 }

@@ -138,6 +138,7 @@ impl Visit {
             now: app.clock.now(),
             notice,
             demo: app.demo,
+            position: 0,
             path: self.path.clone(),
         }
     }
@@ -175,6 +176,13 @@ pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, 
         Err(Failure::NotFound) => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// Whose session it is, when identity has said so a moment ago.
+pub async fn remembered(app: &App, headers: &HeaderMap) -> Option<Visitor> {
+    let token = cookies::get(headers, Kind::Session, app.secure)?;
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    app.sessions.get(&hash).await
 }
 
 /// Forgets what identity said of a session.

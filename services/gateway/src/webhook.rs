@@ -5,8 +5,8 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path, Request, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
@@ -17,7 +17,11 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::app::{App, KnownHook};
+use crate::{
+    access::asked_by,
+    app::{App, KnownHook},
+    limits::RateClass,
+};
 
 const SECRET: &str = "x-telegram-bot-api-secret-token";
 
@@ -26,10 +30,9 @@ const SECRET: &str = "x-telegram-bot-api-secret-token";
 pub async fn take(
     State(app): State<App>,
     Path(hook_id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    let (status, outcome) = match answer(&app, hook_id, &headers, body).await {
+    let (status, outcome) = match answer(&app, hook_id, request).await {
         Ok(()) => (StatusCode::OK, "taken"),
         Err(status) => (status, status.canonical_reason().unwrap_or("refused")),
     };
@@ -41,20 +44,19 @@ pub async fn take(
     response
 }
 
-async fn answer(
-    app: &App,
-    hook_id: String,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(), StatusCode> {
-    let known = known(app, hook_id).await?;
-    let shown = headers.get(SECRET).map(HeaderValue::as_bytes).unwrap_or_default();
+async fn answer(app: &App, hook_id: String, request: Request) -> Result<(), StatusCode> {
+    let (parts, body) = request.into_parts();
+    let known = known(app, hook_id, &parts).await?;
+    let shown = parts.headers.get(SECRET).map(HeaderValue::as_bytes).unwrap_or_default();
     let shown = Sha256::digest(shown);
     if !bool::from(shown.as_slice().ct_eq(&known.secret_sha256)) {
         return Err(StatusCode::UNAUTHORIZED);
     }
     let now = app.clock.now();
-    match read(body).await {
+    let Ok(read) = tokio::time::timeout(app.patience.body, read(body)).await else {
+        return Err(StatusCode::REQUEST_TIMEOUT);
+    };
+    match read {
         Ok(update) => {
             let taken = app.intake.accept(known.hook, &update, now).await;
             taken.map_err(|error| unavailable(&error))
@@ -87,7 +89,9 @@ async fn read(body: Body) -> Result<Vec<u8>, Option<u64>> {
     Ok(update)
 }
 
-async fn known(app: &App, hook_id: String) -> Result<KnownHook, StatusCode> {
+/// The bot of a hook. That nobody knows it is remembered too, and who asks for many such is not listened to
+/// for the rest of the minute: asking the hub costs a call.
+async fn known(app: &App, hook_id: String, parts: &Parts) -> Result<KnownHook, StatusCode> {
     let well_formed = hook_id.len() == 32 && hook_id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !well_formed {
         return Err(StatusCode::NOT_FOUND);
@@ -95,14 +99,24 @@ async fn known(app: &App, hook_id: String) -> Result<KnownHook, StatusCode> {
     if let Some(known) = app.hooks.get(&hook_id).await {
         return Ok(known);
     }
+    if app.strange_hooks.contains_key(&hook_id) {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let client = asked_by(app, &parts.extensions, &parts.headers);
+    if app.limits.count(RateClass::Hook, client.into(), app.clock.now()).is_err() {
+        return Err(StatusCode::TOO_MANY_REQUESTS);
+    }
     let caller = Caller::service(crate::NAME, None);
     let request = app.bot_hub.ask(&caller, GetHookRequest { hook_id: hook_id.clone() });
     let answer = app.hooks_client().get_hook(request).await.map_err(Failure::from);
-    let hook = answer.map_err(|failure| match failure {
-        Failure::NotFound => StatusCode::NOT_FOUND,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    });
-    let hook = hook?.into_inner();
+    let hook = match answer {
+        Ok(hook) => hook.into_inner(),
+        Err(Failure::NotFound) => {
+            app.strange_hooks.insert(hook_id, ()).await;
+            return Err(StatusCode::NOT_FOUND);
+        }
+        Err(_) => return Err(StatusCode::SERVICE_UNAVAILABLE),
+    };
     let id = |text: &str| Uuid::try_parse(text).map_err(|_| StatusCode::SERVICE_UNAVAILABLE);
     let known = KnownHook {
         hook: Hook { bot_id: id(&hook.bot_id)?, campaign: id(&hook.campaign_id)? },

@@ -1,8 +1,10 @@
 //! Every address has a policy, and the list of those that ask for nobody in particular only shrinks.
 
-use gateway::{access::Need, routes::table};
+use gateway::{access::Need, limits::RateClass, routes::table};
 
-/// Addresses that anybody may ask for.
+/// Addresses that anybody may ask for: those of machines, whose requests are not counted, and the panel's.
+const MACHINES: &[&str] =
+    &["POST /telegram/{hook_id}", "GET /static/{*path}", "GET /healthz", "GET /livez"];
 const OPEN: &[&str] = &[
     "GET /login",
     "POST /login",
@@ -14,10 +16,25 @@ const OPEN: &[&str] = &[
 
 #[test]
 fn only_what_leads_in_and_out_is_open_to_everybody() {
-    let open = table().into_iter().filter(|route| route.access.need == Need::Nobody);
-    let open = open.map(|route| format!("{} {}", route.method, route.path)).collect::<Vec<_>>();
+    let open = |free| {
+        let routes = table().into_iter().filter(move |route| {
+            let access = route.access;
+            access.need == Need::Nobody && (access.rate == RateClass::Free) == free
+        });
+        routes.map(|route| format!("{} {}", route.method, route.path)).collect::<Vec<_>>()
+    };
 
-    assert_eq!(open, OPEN);
+    assert_eq!(open(true), MACHINES);
+    assert_eq!(open(false), OPEN);
+}
+
+#[test]
+fn every_request_of_a_person_is_counted() {
+    for route in table() {
+        if route.access.need != Need::Nobody {
+            assert_ne!(route.access.rate, RateClass::Free, "{}", route.path);
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use meydan_keyring::Keyring;
 use meydan_rpc::{
     caller::Assertions,
     guard::Guard,
-    server::{ServeError, serve},
+    server::{ServeError, Workers, serve},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -81,6 +81,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         clock: clock.clone(),
     };
     let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), clock.clone());
+    let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(directory.run(readers.clone()));
@@ -94,8 +95,6 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     ));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
-    let served = serve(setup.listener, guard, routes, stop.cancelled_owned()).await;
-    readers.cancel();
-    while tasks.join_next().await.is_some() {}
-    Ok(served?)
+    let workers = Workers { tasks, end: readers, database };
+    Ok(serve(setup.listener, guard, routes, workers, stop).await?)
 }

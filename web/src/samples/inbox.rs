@@ -154,6 +154,7 @@ fn conversation() -> Conversation {
         citizen: citizen(),
         composer: Composer {
             command_id: "0198c0de-0000-7000-8000-000000000004".to_owned(),
+            move_id: "0198c0de-0000-7000-8000-000000000005".to_owned(),
             ..Composer::default()
         },
     }

@@ -222,8 +222,12 @@ pub(super) async fn create(
     }
 }
 
-/// The address of a one-time link.
+/// The address of a one-time link: where the operator says that the panel is. Only without that it is where
+/// this visitor found it.
 pub(super) fn link(app: &App, headers: &axum::http::HeaderMap, token: &str) -> String {
+    if let Some(url) = &app.public_url {
+        return format!("{}/welcome/{token}", url.as_str().trim_end_matches('/'));
+    }
     let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
     let scheme = if app.secure { "https" } else { "http" };
     format!("{scheme}://{}/welcome/{token}", host.unwrap_or("127.0.0.1"))

@@ -41,18 +41,26 @@ pub(super) async fn entrance(State(app): State<App>, visit: Visit) -> Response {
     }
 }
 
-async fn numbers(
-    app: &App,
-    visit: &Visit,
-    min_position: i64,
-) -> Result<(Figures, Vec<TicketRow>), Failure> {
+/// What the home page shows of the inbox.
+struct Numbers {
+    figures: Figures,
+    newest: Vec<TicketRow>,
+    position: i64,
+}
+
+async fn numbers(app: &App, visit: &Visit, min_position: i64) -> Result<Numbers, Failure> {
     let caller = visit.caller();
     let mut tickets = app.tickets();
+    // The list first: what the figures show is no older than its position.
+    let message = ListTicketsRequest { limit: NEWEST, min_position, ..Default::default() };
+    let newest = tickets.list_tickets(app.crm.ask(&caller, message)).await?.into_inner();
     let request = app.crm.ask(&caller, GetFiguresRequest { min_position });
     let figures = tickets.get_figures(request).await?.into_inner();
-    let message = ListTicketsRequest { limit: NEWEST, ..Default::default() };
-    let newest = tickets.list_tickets(app.crm.ask(&caller, message)).await?.into_inner();
-    Ok((read(&figures), newest.tickets.iter().map(views::ticket::row).collect()))
+    Ok(Numbers {
+        figures: read(&figures),
+        newest: newest.tickets.iter().map(views::ticket::row).collect(),
+        position: newest.position,
+    })
 }
 
 fn read(figures: &crm::Figures) -> Figures {
@@ -101,11 +109,12 @@ pub(super) async fn show(
 ) -> Response {
     let (numbers, bot, has_team) =
         tokio::join!(numbers(&app, &visit, at), bot(&app, &visit), has_team(&app, &visit));
-    let (figures, tickets) = match numbers {
+    let Numbers { figures, newest, position } = match numbers {
         Ok(numbers) => numbers,
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
     let mut shell = visit.shell(&app, Nav::Home);
+    shell.position = position;
     shell.unread = figures.unanswered;
     let page = HomePage {
         shell,
@@ -119,16 +128,16 @@ pub(super) async fn show(
         bot_username: bot.as_ref().map(|bot| bot.username.clone()).unwrap_or_default(),
         bot: bot.map(|bot| bot.state),
         figures,
-        tickets,
+        tickets: newest,
     };
     Html(page.render()).into_response()
 }
 
 pub(super) async fn figures(State(app): State<App>, visit: Visit) -> Response {
     match numbers(&app, &visit, 0).await {
-        Ok((figures, tickets)) => {
+        Ok(Numbers { figures, newest, .. }) => {
             let shell = visit.shell(&app, Nav::Home);
-            let part = FiguresFragment { shell, slug: visit.slug(), figures, tickets };
+            let part = FiguresFragment { shell, slug: visit.slug(), figures, tickets: newest };
             Html(part.render()).into_response()
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),

@@ -60,19 +60,23 @@ async fn page(app: &App, visit: &Visit, asked: &Asked) -> Result<ListTicketsResp
     Ok(app.tickets().list_tickets(request).await?.into_inner())
 }
 
+/// A conversation, and the position that it shows.
 async fn conversation(
     app: &App,
     visit: &Visit,
     (number, at): (i64, i64),
     composer: Composer,
-) -> Result<Conversation, Failure> {
+) -> Result<(Conversation, i64), Failure> {
     let request = app.crm.ask(&visit.caller(), GetTicketRequest { number, min_position: at });
     let answer = app.tickets().get_ticket(request).await?.into_inner();
-    views::conversation(visit.slug(), answer, composer).ok_or(Failure::Broken)
+    let position = answer.position;
+    let conversation = views::conversation(visit.slug(), answer, composer);
+    Ok((conversation.ok_or(Failure::Broken)?, position))
 }
 
 fn composer() -> Composer {
-    Composer { command_id: Uuid::now_v7().to_string(), ..Composer::default() }
+    let id = || Uuid::now_v7().to_string();
+    Composer { command_id: id(), move_id: id(), ..Composer::default() }
 }
 
 /// The inbox, with a conversation when one is open.
@@ -94,6 +98,12 @@ async fn inbox(
     let (page, conversation) = tokio::join!(page(app, visit, asked), conversation);
     let (page, conversation) = (page?, conversation?);
     let mut shell = visit.shell(app, Nav::Inbox);
+    // What the page shows altogether: no newer than its oldest part.
+    shell.position = match &conversation {
+        Some((_, position)) => page.position.min(*position),
+        None => page.position,
+    };
+    let conversation = conversation.map(|(conversation, _)| conversation);
     shell.unread = page.unanswered;
     let about = (asked.filter(), asked.before.clone(), number);
     let list = views::list(visit.slug(), about, &page);
@@ -146,9 +156,10 @@ pub(super) async fn messages(
     visit: Visit,
     Path((_, number)): Path<(String, i64)>,
 ) -> Response {
-    let part = conversation(&app, &visit, (number, 0), composer()).await.map(|conversation| {
-        MessagesFragment { shell: visit.shell(&app, Nav::Inbox), conversation }.render()
-    });
+    let part =
+        conversation(&app, &visit, (number, 0), composer()).await.map(|(conversation, _)| {
+            MessagesFragment { shell: visit.shell(&app, Nav::Inbox), conversation }.render()
+        });
     answer(&app, &visit, part)
 }
 
@@ -188,8 +199,12 @@ pub(super) async fn reply(
         Err(Failure::Conflict | Failure::Unavailable) => ComposerProblem::NotStored,
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
-    let composer =
-        Composer { command_id: written.command_id, text: written.text, problem: Some(problem) };
+    let composer = Composer {
+        command_id: written.command_id,
+        text: written.text,
+        problem: Some(problem),
+        ..composer()
+    };
     kept(&app, &visit, &asked, number, composer).await
 }
 

@@ -38,8 +38,10 @@ impl ComposerProblem {
 /// The form for an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Composer {
-    /// For idempotency: sent back as `command_id` by the answer and by the status buttons.
+    /// For idempotency: sent back as `command_id` by the answer.
     pub command_id: String,
+    /// The same for the status buttons: a move and an answer are two commands.
+    pub move_id: String,
     /// The text, as it was typed.
     pub text: String,
     /// Why the last attempt was refused.

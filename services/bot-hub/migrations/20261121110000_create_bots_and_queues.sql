@@ -55,15 +55,26 @@ CREATE TABLE outbound (
 CREATE INDEX outbound_due_idx ON outbound (next_at, place) WHERE state = 'planned';
 CREATE INDEX outbound_open_idx ON outbound (tenant_id, citizen_id, place) WHERE state IN ('planned', 'claimed');
 
--- Updates that could not be used, with the reason: kept aside, never in the way of others.
+-- What came and could not be used, with the reason: kept aside, never in the way of others. The stream's
+-- number and the time together tell one arrival from another, also when the stream was lost and counts anew.
 CREATE TABLE aside (
+  aside_id        bigint      GENERATED ALWAYS AS IDENTITY,
   intake_sequence bigint      NOT NULL,
-  tenant_id       uuid        NOT NULL,
-  bot_id          uuid        NOT NULL,
-  -- malformed, unknown, oversized
+  received_at     timestamptz NOT NULL,
+  -- Nobody's when the message is none of ours.
+  tenant_id       uuid,
+  bot_id          uuid,
+  -- malformed, unknown, oversized, foreign
   kind            text        NOT NULL,
   reason          text        NOT NULL,
   update_sealed   text,
-  received_at     timestamptz NOT NULL,
-  CONSTRAINT aside_pkey PRIMARY KEY (intake_sequence)
+  CONSTRAINT aside_pkey PRIMARY KEY (aside_id),
+  CONSTRAINT aside_arrival_key UNIQUE (intake_sequence, received_at)
+);
+
+-- What has to be done once for each day, and the last day for which it was.
+CREATE TABLE daily (
+  work text NOT NULL,
+  day  date NOT NULL,
+  CONSTRAINT daily_pkey PRIMARY KEY (work)
 );

@@ -150,7 +150,8 @@ async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationTok
         let (hub, keeper, sender) = (hub.clone(), keeper.clone(), sender.clone());
         async move {
             tokio::join!(
-                intake::run(hub, keeper.intake.clone(), lease.clone()),
+                intake::run(hub.clone(), keeper.intake.clone(), lease.clone()),
+                intake::destroy_keys(hub, keeper.intake.clone(), lease.clone()),
                 keeper.run(lease.clone()),
                 sender.run(lease),
             );

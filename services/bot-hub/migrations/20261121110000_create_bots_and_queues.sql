@@ -46,14 +46,26 @@ CREATE TABLE outbound (
   attempts    integer     NOT NULL DEFAULT 0,
   next_at     timestamptz NOT NULL,
   planned_at  timestamptz NOT NULL,
+  -- When it was last claimed: Telegram's limits are counted from here.
+  claimed_at  timestamptz,
   telegram_id bigint,
   traceparent text,
   correlation uuid        NOT NULL,
   causation   uuid        NOT NULL,
   CONSTRAINT outbound_pkey PRIMARY KEY (tenant_id, message_id, piece)
 );
-CREATE INDEX outbound_due_idx ON outbound (next_at, place) WHERE state = 'planned';
+CREATE INDEX outbound_planned_idx ON outbound (tenant_id, place) WHERE state = 'planned';
 CREATE INDEX outbound_open_idx ON outbound (tenant_id, citizen_id, place) WHERE state IN ('planned', 'claimed');
+CREATE INDEX outbound_pace_idx ON outbound (tenant_id, claimed_at) WHERE claimed_at IS NOT NULL;
+CREATE INDEX outbound_chat_pace_idx ON outbound (tenant_id, citizen_id, claimed_at) WHERE claimed_at IS NOT NULL;
+CREATE INDEX outbound_claimed_idx ON outbound (tenant_id) WHERE state = 'claimed';
+
+-- Until when Telegram lets a campaign's bot write nothing.
+CREATE TABLE outbound_pauses (
+  tenant_id uuid        NOT NULL,
+  ends_at   timestamptz NOT NULL,
+  CONSTRAINT outbound_pauses_pkey PRIMARY KEY (tenant_id)
+);
 
 -- What came and could not be used, with the reason: kept aside, never in the way of others. The stream's
 -- number and the time together tell one arrival from another, also when the stream was lost and counts anew.

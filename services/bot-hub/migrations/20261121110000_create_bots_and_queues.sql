@@ -4,7 +4,9 @@
 -- A read model: dropped and grown again from the log.
 CREATE TABLE bots (
   tenant_id     uuid        NOT NULL,
-  bot_id        uuid        NOT NULL,
+  -- Which Telegram bot it is: unknown until Telegram has told it.
+  bot_id        uuid,
+  telegram_id   bigint,
   state         text        NOT NULL,
   problem       text,
   token_sealed  text        NOT NULL,
@@ -15,17 +17,25 @@ CREATE TABLE bots (
   name          text        NOT NULL DEFAULT '',
   mode          text,
   changed_at    timestamptz NOT NULL,
-  CONSTRAINT bots_pkey PRIMARY KEY (tenant_id, bot_id),
+  CONSTRAINT bots_pkey PRIMARY KEY (tenant_id),
   CONSTRAINT bots_hook_key UNIQUE (hook_id)
+);
+
+-- A read model: bots that were replaced or forgotten, and whose webhook has to be taken away.
+CREATE TABLE bots_left (
+  tenant_id    uuid   NOT NULL,
+  hook_id      text   NOT NULL,
+  bot_id       uuid   NOT NULL,
+  telegram_id  bigint NOT NULL,
+  token_sealed text   NOT NULL,
+  CONSTRAINT bots_left_pkey PRIMARY KEY (hook_id)
 );
 
 -- A read model: where each citizen can be reached.
 CREATE TABLE dialogues (
-  tenant_id   uuid    NOT NULL,
-  citizen_id  uuid    NOT NULL,
-  bot_id      uuid    NOT NULL,
-  chat_sealed text    NOT NULL,
-  blocked     boolean NOT NULL DEFAULT false,
+  tenant_id   uuid NOT NULL,
+  citizen_id  uuid NOT NULL,
+  chat_sealed text NOT NULL,
   CONSTRAINT dialogues_pkey PRIMARY KEY (tenant_id, citizen_id)
 );
 

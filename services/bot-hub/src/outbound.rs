@@ -51,6 +51,8 @@ enum Sent {
 
 /// A message that is ready to be sent.
 struct Prepared {
+    /// Names the token, should Telegram refuse it.
+    hook_id: String,
     token: secrecy::SecretString,
     chat: i64,
     text: String,
@@ -157,7 +159,7 @@ impl Sender {
             Ok(prepared) => prepared,
             Err(failure) => return Sent::Failed(failure),
         };
-        let Some(Prepared { token, chat, text }) = prepared else {
+        let Some(Prepared { hook_id, token, chat, text }) = prepared else {
             let young = self.hub.now() - row.planned_at < PATIENCE;
             return if young { Sent::Later(LOOK * 10) } else { Sent::Failed(ReplyFailure::GaveUp) };
         };
@@ -174,7 +176,7 @@ impl Sender {
             }
             Err(failure) => match failure {
                 ApiFailure::Unauthorized => {
-                    if let Err(error) = self.hub.revoke(row.tenant_id).await {
+                    if let Err(error) = self.hub.revoke(row.tenant_id, &hook_id).await {
                         tracing::warn!(%error, "a revoked token was not recorded");
                     }
                     Sent::Failed(ReplyFailure::BotRevoked)
@@ -195,6 +197,11 @@ impl Sender {
         let pool = self.hub.log.pool();
         let Ok(bot) = bots::of_campaign(pool, row.tenant_id).await else { return Ok(None) };
         let bot = bot.filter(|bot| bot.state != "revoked").ok_or(ReplyFailure::BotRevoked)?;
+        if bot.bot_id.is_none() {
+            // A bot that the campaign does not hold may be another campaign's.
+            let coming = bot.state == "connecting" || bot.problem.as_deref() == Some("unreachable");
+            return if coming { Ok(None) } else { Err(ReplyFailure::BotRevoked) };
+        }
         let Ok(token) = self.hub.token(&bot).await else { return Ok(None) };
         let token = token.ok_or(ReplyFailure::BotRevoked)?;
         let Ok(chat) = dialogues::chat(pool, row.tenant_id, row.citizen_id).await else {
@@ -215,7 +222,7 @@ impl Sender {
         let pieces = bot_hub_domain::telegram::split_message(&text);
         let piece = usize::try_from(row.piece).ok().and_then(|piece| pieces.get(piece).cloned());
         let text = piece.ok_or(ReplyFailure::Rejected)?;
-        Ok(Some(Prepared { token, chat, text }))
+        Ok(Some(Prepared { hook_id: bot.hook_id, token, chat, text }))
     }
 
     /// Records an outcome: first the fact, whose command id makes it one fact however often this runs, then

@@ -102,7 +102,9 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let log = EventLog::open(CONTEXT, &setup.database_url, setup.connections).await?;
     let jetstream = async_nats::jetstream::new(setup.nats);
     let pool = log.pool().clone();
-    let tables = ProjectionRunner::new(Hub, Source::Log(log.clone()), pool.clone());
+    let bots_changed = Arc::new(tokio::sync::Notify::new());
+    let tables = Hub { bots_changed: bots_changed.clone() };
+    let tables = ProjectionRunner::new(tables, Source::Log(log.clone()), pool.clone());
     let hub = BotHub {
         log: log.clone(),
         keyring: setup.keyring.clone(),
@@ -133,6 +135,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         telegram: telegram.clone(),
         intake,
         public_url: setup.public_url,
+        bots_changed,
     };
     let sender = Sender { hub: hub.clone(), telegram: telegram.clone(), planned };
     tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));

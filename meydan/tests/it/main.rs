@@ -1,12 +1,16 @@
 //! Journeys through the real program: a process of its own, a real PostgreSQL and NATS, a Telegram that keeps
 //! to Telegram's rules, and people who use the panel through HTTP.
 
+mod answers;
+mod bots;
 mod canary;
 mod conversation;
 mod crash;
 mod emulators;
+mod hub;
 mod methods;
 mod office;
 mod starting;
 mod strangers;
 mod trace;
+mod updates;

@@ -73,12 +73,14 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut ask: impl FnMut() -> F,
 ) -> T {
+    // Who looks all the time keeps the services from their work.
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
     let asking = async {
         loop {
+            looks.tick().await;
             if let Some(found) = ask().await {
                 return found;
             }
-            tokio::task::yield_now().await;
         }
     };
     let found = tokio::time::timeout(PATIENCE, asking).await;

@@ -94,6 +94,13 @@ CREATE TABLE aside (
   CONSTRAINT aside_arrival_key UNIQUE (intake_sequence, received_at)
 );
 
+-- When the stream of updates was made to which the checkpoint belongs: another one counts anew.
+CREATE TABLE intake_streams (
+  reader  text        NOT NULL,
+  made_at timestamptz NOT NULL,
+  CONSTRAINT intake_streams_pkey PRIMARY KEY (reader)
+);
+
 -- What has to be done once for each day, and the last day for which it was.
 CREATE TABLE daily (
   work text NOT NULL,

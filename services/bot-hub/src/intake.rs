@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt, stream};
 use meydan_event_log::{ExecuteError, advance, checkpoint};
 use meydan_intake::{Content, Foreign, Intake, IntakeError, Taken};
 use meydan_keyring::KeyError;
-use time::Date;
+use time::{Date, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -61,15 +61,8 @@ enum Failure {
 async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallible, Failure> {
     let stream_failed = |error: &dyn std::fmt::Display| Failure::Stream(error.to_string());
     let stream = intake.stream().await?;
-    let mut reached = checkpoint(hub.log.pool(), READER).await?;
-    let last = stream.get_info().await.map_err(|error| stream_failed(&error))?.state.last_sequence;
-    let last = i64::try_from(last).unwrap_or(i64::MAX);
-    if last < reached {
-        // The stream was lost and begins anew; what it brings again is recognised.
-        tracing::error!(reached, last, "the intake stream is shorter than it was");
-        move_to(hub, reached, 0).await?;
-        reached = 0;
-    }
+    let made_at = stream.get_info().await.map_err(|error| stream_failed(&error))?.created;
+    let mut reached = begin(hub, made_at).await?;
     let start_sequence = u64::try_from(reached + 1).unwrap_or(1);
     let consumer = stream
         .create_consumer(pull::OrderedConfig {
@@ -107,6 +100,38 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
         move_to(hub, reached, last).await?;
         reached = last;
     }
+}
+
+/// Where to go on. A stream that was lost and made again counts anew; what it brings again is recognised.
+async fn begin(hub: &BotHub, made_at: OffsetDateTime) -> Result<i64, Failure> {
+    let micros = made_at.microsecond() * 1_000;
+    let made_at = made_at.replace_nanosecond(micros).expect("microseconds fit");
+    let reached = checkpoint(hub.log.pool(), READER).await?;
+    let mut tx = hub.log.pool().begin().await?;
+    let known = sqlx::query_scalar!("SELECT made_at FROM intake_streams WHERE reader = $1", READER)
+        .fetch_optional(&mut *tx)
+        .await?;
+    if known == Some(made_at) {
+        return Ok(reached);
+    }
+    sqlx::query!(
+        r#"
+        INSERT INTO intake_streams (reader, made_at) VALUES ($1, $2)
+        ON CONFLICT (reader) DO UPDATE SET made_at = $2
+        "#,
+        READER,
+        made_at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if reached > 0 {
+        tracing::error!(reached, "the intake stream was lost and begins anew");
+        if !advance(&mut tx, READER, reached, 0).await? {
+            return Err(Failure::Overtaken);
+        }
+    }
+    tx.commit().await?;
+    Ok(0)
 }
 
 async fn move_to(hub: &BotHub, from: i64, to: i64) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bot_hub_domain::BotProblem;
+use time::OffsetDateTime;
 
 use super::{Keeper, desk::Next};
 use crate::{projections::bots::BotRow, telegram::ApiFailure};
@@ -17,9 +18,10 @@ impl Keeper {
     pub(super) async fn check(&self, bot: &BotRow) -> Next {
         let Some((token, secret)) = self.secrets(bot).await else { return Next::Failed };
         let Some(url) = self.hook_url(bot) else { return Next::Settled };
+        let began = self.hub.now();
         let found = match self.telegram.webhook_info(&token).await {
             Ok(info) if info.url == url.as_str() => {
-                let since = (self.hub.now() - RECENT).unix_timestamp();
+                let since = (began - RECENT).unix_timestamp();
                 Ok(info.last_error_date.is_none_or(|date| date < since))
             }
             Ok(_) => {
@@ -30,22 +32,25 @@ impl Keeper {
             Err(failure) => Err(failure),
         };
         match found {
-            Ok(well) => self.note(bot, (!well).then_some(BotProblem::WebhookRefused)).await,
+            Ok(well) => {
+                let problem = (!well).then_some(BotProblem::WebhookRefused);
+                self.note(bot, problem, began).await
+            }
             Err(ApiFailure::Unauthorized) => self.revoked(bot).await,
             Err(ApiFailure::RetryAfter(pause)) => Next::After(pause),
             Err(ApiFailure::Conflict) => self.not_connected(bot, &ApiFailure::Conflict).await,
             Err(ApiFailure::Rejected | ApiFailure::Blocked | ApiFailure::ChatNotFound) => {
-                self.note(bot, Some(BotProblem::WebhookRefused)).await
+                self.note(bot, Some(BotProblem::WebhookRefused), began).await
             }
             // Telegram may well reach us while we do not reach it.
             Err(ApiFailure::Unreachable | ApiFailure::AnswerLost) => Next::Failed,
         }
     }
 
-    async fn note(&self, bot: &BotRow, problem: Option<BotProblem>) -> Next {
+    async fn note(&self, bot: &BotRow, problem: Option<BotProblem>, began: OffsetDateTime) -> Next {
         let noted = self.hub.note_health(bot.tenant_id, &bot.hook_id, problem).await;
         match self.recorded(bot, noted).await {
-            Next::Settled => Next::After(EVERY),
+            Next::Settled => Next::At(began + EVERY),
             next => next,
         }
     }

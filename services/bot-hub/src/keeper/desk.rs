@@ -32,6 +32,8 @@ pub(super) enum Next {
     Settled,
     /// Nothing for so long.
     After(Duration),
+    /// Nothing until then.
+    At(OffsetDateTime),
     /// Again, later each time.
     Failed,
 }
@@ -92,6 +94,7 @@ impl Desk {
             _ if cancelled => {}
             Next::Settled => (self.due, self.failures) = (now, 0),
             Next::After(pause) => (self.due, self.failures) = (now + pause, 0),
+            Next::At(due) => (self.due, self.failures) = (due, 0),
             Next::Failed => {
                 let pause = FIRST_PAUSE * (1 << self.failures.min(10));
                 self.due = now + pause.min(LONGEST_PAUSE);

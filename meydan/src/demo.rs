@@ -150,6 +150,11 @@ impl Player {
         Uuid::new_v5(&self.campaign, format!("{ticket}/{place}/{part}").as_bytes())
     }
 
+    /// The bot through which invented people write.
+    fn bot(&self) -> String {
+        Uuid::new_v5(&self.campaign, b"demo bot").to_string()
+    }
+
     fn citizen(&self, citizen: &DemoCitizen) -> String {
         Uuid::new_v5(&self.campaign, &citizen.user_id.to_be_bytes()).to_string()
     }
@@ -195,6 +200,7 @@ impl Player {
                 citizen_id: self.citizen(citizen),
                 person: Some(person(citizen)),
                 body: Some(body(if part == 0 { text } else { None }, content)),
+                bot_id: self.bot(),
                 channel_message_id: number,
                 sent_at: Some(timestamp(at)),
                 album: if parts > 1 {
@@ -224,6 +230,7 @@ impl Player {
         let message = crm::EditMessageRequest {
             citizen_id: self.citizen(citizen),
             body: Some(body(Some(text), &DemoContent::Text)),
+            bot_id: self.bot(),
             channel_message_id: number.context("an edit names an earlier step")?,
             edited_at: Some(timestamp(at)),
         };

@@ -119,5 +119,11 @@ pub(crate) async fn connect_nats(url: &str) -> Result<async_nats::Client> {
     if !info.jetstream {
         bail!("nats-url: this NATS has no JetStream; start it with -js");
     }
+    let (takes, needed) = (info.max_payload, meydan_intake::LARGEST_MESSAGE);
+    if takes < needed {
+        bail!(
+            "nats-url: this NATS takes messages of {takes} bytes; set its max_payload to {needed}"
+        );
+    }
     Ok(client)
 }

@@ -16,14 +16,21 @@ use uuid::Uuid;
 /// Name of the stream.
 pub const STREAM: &str = "TG_IN";
 
-/// Largest update, in bytes. Telegram's are a few kilobytes.
-pub const LARGEST: usize = 1024 * 1024;
+/// Largest update, in bytes. Telegram's are a few kilobytes; one of this size still fits into every stream
+/// on its way when it is sealed, which adds a third, and written as JSON.
+pub const LARGEST: usize = 256 * 1024;
+
+/// What the broker has to take in one message, in bytes. NATS takes a megabyte, unless it is told otherwise.
+pub const LARGEST_MESSAGE: usize = 768 * 1024;
+
+/// Largest sealed update, which leaves room for the headers.
+const LARGEST_SEALED: usize = LARGEST_MESSAGE - 4 * 1024;
+
+/// The day before which there was no intake.
+const FIRST_DAY: Date = time::macros::date!(2026 - 11 - 01);
 
 /// How long updates, and the keys of their days, are kept.
 const KEPT: Duration = Duration::days(2);
-
-/// How many days back the keys of days are looked for: a hub may have been away for so long.
-const LONGEST_PAUSE: i64 = 60;
 
 /// For which bot something came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +112,8 @@ impl Intake {
         self.jetstream.get_or_create_stream(config).await.map_err(broker)
     }
 
-    /// Takes an update. When this returns, it survives whatever happens to any process.
+    /// Takes an update. When this returns, it survives whatever happens to any process. Of one that is too
+    /// large, only its size does.
     ///
     /// # Errors
     ///
@@ -120,11 +128,16 @@ impl Intake {
         let sealer = self.keyring.sealer(PLATFORM, day_subject(now.date())).await?;
         let text = String::from_utf8_lossy(update);
         let sealed: Sealed<String> = sealer.seal(&place(hook.bot_id), &text);
+        let sealed = sealed.to_string();
+        if text.len() > LARGEST || sealed.len() > LARGEST_SEALED {
+            let bytes = u64::try_from(update.len()).unwrap_or(u64::MAX);
+            return self.note_oversized(hook, bytes, now).await;
+        }
         let mut headers = headers(hook, now);
         if let Ok(Numbered { update_id }) = serde_json::from_slice(update) {
             headers.insert("Nats-Msg-Id", format!("{}:{update_id}", hook.bot_id));
         }
-        self.publish(hook, headers, sealed.to_string()).await
+        self.publish(hook, headers, sealed).await
     }
 
     /// Notes that something too large came.
@@ -168,24 +181,50 @@ impl Intake {
         Ok(self.keyring.reveal(update, PLATFORM, &place(hook.bot_id)).await?)
     }
 
-    /// Destroys the keys of the days before the last two.
+    /// Destroys the keys of the days that are over: those before the last two, from the one after `done` on.
+    /// Returns the last of them.
     ///
     /// # Errors
     ///
     /// [`IntakeError::Keys`]
-    pub async fn destroy_old_keys(&self, now: OffsetDateTime) -> Result<(), IntakeError> {
-        let last = (now - KEPT).date();
-        for days in 1..=LONGEST_PAUSE {
-            let day = last - Duration::days(days);
+    pub async fn destroy_old_keys(
+        &self,
+        done: Option<Date>,
+        now: OffsetDateTime,
+    ) -> Result<Date, IntakeError> {
+        let last = (now - KEPT - Duration::DAY).date();
+        let mut day = done.unwrap_or(FIRST_DAY - Duration::DAY);
+        while day < last {
+            day += Duration::DAY;
             self.keyring.destroy(PLATFORM, day_subject(day)).await?;
         }
-        Ok(())
+        Ok(day)
     }
 }
 
-/// Reads what lies in the stream; `None` for a message that is none of ours.
-#[must_use]
-pub fn read(message: &jetstream::Message) -> Option<Taken> {
+/// Something in the stream that is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Place in the stream.
+    pub sequence: i64,
+    /// When.
+    pub received_at: OffsetDateTime,
+}
+
+/// Reads what lies in the stream.
+///
+/// # Errors
+///
+/// [`Foreign`] for a message that is none of ours.
+pub fn read(message: &jetstream::Message) -> Result<Taken, Foreign> {
+    let (sequence, received_at) = match message.info() {
+        Ok(info) => (i64::try_from(info.stream_sequence).unwrap_or(i64::MAX), info.published),
+        Err(_) => (0, OffsetDateTime::UNIX_EPOCH),
+    };
+    taken(sequence, message).ok_or(Foreign { sequence, received_at })
+}
+
+fn taken(sequence: i64, message: &jetstream::Message) -> Option<Taken> {
     let headers = message.headers.as_ref()?;
     let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
     let id = |name| Uuid::try_parse(header(name)?).ok();
@@ -194,7 +233,7 @@ pub fn read(message: &jetstream::Message) -> Option<Taken> {
         None => Content::Update(std::str::from_utf8(&message.payload).ok()?.parse().ok()?),
     };
     Some(Taken {
-        sequence: i64::try_from(message.info().ok()?.stream_sequence).ok()?,
+        sequence,
         hook: Hook { bot_id: id("Tg-Bot")?, campaign: id("Tg-Campaign")? },
         received_at: OffsetDateTime::parse(header("Tg-Received-At")?, &Rfc3339).ok()?,
         traceparent: header("traceparent").map(ToOwned::to_owned),

@@ -40,11 +40,11 @@ async fn the_key_of_a_day_is_destroyed_when_two_days_are_past_even_after_a_long_
         intake.open(HOOK, &update).await.expect("keys answer")
     };
 
-    intake.destroy_old_keys(NOON + Duration::days(2)).await.expect("keys answer");
+    intake.destroy_old_keys(None, NOON + Duration::days(2)).await.expect("keys answer");
     assert_eq!(opened(0).await.as_deref(), Some("{\"update_id\":0}"));
-    intake.destroy_old_keys(NOON + Duration::days(3)).await.expect("keys answer");
+    intake.destroy_old_keys(None, NOON + Duration::days(3)).await.expect("keys answer");
     assert_eq!(opened(0).await, None);
     assert_eq!(opened(1).await.as_deref(), Some("{\"update_id\":1}"));
-    intake.destroy_old_keys(NOON + Duration::days(40)).await.expect("keys answer");
+    intake.destroy_old_keys(None, NOON + Duration::days(40)).await.expect("keys answer");
     assert_eq!(opened(1).await, None);
 }

@@ -83,6 +83,12 @@ pub enum Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        // What a service says comes without a cause; a status with one was made on this side, because the
+        // connection broke or was refused. Whether the command was carried out is not known: it is worth
+        // another try, under the same id.
+        if status.source().is_some() {
+            return Self::Unavailable;
+        }
         let code = status.get_details_error_info().map(|info| info.reason);
         match status.code() {
             Code::InvalidArgument => match (code, status.get_details_bad_request()) {

@@ -118,6 +118,10 @@ async fn what_telegram_refuses_is_said_in_words() {
     telegram.inject(Fault::Blocked.times(1).for_method("sendMessage"));
     office.answer(1001, "دو").await;
     office.owner.until("/c/tehran/inbox/1001", "delivery is-failed").await;
+    office.owner.until("/c/tehran/inbox/1001", "blocked-note").await;
+    // Who writes has not blocked the bot any more.
+    telegram.say(TOKEN, SARA, "هستم").expect("she writes");
+    office.owner.until("/c/tehran/inbox/1001", "هستم").await;
 
     telegram.inject(Fault::AnswerLost.times(1).for_method("sendMessage"));
     office.answer(1001, "سه").await;

@@ -1,11 +1,14 @@
 //! Journeys through the real program: a process of its own, a real PostgreSQL and NATS, a Telegram that keeps
 //! to Telegram's rules, and people who use the panel through HTTP.
 
+mod answers;
+mod bots;
 mod canary;
 mod conversation;
 mod crash;
 mod emulators;
 mod erase;
+mod hub;
 mod methods;
 mod office;
 mod open_page;
@@ -13,3 +16,4 @@ mod rebuild;
 mod starting;
 mod strangers;
 mod trace;
+mod updates;

@@ -1,6 +1,6 @@
 //! `meydan up` as an operator meets it: it starts, says what is wrong in one line, and ends in order.
 
-use std::{process::Stdio, time::Duration};
+use std::{io::Write, process::Stdio, time::Duration};
 
 use meydan_testkit::{
     process::{Ground, Meydan, Person},
@@ -104,6 +104,32 @@ async fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
     std::fs::write(old.join("PG_VERSION"), "15\n").expect("it can be written");
     let said = last_words(&ground, &[]).await;
     assert!(said.contains("PostgreSQL 15") && said.contains("18"), "{said}");
+}
+
+/// Says hello as a NATS that takes only small messages would.
+fn small_nats() -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.expect("it can be accepted");
+            let hello = "INFO {\"server_id\":\"x\",\"version\":\"2.15.0\",\"proto\":1,\"jetstream\":true,\
+                         \"headers\":true,\"max_payload\":65536}\r\nPONG\r\n";
+            let _ = connection.write_all(hello.as_bytes());
+            // Held until the other end has enough.
+            let _ = std::io::copy(&mut connection, &mut std::io::sink());
+        }
+    });
+    format!("nats://{address}")
+}
+
+#[tokio::test]
+async fn a_broker_that_would_refuse_large_updates_is_told_at_the_start() {
+    let ground = ground().await;
+
+    let said = last_words(&ground, &[("MEYDAN_NATS_URL", &small_nats())]).await;
+
+    assert!(said.contains("nats-url") && said.contains("max_payload to 786432"), "{said}");
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use bot_hub_domain::telegram::{self, What};
 use futures::{FutureExt, StreamExt, stream};
 use meydan_event_log::{ExecuteError, advance, checkpoint};
-use meydan_intake::{Content, Intake, IntakeError, Taken};
+use meydan_intake::{Content, Foreign, Intake, IntakeError, Taken};
+use meydan_keyring::KeyError;
+use time::{Date, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -18,9 +20,12 @@ use crate::app::{AppError, BotHub, Recording};
 /// Name of the checkpoint.
 const READER: &str = "telegram_intake";
 const BATCH: usize = 256;
+/// Name of the daily destruction of keys.
+const KEYS: &str = "destroy_intake_keys";
+/// How often to look whether a day is over.
+const LOOK: Duration = Duration::from_secs(1);
 /// Chats worked on at a time.
 const AT_ONCE: usize = 32;
-const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Carries out updates until `stop`.
 pub async fn run(hub: BotHub, intake: Intake, stop: CancellationToken) {
@@ -41,19 +46,6 @@ pub async fn run(hub: BotHub, intake: Intake, stop: CancellationToken) {
     }
 }
 
-/// Destroys the keys of days that are past, every hour until `stop`: what came then is dialogues by now.
-pub async fn destroy_old_keys(hub: BotHub, intake: Intake, stop: CancellationToken) {
-    loop {
-        if let Err(error) = intake.destroy_old_keys(hub.now()).await {
-            tracing::warn!(%error, "the keys of past days are destroyed later");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(HOUR) => {}
-        }
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the hub's tables cannot be used: {0}")]
@@ -69,15 +61,8 @@ enum Failure {
 async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallible, Failure> {
     let stream_failed = |error: &dyn std::fmt::Display| Failure::Stream(error.to_string());
     let stream = intake.stream().await?;
-    let mut reached = checkpoint(hub.log.pool(), READER, 0).await?;
-    let last = stream.get_info().await.map_err(|error| stream_failed(&error))?.state.last_sequence;
-    let last = i64::try_from(last).unwrap_or(i64::MAX);
-    if last < reached {
-        // The stream was lost and begins anew; what it brings again is recognised.
-        tracing::error!(reached, last, "the intake stream is shorter than it was");
-        move_to(hub, reached, 0).await?;
-        reached = 0;
-    }
+    let made_at = stream.get_info().await.map_err(|error| stream_failed(&error))?.created;
+    let mut reached = begin(hub, made_at).await?;
     let start_sequence = u64::try_from(reached + 1).unwrap_or(1);
     let consumer = stream
         .create_consumer(pull::OrderedConfig {
@@ -104,10 +89,49 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
         let last = batch.iter().filter_map(|message| message.info().ok()).next_back();
         let last =
             last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
-        carry_out(hub, intake, batch.iter().filter_map(meydan_intake::read).collect()).await?;
+        let mut ours = Vec::with_capacity(batch.len());
+        for message in &batch {
+            match meydan_intake::read(message) {
+                Ok(taken) => ours.push(taken),
+                Err(foreign) => set_foreign_aside(hub, &foreign).await?,
+            }
+        }
+        carry_out(hub, intake, ours).await?;
         move_to(hub, reached, last).await?;
         reached = last;
     }
+}
+
+/// Where to go on. A stream that was lost and made again counts anew; what it brings again is recognised.
+async fn begin(hub: &BotHub, made_at: OffsetDateTime) -> Result<i64, Failure> {
+    let micros = made_at.microsecond() * 1_000;
+    let made_at = made_at.replace_nanosecond(micros).expect("microseconds fit");
+    let reached = checkpoint(hub.log.pool(), READER, 0).await?;
+    let mut tx = hub.log.pool().begin().await?;
+    let known = sqlx::query_scalar!("SELECT made_at FROM intake_streams WHERE reader = $1", READER)
+        .fetch_optional(&mut *tx)
+        .await?;
+    if known == Some(made_at) {
+        return Ok(reached);
+    }
+    sqlx::query!(
+        r#"
+        INSERT INTO intake_streams (reader, made_at) VALUES ($1, $2)
+        ON CONFLICT (reader) DO UPDATE SET made_at = $2
+        "#,
+        READER,
+        made_at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if reached > 0 {
+        tracing::error!(reached, "the intake stream was lost and begins anew");
+        if !advance(&mut tx, READER, 0, reached, 0).await? {
+            return Err(Failure::Overtaken);
+        }
+    }
+    tx.commit().await?;
+    Ok(0)
 }
 
 async fn move_to(hub: &BotHub, from: i64, to: i64) -> Result<(), Failure> {
@@ -153,10 +177,15 @@ async fn open(
 ) -> Result<Result<telegram::Reading, (&'static str, String)>, Failure> {
     Ok(match &taken.content {
         Content::Oversized(bytes) => Err(("oversized", format!("{bytes} bytes"))),
-        Content::Update(sealed) => match intake.open(taken.hook, sealed).await? {
-            None => Err(("malformed", "the key of its day is gone".to_owned())),
-            Some(update) => telegram::read(update.as_bytes())
+        Content::Update(sealed) => match intake.open(taken.hook, sealed).await {
+            Ok(Some(update)) => telegram::read(update.as_bytes())
                 .map_err(|unreadable| ("malformed", unreadable.to_string())),
+            Ok(None) => Err(("malformed", "the key of its day is gone".to_owned())),
+            // That will not change however often it is tried.
+            Err(IntakeError::Keys(KeyError::Tampered)) => {
+                Err(("malformed", "it was changed, or belongs to another bot".to_owned()))
+            }
+            Err(error) => return Err(error.into()),
         },
     })
 }
@@ -194,9 +223,18 @@ async fn record(
                 set_aside(hub, taken, "malformed", "the dialogue cannot record it").await?;
                 return Ok("malformed");
             }
-            Err(AppError::Keys(meydan_keyring::KeyError::Destroyed)) => return Ok("erased"),
+            Err(AppError::Keys(KeyError::Destroyed)) => return Ok("erased"),
+            Err(AppError::Keys(KeyError::Tampered)) => {
+                set_aside(hub, taken, "malformed", "a key of the campaign was changed").await?;
+                return Ok("malformed");
+            }
             // Another chat of the same person came to be known this very moment, or the store is away.
-            Err(error) => {
+            Err(
+                error @ (AppError::Log(
+                    ExecuteError::Conflict | ExecuteError::KeyTaken | ExecuteError::Unavailable(_),
+                )
+                | AppError::Keys(KeyError::Unavailable(_))),
+            ) => {
                 tracing::warn!(%error, "update tried again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
@@ -226,5 +264,56 @@ async fn set_aside(hub: &BotHub, taken: &Taken, kind: &str, reason: &str) -> Res
     )
     .execute(hub.log.pool())
     .await?;
+    Ok(())
+}
+
+/// Notes a message that is none of ours. What it holds is not kept: nobody knows whose it is, nor whether it
+/// is sealed.
+async fn set_foreign_aside(hub: &BotHub, foreign: &Foreign) -> Result<(), Failure> {
+    sqlx::query!(
+        r#"
+        INSERT INTO aside (intake_sequence, kind, reason, received_at)
+        VALUES ($1, 'foreign', 'it lacks what an update has', $2) ON CONFLICT DO NOTHING
+        "#,
+        foreign.sequence,
+        foreign.received_at,
+    )
+    .execute(hub.log.pool())
+    .await?;
+    metrics::counter!("telegram_updates", "outcome" => "foreign").increment(1);
+    Ok(())
+}
+
+/// Destroys the keys of the days that are over, each day once, until `stop`.
+pub async fn destroy_keys(hub: BotHub, intake: Intake, stop: CancellationToken) {
+    let mut today = None;
+    while !stop.is_cancelled() {
+        let date = hub.now().date();
+        if today != Some(date) {
+            match destroy_old_keys(&hub, &intake).await {
+                Ok(()) => today = Some(date),
+                Err(error) => tracing::warn!(%error, "the keys of past days wait"),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn destroy_old_keys(hub: &BotHub, intake: &Intake) -> Result<(), Failure> {
+    let done: Option<Date> = sqlx::query_scalar!("SELECT day FROM daily WHERE work = $1", KEYS)
+        .fetch_optional(hub.log.pool())
+        .await?;
+    let day = intake.destroy_old_keys(done, hub.now()).await?;
+    sqlx::query!(
+        "INSERT INTO daily (work, day) VALUES ($1, $2) ON CONFLICT (work) DO UPDATE SET day = $2",
+        KEYS,
+        day,
+    )
+    .execute(hub.log.pool())
+    .await?;
+    tracing::info!(%day, "the keys of the days to this one are destroyed");
     Ok(())
 }

@@ -1,29 +1,44 @@
-//! Connects bots and keeps them connected: tries tokens, sets webhooks, asks for updates where there is no
-//! public address, and notices when a token is revoked.
+//! Connects bots and keeps them connected: tries tokens, sets webhooks and looks after them, asks for updates
+//! where there is no public address, notices when a token is revoked, and leaves bots that were replaced.
 //!
-//! A restart never removes a webhook.
+//! One job at a time works on a campaign's bot, many campaigns' side by side: a bot with which Telegram is
+//! slow keeps no other waiting. A restart never removes a webhook, unless there is no public address any more.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod check;
+mod connect;
+mod desk;
+mod poll;
 
-use bot_hub_domain::{BotProblem, Mode};
-use meydan_event_log::ExecuteError;
-use meydan_intake::{Hook, Intake};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use bot_hub_domain::Mode;
+use meydan_intake::Intake;
 use secrecy::SecretString;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::{Id, JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 
+use self::desk::{Desk, Next, Work};
 use crate::{
-    app::{AppError, BotHub},
-    projections::bots::{self, BotRow},
-    telegram::{ApiFailure, Telegram},
+    app::BotHub,
+    projections::bots::{self, BotRow, LeftRow},
+    telegram::Telegram,
 };
 
-/// How often the keeper looks at all bots, unless something changes sooner.
-const ROUND: Duration = Duration::from_secs(10);
-/// Pause after a failed attempt to ask for updates.
-const PAUSE: Duration = Duration::from_secs(3);
+/// How often the keeper reads the table of bots, unless a bot changes sooner.
+const ROUND: u32 = 10;
+/// How often it looks whether something has become due.
+const LOOK: Duration = Duration::from_secs(1);
+/// Jobs that ask Telegram something at a time; those that wait for updates not counted.
+const AT_ONCE: usize = 16;
 
 /// What the keeper works with.
 #[derive(Debug, Clone)]
@@ -36,103 +51,162 @@ pub struct Keeper {
     pub intake: Intake,
     /// Where Telegram can call; without one, the hub asks.
     pub public_url: Option<Url>,
+    /// Told when a bot has changed.
+    pub bots_changed: Arc<Notify>,
+}
+
+/// A campaign's bot, and the bots that it has to leave, as the tables show them.
+#[derive(Debug, Clone, Default)]
+struct Case {
+    bot: Option<BotRow>,
+    left: Vec<LeftRow>,
+}
+
+/// What the keeper has in hand.
+#[derive(Debug)]
+struct Hands {
+    cases: HashMap<Uuid, Case>,
+    desks: HashMap<Uuid, Desk>,
+    tasks: JoinSet<Next>,
+    /// For which campaign each task works.
+    campaigns: HashMap<Id, Uuid>,
+    slots: Arc<Semaphore>,
 }
 
 impl Keeper {
     /// Keeps bots connected until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let keeper = Arc::new(self);
-        let mut pollers: HashMap<(Uuid, String), CancellationToken> = HashMap::new();
-        let mut tasks = JoinSet::new();
-        let mut head = keeper.hub.log.head(0);
+        let mut hands = Hands {
+            cases: HashMap::new(),
+            desks: HashMap::new(),
+            tasks: JoinSet::new(),
+            campaigns: HashMap::new(),
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+        };
+        // Looks until the table is read again.
+        let mut looks = 0;
         while !stop.is_cancelled() {
-            head.borrow_and_update();
-            if let Err(error) = keeper.clone().round(&stop, &mut pollers, &mut tasks).await {
-                tracing::warn!(%error, "the keeper waits");
+            if looks == 0 {
+                match keeper.cases().await {
+                    Ok(cases) => {
+                        hands.cases = cases;
+                        looks = ROUND;
+                    }
+                    Err(error) => tracing::warn!(%error, "the keeper waits"),
+                }
             }
-            while tasks.try_join_next().is_some() {}
+            keeper.assign(&mut hands, &stop);
             tokio::select! {
                 () = stop.cancelled() => {}
-                _ = head.changed() => {
-                    let at = *head.borrow();
-                    keeper.hub.tables.wait_for(at, PAUSE).await;
+                Some(ended) = hands.tasks.join_next_with_id() => {
+                    keeper.ended(&mut hands, ended);
+                    looks = 0;
                 }
-                () = tokio::time::sleep(ROUND) => {}
+                () = keeper.bots_changed.notified() => looks = 0,
+                () = tokio::time::sleep(LOOK) => looks = looks.saturating_sub(1),
             }
         }
-        for poller in pollers.into_values() {
-            poller.cancel();
-        }
-        while tasks.join_next().await.is_some() {}
+        // Every job ends at once: each listens to a child of `stop`.
+        while hands.tasks.join_next().await.is_some() {}
     }
 
-    async fn round(
+    async fn cases(&self) -> sqlx::Result<HashMap<Uuid, Case>> {
+        let mut cases: HashMap<Uuid, Case> = HashMap::new();
+        for bot in bots::all(self.hub.log.pool()).await? {
+            let campaign = bot.tenant_id;
+            cases.entry(campaign).or_default().bot = Some(bot);
+        }
+        for left in bots::left(self.hub.log.pool()).await? {
+            cases.entry(left.tenant_id).or_default().left.push(left);
+        }
+        Ok(cases)
+    }
+
+    /// Gives every campaign that needs it a job.
+    fn assign(self: &Arc<Self>, hands: &mut Hands, stop: &CancellationToken) {
+        let now = self.hub.now();
+        let campaigns: BTreeSet<Uuid> =
+            hands.cases.keys().chain(hands.desks.keys()).copied().collect();
+        for campaign in campaigns {
+            let case = hands.cases.get(&campaign).cloned().unwrap_or_default();
+            let wanted = self.wanted(&case);
+            let desk = hands.desks.entry(campaign).or_insert_with(|| Desk::new(now));
+            desk.look(case.bot.as_ref(), wanted, now);
+            match wanted {
+                Some(work) if desk.is_free(now) => {
+                    let end = stop.child_token();
+                    let job = self.clone().job(work, case, end.clone(), hands.slots.clone());
+                    hands.campaigns.insert(hands.tasks.spawn(job).id(), campaign);
+                    desk.begin(work, end);
+                }
+                None if !desk.is_busy() => {
+                    hands.desks.remove(&campaign);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a bot needs next, whenever that is due.
+    fn wanted(&self, case: &Case) -> Option<Work> {
+        let leave = (!case.left.is_empty()).then_some(Work::Leave);
+        let Some(bot) = &case.bot else { return leave };
+        let unreachable = bot.problem.as_deref() == Some("unreachable");
+        match (bot.state.as_str(), bot.mode.as_deref()) {
+            ("failed", _) if !unreachable => leave,
+            ("live", Some("webhook")) if self.mode() == Mode::Webhook => Some(Work::Check),
+            ("live", Some("polling")) if self.mode() == Mode::Polling => Some(Work::Poll),
+            // New, or Telegram was away, or the public address has come or gone.
+            ("connecting" | "failed" | "live", _) => Some(Work::Connect),
+            _ => leave,
+        }
+    }
+
+    async fn job(
         self: Arc<Self>,
-        stop: &CancellationToken,
-        pollers: &mut HashMap<(Uuid, String), CancellationToken>,
-        tasks: &mut JoinSet<()>,
-    ) -> sqlx::Result<()> {
-        let bots = bots::all(self.hub.log.pool()).await?;
-        let polled = |bot: &BotRow| bot.state == "live" && bot.mode.as_deref() == Some("polling");
-        pollers.retain(|(campaign, hook), poller| {
-            let wanted = bots
-                .iter()
-                .any(|bot| polled(bot) && bot.tenant_id == *campaign && bot.hook_id == *hook);
-            if !wanted || poller.is_cancelled() {
-                poller.cancel();
-            }
-            wanted && !poller.is_cancelled()
-        });
-        for bot in bots {
-            let unreachable = bot.problem.as_deref() == Some("unreachable");
-            if bot.state == "connecting" || (bot.state == "failed" && unreachable) {
-                self.connect(&bot).await;
-            } else if polled(&bot) {
-                let key = (bot.tenant_id, bot.hook_id.clone());
-                pollers.entry(key).or_insert_with(|| {
-                    let token = stop.child_token();
-                    tasks.spawn(self.clone().poll(bot, token.clone()));
-                    token
-                });
-            }
-        }
-        Ok(())
+        work: Work,
+        case: Case,
+        end: CancellationToken,
+        slots: Arc<Semaphore>,
+    ) -> Next {
+        let doing = async {
+            let slot = if work == Work::Poll { None } else { slots.acquire().await.ok() };
+            let present = case.bot.as_ref().and_then(|bot| bot.bot_id);
+            let all_left = self.leave_all(&case.left, present).await;
+            let next = match (work, &case.bot) {
+                (Work::Connect, Some(bot)) => self.connect(bot).await,
+                (Work::Check, Some(bot)) => self.check(bot).await,
+                (Work::Poll, Some(bot)) => self.poll(bot).await,
+                _ if all_left => Next::Settled,
+                _ => Next::Failed,
+            };
+            drop(slot);
+            next
+        };
+        end.run_until_cancelled(doing).await.unwrap_or(Next::Settled)
     }
 
-    /// Tries a bot's token, and records how it went.
-    async fn connect(&self, bot: &BotRow) {
-        let campaign = bot.tenant_id;
-        let Some((token, secret)) = self.secrets(bot).await else { return };
-        let mode = if self.public_url.is_some() { Mode::Webhook } else { Mode::Polling };
-        let connected = async {
-            let identity = self.telegram.get_me(&token).await?;
-            match self.hook_url(bot) {
-                Some(url) => self.telegram.set_webhook(&token, url, &secret).await?,
-                None => self.telegram.delete_webhook(&token).await?,
-            }
-            Ok(identity)
-        };
-        let recorded = match connected.await {
-            Ok(identity) => match self.hub.go_live(campaign, &identity, mode).await {
-                Err(AppError::Log(ExecuteError::KeyTaken)) => {
-                    self.hub.fail(campaign, BotProblem::UsedElsewhere).await
-                }
-                other => other,
-            },
-            Err(failure) => {
-                let problem = problem(&failure);
-                let known = bot.state == "failed" && problem == BotProblem::Unreachable;
-                if known {
-                    return;
-                }
-                self.hub.fail(campaign, problem).await
+    fn ended(&self, hands: &mut Hands, ended: Result<(Id, Next), JoinError>) {
+        let (id, next) = match ended {
+            Ok(ended) => ended,
+            Err(broke) => {
+                tracing::error!(%broke, "the keeping of a bot broke");
+                (broke.id(), Next::Failed)
             }
         };
-        if let Err(error) = recorded {
-            tracing::warn!(%campaign, %error, "the state of a bot was not recorded");
+        let campaign = hands.campaigns.remove(&id);
+        if let Some(desk) = campaign.and_then(|campaign| hands.desks.get_mut(&campaign)) {
+            desk.end(next, self.hub.now());
         }
     }
 
+    /// How updates come, as things are set.
+    const fn mode(&self) -> Mode {
+        if self.public_url.is_some() { Mode::Webhook } else { Mode::Polling }
+    }
+
+    /// Where Telegram calls for a bot.
     fn hook_url(&self, bot: &BotRow) -> Option<Url> {
         let mut url = self.public_url.clone()?;
         let path = format!("{}/telegram/{}", url.path().trim_end_matches('/'), bot.hook_id);
@@ -144,76 +218,5 @@ impl Keeper {
         let token = self.hub.token(bot).await.ok().flatten()?;
         let secret = self.hub.secret(bot).await.ok().flatten()?;
         Some((token, secret))
-    }
-
-    /// Asks for a bot's updates until told otherwise. An update is confirmed to Telegram, by asking for the
-    /// next one, only after the broker has it.
-    async fn poll(self: Arc<Self>, bot: BotRow, stop: CancellationToken) {
-        let hook = Hook { bot_id: bot.bot_id, campaign: bot.tenant_id };
-        let Some((token, _)) = self.secrets(&bot).await else {
-            stop.cancel();
-            return;
-        };
-        let mut offset = 0;
-        while !stop.is_cancelled() {
-            let updates = tokio::select! {
-                () = stop.cancelled() => return,
-                updates = self.telegram.get_updates(&token, offset) => updates,
-            };
-            let taken = match updates {
-                Ok(updates) => self.take(hook, &updates, &mut offset).await,
-                Err(ApiFailure::Unauthorized) => {
-                    if let Err(error) = self.hub.revoke(bot.tenant_id).await {
-                        tracing::warn!(%error, "a revoked token was not recorded");
-                    }
-                    stop.cancel();
-                    return;
-                }
-                Err(failure) => Err(failure.to_string()),
-            };
-            if let Err(error) = taken {
-                tracing::warn!(bot = %bot.bot_id, error, "updates were not fetched");
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(PAUSE) => {}
-                }
-            }
-        }
-    }
-
-    async fn take(
-        &self,
-        hook: Hook,
-        updates: &[Box<serde_json::value::RawValue>],
-        offset: &mut i64,
-    ) -> Result<(), String> {
-        #[derive(serde::Deserialize)]
-        struct Numbered {
-            update_id: i64,
-        }
-        for update in updates {
-            let raw = update.get().as_bytes();
-            self.intake
-                .accept(hook, raw, self.hub.now())
-                .await
-                .map_err(|error| error.to_string())?;
-            if let Ok(Numbered { update_id }) = serde_json::from_slice(raw) {
-                *offset = update_id + 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-const fn problem(failure: &ApiFailure) -> BotProblem {
-    match failure {
-        ApiFailure::Unauthorized => BotProblem::WrongToken,
-        ApiFailure::Conflict => BotProblem::UsedElsewhere,
-        ApiFailure::Rejected | ApiFailure::Blocked | ApiFailure::ChatNotFound => {
-            BotProblem::WebhookRefused
-        }
-        ApiFailure::RetryAfter(_) | ApiFailure::Unreachable | ApiFailure::AnswerLost => {
-            BotProblem::Unreachable
-        }
     }
 }

@@ -3,21 +3,20 @@
 //! nothing is sent twice, and nothing is lost silently.
 
 mod ledger;
-mod pace;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bot_hub_domain::ReplyFailure;
 use meydan_event_log::{Actor, ExecuteError, Meta, Target};
 use meydan_keyring::{Place, Sealed};
 use serde::Deserialize;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use self::ledger::Due;
 pub use self::ledger::{Planned, plan};
-use self::{ledger::Due, pace::Pace};
 use crate::{
     app::{AppError, BotHub, place},
     projections::{bots, dialogues},
@@ -27,7 +26,7 @@ use crate::{
 /// Longest time that an answer is tried.
 const PATIENCE: time::Duration = time::Duration::hours(24);
 /// Messages on their way at a time.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 /// How long to wait for a wake-up before looking for due rows.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -50,77 +49,126 @@ enum Sent {
     Later(Duration),
 }
 
+/// A message that is ready to be sent.
+struct Prepared {
+    /// Names the token, should Telegram refuse it.
+    hook_id: String,
+    token: secrecy::SecretString,
+    chat: i64,
+    text: String,
+}
+
+/// What is on its way.
+#[derive(Default)]
+struct Work {
+    tasks: JoinSet<()>,
+    /// Which row each task carries.
+    rows: HashMap<Id, Due>,
+}
+
+impl Work {
+    /// A task that broke has sent its row, or has not: nobody knows.
+    fn ended(&mut self, sender: &Arc<Sender>, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(broke) => broke.id(),
+        };
+        let row = self.rows.remove(&id);
+        if let (Err(broke), Some(row)) = (ended, row) {
+            tracing::error!(%broke, message = %row.message_id, "the sending of an answer broke");
+            let doubt = sender.clone().note(row.clone(), Sent::InDoubt);
+            self.rows.insert(self.tasks.spawn(doubt).id(), row);
+        }
+    }
+}
+
 impl Sender {
     /// Sends until `stop`, then waits for what is on its way.
     pub async fn run(self, stop: CancellationToken) {
-        if let Err(error) = self.recover().await {
-            tracing::warn!(%error, "claimed answers wait");
-        }
         let sender = Arc::new(self);
-        let pace = Arc::new(Pace::default());
-        let mut tasks = JoinSet::new();
+        let mut work = Work::default();
+        let mut recovered = false;
         while !stop.is_cancelled() {
-            let room = AT_ONCE.saturating_sub(tasks.len());
-            let due = match ledger::claim(&sender.hub, room).await {
-                Ok(due) => due,
+            let taken = match sender.take(&mut work, &mut recovered).await {
+                Ok(taken) => taken,
                 Err(error) => {
-                    tracing::warn!(%error, "the ledger cannot be read");
-                    vec![]
+                    tracing::warn!(%error, "the ledger cannot be used");
+                    0
                 }
             };
-            let idle = due.is_empty();
-            for row in due {
-                tasks.spawn(sender.clone().carry(row, pace.clone()));
-            }
-            if idle {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    Some(_) = tasks.join_next() => {}
-                    () = sender.planned.notified() => {}
-                    () = tokio::time::sleep(LOOK) => {}
-                }
+            // Where something was sent, more may be due as soon as Telegram's limits allow.
+            let look = if taken > 0 { ledger::PER_BOT } else { LOOK };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(ended) = work.tasks.join_next_with_id() => work.ended(&sender, ended),
+                () = sender.planned.notified() => {}
+                () = tokio::time::sleep(look) => {}
             }
         }
-        while tasks.join_next().await.is_some() {}
-    }
-
-    /// What was claimed when the hub died may have arrived: says so, for a person to decide.
-    async fn recover(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        for row in ledger::claimed(&self.hub).await? {
-            self.record(&row, &Sent::InDoubt).await?;
+        while let Some(ended) = work.tasks.join_next_with_id().await {
+            work.ended(&sender, ended);
         }
-        Ok(())
     }
 
-    async fn carry(self: Arc<Self>, row: Due, pace: Arc<Pace>) {
+    /// Takes on what may be sent now, and at first what was on its way when the last hub ended: that may
+    /// have arrived, and is said to be in doubt, for a person to decide.
+    async fn take(self: &Arc<Self>, work: &mut Work, recovered: &mut bool) -> sqlx::Result<usize> {
+        if !*recovered {
+            for row in ledger::claimed(&self.hub).await? {
+                let doubt = self.clone().note(row.clone(), Sent::InDoubt);
+                work.rows.insert(work.tasks.spawn(doubt).id(), row);
+            }
+            *recovered = true;
+        }
+        let room = AT_ONCE.saturating_sub(work.tasks.len());
+        let due = if room == 0 { vec![] } else { ledger::claim(&self.hub, room).await? };
+        let taken = due.len();
+        for row in due {
+            let carry = self.clone().carry(row.clone());
+            work.rows.insert(work.tasks.spawn(carry).id(), row);
+        }
+        Ok(taken)
+    }
+
+    async fn carry(self: Arc<Self>, row: Due) {
         let span = tracing::info_span!("outbound.send", message = %row.message_id);
         if let Some(parent) = &row.traceparent {
             meydan_telemetry::set_parent_from(&span, parent);
         }
         let work = async {
-            let sent = self.send(&row, &pace).await;
+            let sent = self.send(&row).await;
             metrics::counter!("telegram_sends", "outcome" => sent.name()).increment(1);
-            let mut pause = Duration::from_millis(50);
-            while let Err(error) = self.record(&row, &sent).await {
-                tracing::warn!(%error, "the outcome of an answer is not recorded yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
-            }
+            self.note(row, sent).await;
         };
         work.instrument(span).await;
     }
 
-    async fn send(&self, row: &Due, pace: &Pace) -> Sent {
+    /// Records an outcome, however often it has to be tried: a row that stays claimed blocks every later
+    /// answer to its citizen.
+    async fn note(self: Arc<Self>, row: Due, sent: Sent) {
+        let mut pause = Duration::from_millis(50);
+        while let Err(error) = self.record(&row, &sent).await {
+            tracing::warn!(%error, "the outcome of an answer is not recorded yet");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn send(&self, row: &Due) -> Sent {
         let prepared = match self.prepare(row).await {
             Ok(prepared) => prepared,
             Err(failure) => return Sent::Failed(failure),
         };
-        let Some((token, chat, text)) = prepared else { return Sent::Later(LOOK * 10) };
-        pace.wait(row.tenant_id, row.citizen_id).await;
+        let Some(Prepared { hook_id, token, chat, text }) = prepared else {
+            let young = self.hub.now() - row.planned_at < PATIENCE;
+            return if young { Sent::Later(LOOK * 10) } else { Sent::Failed(ReplyFailure::GaveUp) };
+        };
         match self.telegram.send_text(&token, chat, &text).await {
             Ok(id) => Sent::Accepted(id),
             Err(ApiFailure::RetryAfter(pause)) => {
-                pace.freeze(row.tenant_id, pause);
+                if let Err(error) = ledger::pause(&self.hub, row.tenant_id, pause).await {
+                    tracing::warn!(%error, "a pause of Telegram was not noted");
+                }
                 Sent::Later(pause)
             }
             Err(ApiFailure::Unreachable) if self.hub.now() - row.planned_at < PATIENCE => {
@@ -128,7 +176,7 @@ impl Sender {
             }
             Err(failure) => match failure {
                 ApiFailure::Unauthorized => {
-                    if let Err(error) = self.hub.revoke(row.tenant_id).await {
+                    if let Err(error) = self.hub.revoke(row.tenant_id, &hook_id).await {
                         tracing::warn!(%error, "a revoked token was not recorded");
                     }
                     Sent::Failed(ReplyFailure::BotRevoked)
@@ -144,14 +192,16 @@ impl Sender {
         }
     }
 
-    /// Token, chat and text; `None` while a store is away.
-    async fn prepare(
-        &self,
-        row: &Due,
-    ) -> Result<Option<(secrecy::SecretString, i64, String)>, ReplyFailure> {
+    /// What is needed to send; `None` while a store is away, or the bot is being connected.
+    async fn prepare(&self, row: &Due) -> Result<Option<Prepared>, ReplyFailure> {
         let pool = self.hub.log.pool();
         let Ok(bot) = bots::of_campaign(pool, row.tenant_id).await else { return Ok(None) };
         let bot = bot.filter(|bot| bot.state != "revoked").ok_or(ReplyFailure::BotRevoked)?;
+        if bot.bot_id.is_none() {
+            // A bot that the campaign does not hold may be another campaign's.
+            let coming = bot.state == "connecting" || bot.problem.as_deref() == Some("unreachable");
+            return if coming { Ok(None) } else { Err(ReplyFailure::BotRevoked) };
+        }
         let Ok(token) = self.hub.token(&bot).await else { return Ok(None) };
         let token = token.ok_or(ReplyFailure::BotRevoked)?;
         let Ok(chat) = dialogues::chat(pool, row.tenant_id, row.citizen_id).await else {
@@ -171,7 +221,8 @@ impl Sender {
         let text = text.ok_or(ReplyFailure::ChatNotFound)?;
         let pieces = bot_hub_domain::telegram::split_message(&text);
         let piece = usize::try_from(row.piece).ok().and_then(|piece| pieces.get(piece).cloned());
-        Ok(Some((token, chat, piece.ok_or(ReplyFailure::Rejected)?)))
+        let text = piece.ok_or(ReplyFailure::Rejected)?;
+        Ok(Some(Prepared { hook_id: bot.hook_id, token, chat, text }))
     }
 
     /// Records an outcome: first the fact, whose command id makes it one fact however often this runs, then

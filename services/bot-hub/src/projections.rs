@@ -4,14 +4,20 @@ pub mod bots;
 pub mod dialogues;
 pub mod subjects;
 
+use std::sync::Arc;
+
 use bot_hub_domain::{BotEvent, DialogueEvent};
 use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
+use tokio::sync::Notify;
 
 /// Fills the tables.
 #[derive(Debug)]
-pub struct Hub;
+pub struct Hub {
+    /// Told when a bot has changed.
+    pub bots_changed: Arc<Notify>,
+}
 
 impl Projection for Hub {
     const NAME: &'static str = "hub";
@@ -37,5 +43,10 @@ impl Projection for Hub {
             _ => {}
         }
         Ok(())
+    }
+    async fn committed(&self, events: &[Recorded]) {
+        if events.iter().any(|event| event.aggregate_type == "bot") {
+            self.bots_changed.notify_one();
+        }
     }
 }

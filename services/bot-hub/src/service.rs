@@ -104,7 +104,9 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let log = EventLog::open(CONTEXT, &setup.database_url, setup.connections).await?;
     let jetstream = async_nats::jetstream::new(setup.nats);
     let pool = log.pool().clone();
-    let tables = ProjectionRunner::new(Hub, Source::Log(log.clone(), 0), pool.clone());
+    let bots_changed = Arc::new(tokio::sync::Notify::new());
+    let tables = Hub { bots_changed: bots_changed.clone() };
+    let tables = ProjectionRunner::new(tables, Source::Log(log.clone(), 0), pool.clone());
     let hub = BotHub {
         log: log.clone(),
         keyring: setup.keyring.clone(),
@@ -151,6 +153,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         telegram: telegram.clone(),
         intake,
         public_url: setup.public_url,
+        bots_changed,
     };
     let sender = Sender { hub: hub.clone(), telegram: telegram.clone(), planned };
     tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));
@@ -167,7 +170,7 @@ async fn work(hub: BotHub, keeper: Keeper, sender: Sender, stop: CancellationTok
         async move {
             tokio::join!(
                 intake::run(hub.clone(), keeper.intake.clone(), lease.clone()),
-                intake::destroy_old_keys(hub, keeper.intake.clone(), lease.clone()),
+                intake::destroy_keys(hub, keeper.intake.clone(), lease.clone()),
                 keeper.run(lease.clone()),
                 sender.run(lease),
             );

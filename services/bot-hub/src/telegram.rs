@@ -15,7 +15,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use teloxide_core::{
-    payloads::{DeleteWebhook, GetFile, GetMe, SendMessage, SetWebhook, SetWebhookSetters},
+    payloads::{
+        DeleteWebhook, GetFile, GetMe, GetWebhookInfo, SendMessage, SetWebhook, SetWebhookSetters,
+    },
     requests::Payload,
     types::{AllowedUpdate, ChatId, FileId},
 };
@@ -23,6 +25,8 @@ use url::Url;
 
 /// How long `getUpdates` waits at Telegram for something to come.
 const POLL: Duration = Duration::from_secs(20);
+/// How long a request may take, sending and all.
+const PATIENCE: Duration = Duration::from_secs(17);
 /// Largest file that the Bot API hands out, in bytes.
 const LARGEST_FILE: u64 = 20 * 1024 * 1024;
 
@@ -32,10 +36,10 @@ pub enum ApiFailure {
     /// The token is not, or no longer, valid.
     #[error("Telegram refuses the token")]
     Unauthorized,
-    /// The person has blocked the bot, or left Telegram.
+    /// The person has blocked the bot.
     #[error("the citizen has blocked the bot")]
     Blocked,
-    /// There is no such chat.
+    /// There is no such chat: the person has left Telegram, or never came to this bot.
     #[error("Telegram does not know the chat")]
     ChatNotFound,
     /// Too much at once: again after so long.
@@ -59,7 +63,7 @@ pub enum ApiFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Identity {
     /// Telegram's number of the bot.
-    pub id: u64,
+    pub id: i64,
     /// Handle without the @.
     #[serde(default)]
     pub username: String,
@@ -68,11 +72,22 @@ pub struct Identity {
     pub name: String,
 }
 
+/// Where Telegram calls, and how that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WebhookInfo {
+    /// Empty when Telegram waits to be asked.
+    pub url: String,
+    /// When Telegram last failed to deliver, in seconds since 1970.
+    pub last_error_date: Option<i64>,
+}
+
 /// Reaches the Bot API.
 #[derive(Debug, Clone)]
 pub struct Telegram {
     client: reqwest::Client,
     polling: reqwest::Client,
+    /// A file may take as long as it comes.
+    files: reqwest::Client,
     base: Url,
 }
 
@@ -88,19 +103,21 @@ impl Telegram {
     ///
     /// [`BadProxy`]
     pub fn new(base: Url, proxy: Option<&SecretString>) -> Result<Self, BadProxy> {
-        let client = |timeout| {
+        let client = || {
             let builder = reqwest::Client::builder()
                 .connect_timeout(Duration::from_secs(5))
-                .timeout(timeout)
                 .tcp_nodelay(true);
-            match proxy {
+            Ok::<_, reqwest::Error>(match proxy {
                 Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.expose_secret())?),
                 None => builder.no_proxy(),
-            }
-            .build()
+            })
         };
-        let polling = client(POLL + Duration::from_secs(10))?;
-        Ok(Self { client: client(Duration::from_secs(17))?, polling, base })
+        Ok(Self {
+            client: client()?.timeout(PATIENCE).build()?,
+            polling: client()?.timeout(POLL + Duration::from_secs(10)).build()?,
+            files: client()?.read_timeout(PATIENCE).build()?,
+            base,
+        })
     }
 
     fn url(&self, folder: &str, token: &SecretString, rest: &str) -> Url {
@@ -158,6 +175,15 @@ impl Telegram {
     /// See [`ApiFailure`].
     pub async fn delete_webhook(&self, token: &SecretString) -> Result<(), ApiFailure> {
         self.call::<_, IgnoredAny>(token, DeleteWebhook::new()).await.map(|_| ())
+    }
+
+    /// Asks where Telegram calls, and how that goes.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiFailure`].
+    pub async fn webhook_info(&self, token: &SecretString) -> Result<WebhookInfo, ApiFailure> {
+        self.call(token, GetWebhookInfo::new()).await
     }
 
     /// Asks for the updates from `offset` on, as Telegram wrote them; waits for the first.
@@ -221,7 +247,7 @@ impl Telegram {
         if file.file_size.is_some_and(|size| size > LARGEST_FILE) {
             return Err(ApiFailure::Rejected);
         }
-        let response = self.client.get(self.url("file/", token, &path)).send().await;
+        let response = self.files.get(self.url("file/", token, &path)).send().await;
         let response = response.and_then(reqwest::Response::error_for_status);
         let response = response.map_err(|_| ApiFailure::Unreachable)?;
         Ok(response.bytes_stream().map_err(|_| ApiFailure::Unreachable))
@@ -266,7 +292,11 @@ impl<R: DeserializeOwned> Answer<R> {
             (401, _) => ApiFailure::Unauthorized,
             // What Telegram answers to a token that is not one.
             (404, _) if !has("chat") => ApiFailure::Unauthorized,
-            (403, _) => ApiFailure::Blocked,
+            (403, _) if has("blocked by the user") => ApiFailure::Blocked,
+            (403, _) if has("deactivated") || has("initiate conversation") => {
+                ApiFailure::ChatNotFound
+            }
+            (403, _) => ApiFailure::Rejected,
             (409, _) => ApiFailure::Conflict,
             (500.., _) => ApiFailure::AnswerLost,
             _ if has("chat not found") || has("peer_id_invalid") => ApiFailure::ChatNotFound,

@@ -4,6 +4,9 @@ CREATE TABLE citizens (
   tenant_id     uuid        NOT NULL,
   citizen_id    uuid        NOT NULL,
   person_sealed text        NOT NULL,
+  phone_sealed  text,
+  -- The link through which they came first.
+  source_sealed text,
   first_seen    timestamptz NOT NULL,
   last_seen     timestamptz NOT NULL,
   blocked       boolean     NOT NULL DEFAULT false,

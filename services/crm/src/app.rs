@@ -8,8 +8,8 @@ use meydan_keyring::{KeyError, Keyring, Place};
 use uuid::Uuid;
 
 pub use self::{
-    command::{IncomingMessage, Reply, Settled},
-    query::{Conversation, OpenedMessage, OpenedTicket, Page},
+    command::{IncomingMessage, Reply, Settled, Shown},
+    query::{Conversation, OpenedCitizen, OpenedMessage, OpenedTicket, Page},
 };
 
 /// The inbox.
@@ -76,10 +76,22 @@ impl Crm {
 pub mod place {
     use super::{Place, Uuid};
 
-    /// A citizen's name and more.
+    /// What a citizen is called.
     #[must_use]
     pub fn person(tenant: Uuid, citizen: Uuid) -> Place {
         Place::new(tenant, "citizen", citizen, "person")
+    }
+
+    /// A citizen's number.
+    #[must_use]
+    pub fn phone(tenant: Uuid, citizen: Uuid) -> Place {
+        Place::new(tenant, "citizen", citizen, "phone")
+    }
+
+    /// The link through which a citizen came.
+    #[must_use]
+    pub fn source(tenant: Uuid, citizen: Uuid) -> Place {
+        Place::new(tenant, "citizen", citizen, "source")
     }
 
     /// What a message holds.

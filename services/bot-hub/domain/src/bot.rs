@@ -1,19 +1,28 @@
-//! A campaign's bot: its token, and whether Telegram speaks with it.
+//! The bot of a campaign: its token, which Telegram bot that is, and whether Telegram speaks with it.
 //!
 //! ```text
-//!            token given            getMe, webhook
-//!  (absent) ─────────────▶ connecting ───────────▶ live
-//!      ▲                    ▲   │  ▲                 │
-//!      │        check again │   ▼  │ token given     │ 401
-//!      │                    └ failed └── revoked ◀───┘
+//!            token given         getMe, the key       webhook
+//!  (absent) ─────────────▶ connecting ──▶ identified ────────▶ live
+//!      ▲                    ▲   │  ▲                            │
+//!      │        check again │   ▼  │ token given                │ 401
+//!      │                    └ failed └────── revoked ◀──────────┘
 //!      └──────────── disconnected, from anywhere
 //! ```
+//!
+//! Each token has a webhook of its own, and whoever tells how a token fared names it by that: what is heard
+//! of an earlier token changes nothing. An identified bot whose token was replaced or forgotten has to be
+//! *left*: its webhook taken away at Telegram, and the bot let go to whoever connects it next.
 
-use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
-use meydan_event_log::Event;
-use meydan_keyring::Sealed;
+mod command;
+mod decide;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, serde::rfc3339};
+
+pub use self::{command::BotCommand, event::BotEvent};
 
 /// How updates come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +34,7 @@ pub enum Mode {
     Polling,
 }
 
-/// Why a bot is not live.
+/// Why a bot is not live, or not well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BotProblem {
@@ -33,7 +42,7 @@ pub enum BotProblem {
     WrongToken,
     /// Telegram cannot be reached.
     Unreachable,
-    /// Telegram does not accept the address of the webhook.
+    /// Telegram does not accept the address of the webhook, or cannot deliver there.
     WebhookRefused,
     /// Another campaign has this bot, or another program asks for its updates.
     UsedElsewhere,
@@ -75,153 +84,21 @@ impl BotState {
 pub struct Bot {
     state: BotState,
     fingerprint: String,
+    /// The webhook of the present token; empty when there is none.
+    hook_id: String,
+    /// Which Telegram bot the present token is, once Telegram has told it.
+    identity: Option<Identity>,
+    mode: Option<Mode>,
+    problem: Option<BotProblem>,
+    /// Webhooks of identified bots that have to be left.
+    to_leave: Vec<String>,
 }
 
-impl Bot {
-    /// Where it stands.
-    #[must_use]
-    pub const fn state(&self) -> BotState {
-        self.state
-    }
-}
-
-/// What may be asked of a bot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BotCommand {
-    /// Try a token.
-    GiveToken {
-        /// From BotFather.
-        token: Sealed<String>,
-        /// Keyed hash of it.
-        fingerprint: String,
-        /// Random part of the webhook's path.
-        hook_id: String,
-        /// What Telegram shows to prove itself.
-        secret: Sealed<String>,
-        /// SHA-256 of that, hexadecimal.
-        secret_sha256: String,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Telegram accepted token and webhook.
-    GoLive {
-        /// Handle without the @.
-        username: String,
-        /// What it is called.
-        name: String,
-        /// How updates come.
-        mode: Mode,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// It could not be connected.
-    Fail {
-        /// Why.
-        problem: BotProblem,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Telegram refuses a token that had worked.
-    Revoke {
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Try the same token again.
-    CheckAgain {
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Forget it.
-    Disconnect {
-        /// When.
-        at: OffsetDateTime,
-    },
-}
-
-/// A fact about a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-pub enum BotEvent {
-    /// A token is to be tried.
-    #[serde(rename = "bot.token_given")]
-    TokenGiven {
-        /// From BotFather.
-        token: Sealed<String>,
-        /// Keyed hash of it.
-        fingerprint: String,
-        /// Random part of the webhook's path.
-        hook_id: String,
-        /// What Telegram shows to prove itself.
-        secret: Sealed<String>,
-        /// SHA-256 of that, hexadecimal.
-        secret_sha256: String,
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// Citizens can write.
-    #[serde(rename = "bot.went_live")]
-    WentLive {
-        /// Handle without the @.
-        username: String,
-        /// What it is called.
-        name: String,
-        /// How updates come.
-        mode: Mode,
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// It could not be connected.
-    #[serde(rename = "bot.failed")]
-    Failed {
-        /// Why.
-        problem: BotProblem,
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// Telegram refuses a token that had worked.
-    #[serde(rename = "bot.revoked")]
-    Revoked {
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// The same token is to be tried again.
-    #[serde(rename = "bot.check_asked")]
-    CheckAsked {
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// It was forgotten.
-    #[serde(rename = "bot.disconnected")]
-    Disconnected {
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-}
-
-impl Event for BotEvent {}
-
-impl DomainEvent for BotEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::TokenGiven { .. } => "bot.token_given",
-            Self::WentLive { .. } => "bot.went_live",
-            Self::Failed { .. } => "bot.failed",
-            Self::Revoked { .. } => "bot.revoked",
-            Self::CheckAsked { .. } => "bot.check_asked",
-            Self::Disconnected { .. } => "bot.disconnected",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
+struct Identity {
+    telegram_id: i64,
+    username: String,
+    name: String,
 }
 
 /// Why a bot says no.
@@ -233,50 +110,25 @@ pub enum BotRefusal {
 }
 
 impl Bot {
-    /// Judges `command` against the present state. An empty list means: already so.
-    ///
-    /// # Errors
-    ///
-    /// The rule that the command would break.
-    pub fn decide(&self, command: BotCommand) -> Result<Vec<BotEvent>, BotRefusal> {
-        let absent = self.state == BotState::Absent;
-        Ok(match command {
-            BotCommand::GiveToken { fingerprint, .. }
-                if fingerprint == self.fingerprint
-                    && matches!(self.state, BotState::Connecting | BotState::Live) =>
-            {
-                vec![]
-            }
-            BotCommand::GiveToken { token, fingerprint, hook_id, secret, secret_sha256, at } => {
-                vec![BotEvent::TokenGiven {
-                    token,
-                    fingerprint,
-                    hook_id,
-                    secret,
-                    secret_sha256,
-                    at,
-                }]
-            }
-            BotCommand::Disconnect { .. } if absent => vec![],
-            BotCommand::GoLive { .. }
-            | BotCommand::Fail { .. }
-            | BotCommand::Revoke { .. }
-            | BotCommand::CheckAgain { .. }
-                if absent =>
-            {
-                return Err(BotRefusal::Absent);
-            }
-            BotCommand::GoLive { .. } if self.state == BotState::Live => vec![],
-            BotCommand::GoLive { username, name, mode, at } => {
-                vec![BotEvent::WentLive { username, name, mode, at }]
-            }
-            BotCommand::Fail { problem, at } => vec![BotEvent::Failed { problem, at }],
-            BotCommand::Revoke { .. } if self.state == BotState::Revoked => vec![],
-            BotCommand::Revoke { at } => vec![BotEvent::Revoked { at }],
-            BotCommand::CheckAgain { .. } if self.state == BotState::Connecting => vec![],
-            BotCommand::CheckAgain { at } => vec![BotEvent::CheckAsked { at }],
-            BotCommand::Disconnect { at } => vec![BotEvent::Disconnected { at }],
-        })
+    /// Where it stands.
+    #[must_use]
+    pub const fn state(&self) -> BotState {
+        self.state
+    }
+
+    fn moved(&mut self, state: BotState, problem: Option<BotProblem>) {
+        self.state = state;
+        self.problem = problem;
+    }
+
+    /// The present token is no longer the bot's.
+    fn drop_token(&mut self) {
+        let hook = std::mem::take(&mut self.hook_id);
+        if self.identity.take().is_some() {
+            self.to_leave.push(hook);
+        }
+        self.fingerprint.clear();
+        self.mode = None;
     }
 }
 
@@ -301,19 +153,30 @@ impl Aggregate for Bot {
     }
 
     fn apply(&mut self, event: BotEvent) {
-        self.state = match event {
-            BotEvent::TokenGiven { fingerprint, .. } => {
+        match event {
+            BotEvent::TokenGiven { fingerprint, hook_id, .. } => {
+                self.drop_token();
                 self.fingerprint = fingerprint;
-                BotState::Connecting
+                self.hook_id = hook_id;
+                self.moved(BotState::Connecting, None);
             }
-            BotEvent::CheckAsked { .. } => BotState::Connecting,
-            BotEvent::WentLive { .. } => BotState::Live,
-            BotEvent::Failed { .. } => BotState::Failed,
-            BotEvent::Revoked { .. } => BotState::Revoked,
+            BotEvent::Identified { telegram_id, username, name, .. } => {
+                self.identity = Some(Identity { telegram_id, username, name });
+            }
+            BotEvent::WentLive { mode, .. } => {
+                self.mode = Some(mode);
+                self.moved(BotState::Live, None);
+            }
+            BotEvent::Failed { problem, .. } => self.moved(BotState::Failed, Some(problem)),
+            BotEvent::Troubled { problem, .. } => self.problem = Some(problem),
+            BotEvent::Recovered { .. } => self.problem = None,
+            BotEvent::Revoked { .. } => self.moved(BotState::Revoked, None),
+            BotEvent::CheckAsked { .. } => self.moved(BotState::Connecting, None),
             BotEvent::Disconnected { .. } => {
-                self.fingerprint.clear();
-                BotState::Absent
+                self.drop_token();
+                self.moved(BotState::Absent, None);
             }
-        };
+            BotEvent::Left { hook_id, .. } => self.to_leave.retain(|left| *left != hook_id),
+        }
     }
 }

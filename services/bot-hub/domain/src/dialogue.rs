@@ -1,5 +1,8 @@
 //! A dialogue: what one citizen and the campaign's bot said to each other. Its id is the citizen's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
@@ -43,7 +46,6 @@ pub enum ReplyOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Dialogue {
     started: bool,
-    blocked: bool,
     replies: BTreeMap<Uuid, ReplyOutcome>,
 }
 
@@ -206,12 +208,6 @@ pub enum DialogueRefusal {
 }
 
 impl Dialogue {
-    /// Whether the citizen has blocked the bot.
-    #[must_use]
-    pub const fn is_blocked(&self) -> bool {
-        self.blocked
-    }
-
     /// Judges `command` against the present state. An empty list means: already so.
     ///
     /// # Errors
@@ -272,8 +268,7 @@ impl Aggregate for Dialogue {
     fn apply(&mut self, event: DialogueEvent) {
         match event {
             DialogueEvent::Started { .. } => self.started = true,
-            DialogueEvent::CitizenActed { did: Did::Block, .. } => self.blocked = true,
-            DialogueEvent::CitizenActed { .. } => self.blocked = false,
+            DialogueEvent::CitizenActed { .. } => {}
             DialogueEvent::ReplySent { message_id, .. } => {
                 self.replies.insert(message_id, ReplyOutcome::Sent);
             }

@@ -142,7 +142,7 @@ fn bot_out(bot: BotRow) -> pb::Bot {
         _ => pb::Mode::Unspecified,
     };
     pb::Bot {
-        bot_id: bot.bot_id.to_string(),
+        bot_id: bot.bot_id.map(|id| id.to_string()).unwrap_or_default(),
         campaign_id: bot.tenant_id.to_string(),
         state: state.into(),
         problem: bot.problem.unwrap_or_default(),

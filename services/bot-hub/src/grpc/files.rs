@@ -34,6 +34,8 @@ impl Files for FilesApi {
         let tenant = campaign(&caller(&request)?)?;
         let bot = bots::of_campaign(self.hub.log.pool(), tenant).await;
         let bot = bot.map_err(|error| unavailable(&error))?;
+        // A bot that the campaign does not hold may be another campaign's.
+        let bot = bot.filter(|bot| bot.bot_id.is_some());
         let bot = bot.ok_or_else(|| not_found("bot_hub.bot.not_found"))?;
         let token = self.hub.token(&bot).await.map_err(|error| unavailable(&error))?;
         let token = token.ok_or_else(|| not_found("bot_hub.bot.not_found"))?;

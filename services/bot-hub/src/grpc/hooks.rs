@@ -24,9 +24,10 @@ impl Hooks for HooksApi {
         let bot = bots::of_hook(self.0.log.pool(), &request.get_ref().hook_id).await;
         let bot = bot.map_err(|error| unavailable(&error))?;
         let bot = bot.ok_or_else(|| not_found("bot_hub.hook.not_found"))?;
+        let bot_id = bot.bot_id.ok_or_else(|| not_found("bot_hub.hook.not_found"))?;
         Ok(Response::new(GetHookResponse {
             secret_sha256: from_hex(&bot.secret_sha256).ok_or_else(|| broken(&BadHash))?,
-            bot_id: bot.bot_id.to_string(),
+            bot_id: bot_id.to_string(),
             campaign_id: bot.tenant_id.to_string(),
         }))
     }

@@ -3,6 +3,8 @@
 //! planned → claimed → accepted | failed | in doubt; a claimed row that Telegram certainly did not take is
 //! planned again.
 
+use std::time::Duration;
+
 use bot_hub_domain::{ReplyFailure, ReplyOutcome};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -10,6 +12,12 @@ use uuid::Uuid;
 
 use super::Sent;
 use crate::app::BotHub;
+
+/// Telegram's limits, kept from our side: 30 messages a second for a bot, one a second for a chat.
+pub(super) const PER_BOT: Duration = Duration::from_millis(34);
+const PER_CHAT: Duration = Duration::from_secs(1);
+/// Messages of one campaign on their way at a time: Telegram may be slow with its bot alone.
+const PER_CAMPAIGN: i64 = 8;
 
 /// An answer to be sent.
 #[derive(Debug, Clone)]
@@ -81,28 +89,73 @@ pub async fn plan(pool: &PgPool, answer: &Planned, now: OffsetDateTime) -> sqlx:
     Ok(())
 }
 
-/// Claims up to `most` due rows. A citizen's next row waits until the one before it is settled, so that
-/// answers arrive in order.
+/// Claims up to `most` rows that may be sent at this moment.
+///
+/// Telegram's limits are kept here, from the ledger, before a row is claimed: a row that has to wait is not
+/// on its way, is not in doubt after a stop, and takes no place of another campaign's. Each campaign gets
+/// one row in a turn, and those that wait longest come first. A citizen's next row waits until the one
+/// before it is settled, so that answers arrive in order.
 pub(super) async fn claim(hub: &BotHub, most: usize) -> sqlx::Result<Vec<Due>> {
+    let now = hub.now();
     sqlx::query_as!(
         Due,
         r#"
-        UPDATE outbound SET state = 'claimed', attempts = attempts + 1
-        WHERE (tenant_id, message_id, piece) IN (
-          SELECT o.tenant_id, o.message_id, o.piece FROM outbound o
-          WHERE o.state = 'planned' AND o.next_at <= $1 AND NOT EXISTS (
-            SELECT 1 FROM outbound earlier
-            WHERE earlier.tenant_id = o.tenant_id AND earlier.citizen_id = o.citizen_id
-              AND earlier.place < o.place AND earlier.state IN ('planned', 'claimed'))
-          ORDER BY o.place LIMIT $2)
-        RETURNING tenant_id, message_id, piece, ticket_id, citizen_id, body_sealed, attempts, planned_at,
-                  traceparent, correlation, causation
+        WITH RECURSIVE campaigns AS (
+          (SELECT tenant_id FROM outbound WHERE state = 'planned' ORDER BY tenant_id LIMIT 1)
+          UNION ALL
+          SELECT (SELECT o.tenant_id FROM outbound o WHERE o.state = 'planned' AND o.tenant_id > c.tenant_id
+                  ORDER BY o.tenant_id LIMIT 1)
+          FROM campaigns c WHERE c.tenant_id IS NOT NULL
+        ), turn AS (
+          SELECT first.tenant_id, first.message_id, first.piece
+          FROM campaigns c
+          CROSS JOIN LATERAL (SELECT max(claimed_at) AS at FROM outbound WHERE tenant_id = c.tenant_id) last
+          CROSS JOIN LATERAL (
+            SELECT o.tenant_id, o.message_id, o.piece FROM outbound o
+            WHERE o.tenant_id = c.tenant_id AND o.state = 'planned' AND o.next_at <= $1
+              AND NOT EXISTS (
+                SELECT 1 FROM outbound earlier
+                WHERE earlier.tenant_id = o.tenant_id AND earlier.citizen_id = o.citizen_id
+                  AND earlier.place < o.place AND earlier.state IN ('planned', 'claimed'))
+              AND NOT EXISTS (
+                SELECT 1 FROM outbound recent
+                WHERE recent.tenant_id = o.tenant_id AND recent.citizen_id = o.citizen_id
+                  AND recent.claimed_at > $3)
+            ORDER BY o.place LIMIT 1) first
+          WHERE (last.at IS NULL OR last.at <= $2)
+            AND (SELECT count(*) FROM outbound WHERE tenant_id = c.tenant_id AND state = 'claimed') < $5
+            AND NOT EXISTS (SELECT 1 FROM outbound_pauses p WHERE p.tenant_id = c.tenant_id AND p.ends_at > $1)
+          ORDER BY last.at NULLS FIRST LIMIT $4
+        )
+        UPDATE outbound o SET state = 'claimed', attempts = attempts + 1, claimed_at = $1
+        FROM turn t
+        WHERE o.tenant_id = t.tenant_id AND o.message_id = t.message_id AND o.piece = t.piece
+        RETURNING o.tenant_id, o.message_id, o.piece, o.ticket_id, o.citizen_id, o.body_sealed, o.attempts,
+                  o.planned_at, o.traceparent, o.correlation, o.causation
         "#,
-        hub.now(),
+        now,
+        now - PER_BOT,
+        now - PER_CHAT,
         i64::try_from(most).unwrap_or(i64::MAX),
+        PER_CAMPAIGN,
     )
     .fetch_all(hub.log.pool())
     .await
+}
+
+/// Lets a campaign's bot write nothing for as long as Telegram asks.
+pub(super) async fn pause(hub: &BotHub, campaign: Uuid, pause: Duration) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO outbound_pauses AS p (tenant_id, ends_at) VALUES ($1, $2)
+        ON CONFLICT (tenant_id) DO UPDATE SET ends_at = greatest(p.ends_at, $2)
+        "#,
+        campaign,
+        hub.now() + pause,
+    )
+    .execute(hub.log.pool())
+    .await?;
+    Ok(())
 }
 
 /// Rows that were claimed by a hub that is no more.

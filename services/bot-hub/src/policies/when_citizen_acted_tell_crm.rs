@@ -84,6 +84,7 @@ impl WhenCitizenActedTellCrm {
                 };
                 Some(Report::Edit(crm::EditMessageRequest {
                     citizen_id,
+                    bot_id: act.bot.to_string(),
                     channel_message_id: message.message_id.into(),
                     edited_at: Some(timestamp(at)),
                     body: Some(body(message)),
@@ -133,6 +134,7 @@ fn written(citizen_id: String, act: Act, message: Message) -> crm::ReceiveMessag
     crm::ReceiveMessageRequest {
         citizen_id,
         person: Some(person),
+        bot_id: act.bot.to_string(),
         channel_message_id: message.message_id.into(),
         sent_at: Some(timestamp(act.at)),
         album: message.album.clone().unwrap_or_default(),

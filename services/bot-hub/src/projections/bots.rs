@@ -1,6 +1,6 @@
-//! `bots`: which campaign has which bot, and where it stands.
+//! `bots`: which campaign has which bot, and where it stands; `bots_left`: which bots have to be let go.
 
-use bot_hub_domain::{BotEvent, BotState};
+use bot_hub_domain::{BotEvent, BotProblem, BotState};
 use meydan_event_log::Recorded;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -10,11 +10,11 @@ use uuid::Uuid;
 pub struct BotRow {
     /// The campaign.
     pub tenant_id: Uuid,
-    /// The bot.
-    pub bot_id: Uuid,
+    /// Which Telegram bot it is, by its name in this campaign; `None` until Telegram has told it.
+    pub bot_id: Option<Uuid>,
     /// Where it stands.
     pub state: String,
-    /// Why it is not live.
+    /// Why it is not live, or not well.
     pub problem: Option<String>,
     /// From BotFather, sealed.
     pub token_sealed: String,
@@ -32,7 +32,22 @@ pub struct BotRow {
     pub mode: Option<String>,
 }
 
-/// Lets the table reflect one fact.
+/// A bot that was replaced or forgotten, and still has our webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRow {
+    /// The campaign that had it.
+    pub tenant_id: Uuid,
+    /// Random part of its webhook's path.
+    pub hook_id: String,
+    /// Which Telegram bot it is, by its name in that campaign.
+    pub bot_id: Uuid,
+    /// Telegram's number of it.
+    pub telegram_id: i64,
+    /// From BotFather, sealed.
+    pub token_sealed: String,
+}
+
+/// Lets the tables reflect one fact.
 pub(super) async fn apply(
     db: &mut PgConnection,
     event: &Recorded,
@@ -41,22 +56,58 @@ pub(super) async fn apply(
     match fact {
         BotEvent::TokenGiven { token, hook_id, secret, secret_sha256, .. } => {
             let sealed = (token.to_string(), secret.to_string());
+            part(db, event).await?;
             connect(db, event, sealed, (hook_id, secret_sha256)).await
         }
-        BotEvent::WentLive { username, name, mode, .. } => {
+        BotEvent::Identified { bot_id, telegram_id, username, name, .. } => {
+            identify(db, event, (*bot_id, *telegram_id), (username, name)).await
+        }
+        BotEvent::WentLive { mode, .. } => {
             let mode = serde_json::to_value(mode).expect("a mode is a word");
-            live(db, event, (username, name), mode.as_str()).await
+            stand(db, event, BotState::Live, (None, mode.as_str())).await
         }
         BotEvent::Failed { problem, .. } => {
-            let problem = serde_json::to_value(problem).expect("a problem is a word");
-            stand(db, event, BotState::Failed, problem.as_str()).await
+            stand(db, event, BotState::Failed, (Some(name_of(*problem).as_str()), None)).await
         }
+        BotEvent::Troubled { problem, .. } => {
+            stand(db, event, BotState::Live, (Some(name_of(*problem).as_str()), None)).await
+        }
+        BotEvent::Recovered { .. } => stand(db, event, BotState::Live, (None, None)).await,
         BotEvent::Revoked { .. } => {
-            stand(db, event, BotState::Revoked, Some("token_revoked")).await
+            stand(db, event, BotState::Revoked, (Some("token_revoked"), None)).await
         }
-        BotEvent::CheckAsked { .. } => stand(db, event, BotState::Connecting, None).await,
-        BotEvent::Disconnected { .. } => forget(db, event).await,
+        BotEvent::CheckAsked { .. } => stand(db, event, BotState::Connecting, (None, None)).await,
+        BotEvent::Disconnected { .. } => {
+            part(db, event).await?;
+            forget(db, event).await
+        }
+        BotEvent::Left { hook_id, .. } => leave(db, hook_id).await,
     }
+}
+
+fn name_of(problem: BotProblem) -> String {
+    let problem = serde_json::to_value(problem).expect("a problem is a word");
+    problem.as_str().unwrap_or_default().to_owned()
+}
+
+/// Notes that a campaign's present bot has to be left, if Telegram ever heard of its webhook.
+async fn part(db: &mut PgConnection, event: &Recorded) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO bots_left (tenant_id, hook_id, bot_id, telegram_id, token_sealed)
+        SELECT tenant_id, hook_id, bot_id, telegram_id, token_sealed
+        FROM bots WHERE tenant_id = $1 AND bot_id IS NOT NULL AND telegram_id IS NOT NULL
+        "#,
+        event.tenant,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn leave(db: &mut PgConnection, hook_id: &str) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM bots_left WHERE hook_id = $1", hook_id).execute(db).await?;
+    Ok(())
 }
 
 async fn connect(
@@ -67,15 +118,14 @@ async fn connect(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        INSERT INTO bots (tenant_id, bot_id, state, token_sealed, hook_id, secret_sealed, secret_sha256,
-                          changed_at)
-        VALUES ($1, $2, 'connecting', $3, $4, $5, $6, $7)
-        ON CONFLICT (tenant_id, bot_id) DO UPDATE
-        SET state = 'connecting', problem = NULL, token_sealed = $3, hook_id = $4, secret_sealed = $5,
-            secret_sha256 = $6, username = '', name = '', mode = NULL, changed_at = $7
+        INSERT INTO bots (tenant_id, state, token_sealed, hook_id, secret_sealed, secret_sha256, changed_at)
+        VALUES ($1, 'connecting', $2, $3, $4, $5, $6)
+        ON CONFLICT (tenant_id) DO UPDATE
+        SET state = 'connecting', problem = NULL, token_sealed = $2, hook_id = $3, secret_sealed = $4,
+            secret_sha256 = $5, bot_id = NULL, telegram_id = NULL, username = '', name = '', mode = NULL,
+            changed_at = $6
         "#,
         event.tenant,
-        event.aggregate_id,
         token,
         hook_id,
         secret,
@@ -87,21 +137,44 @@ async fn connect(
     Ok(())
 }
 
-async fn live(
+async fn identify(
     db: &mut PgConnection,
     event: &Recorded,
+    (bot_id, telegram_id): (Uuid, i64),
     (username, name): (&str, &str),
-    mode: Option<&str>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        UPDATE bots SET state = 'live', problem = NULL, username = $3, name = $4, mode = $5, changed_at = $6
-        WHERE tenant_id = $1 AND bot_id = $2
+        UPDATE bots SET bot_id = $2, telegram_id = $3, username = $4, name = $5, changed_at = $6
+        WHERE tenant_id = $1
         "#,
         event.tenant,
-        event.aggregate_id,
+        bot_id,
+        telegram_id,
         username,
         name,
+        event.recorded_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Notes where a bot stands now; the way of its updates stays when none is told.
+async fn stand(
+    db: &mut PgConnection,
+    event: &Recorded,
+    state: BotState,
+    (problem, mode): (Option<&str>, Option<&str>),
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE bots SET state = $2, problem = $3, mode = coalesce($4, mode), changed_at = $5
+        WHERE tenant_id = $1
+        "#,
+        event.tenant,
+        state.name(),
+        problem,
         mode,
         event.recorded_at,
     )
@@ -110,35 +183,8 @@ async fn live(
     Ok(())
 }
 
-async fn stand(
-    db: &mut PgConnection,
-    event: &Recorded,
-    state: BotState,
-    problem: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        UPDATE bots SET state = $3, problem = $4, changed_at = $5 WHERE tenant_id = $1 AND bot_id = $2
-        "#,
-        event.tenant,
-        event.aggregate_id,
-        state.name(),
-        problem,
-        event.recorded_at,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM bots WHERE tenant_id = $1 AND bot_id = $2",
-        event.tenant,
-        event.aggregate_id,
-    )
-    .execute(db)
-    .await?;
+    sqlx::query!("DELETE FROM bots WHERE tenant_id = $1", event.tenant).execute(db).await?;
     Ok(())
 }
 
@@ -161,7 +207,7 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Option<B
     .await
 }
 
-/// The bot of a webhook.
+/// The bot of a webhook that Telegram may call: one that the campaign holds, and that is at work.
 ///
 /// # Errors
 ///
@@ -172,7 +218,7 @@ pub async fn of_hook(pool: &PgPool, hook_id: &str) -> sqlx::Result<Option<BotRow
         r#"
         SELECT tenant_id, bot_id, state, problem, token_sealed, hook_id, secret_sealed, secret_sha256,
                username, name, mode
-        FROM bots WHERE hook_id = $1
+        FROM bots WHERE hook_id = $1 AND bot_id IS NOT NULL AND state IN ('connecting', 'live')
         "#,
         hook_id,
     )
@@ -192,6 +238,23 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<BotRow>> {
         SELECT tenant_id, bot_id, state, problem, token_sealed, hook_id, secret_sealed, secret_sha256,
                username, name, mode
         FROM bots ORDER BY tenant_id
+        "#,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// All bots that have to be left.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn left(pool: &PgPool) -> sqlx::Result<Vec<LeftRow>> {
+    sqlx::query_as!(
+        LeftRow,
+        r#"
+        SELECT tenant_id, hook_id, bot_id, telegram_id, token_sealed FROM bots_left
+        ORDER BY tenant_id, hook_id
         "#,
     )
     .fetch_all(pool)

@@ -1,6 +1,6 @@
 //! `dialogues`: where each citizen can be reached.
 
-use bot_hub_domain::{DialogueEvent, Did};
+use bot_hub_domain::DialogueEvent;
 use meydan_event_log::Recorded;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -11,37 +11,15 @@ pub(super) async fn apply(
     event: &Recorded,
     fact: &DialogueEvent,
 ) -> sqlx::Result<()> {
-    match fact {
-        DialogueEvent::Started { bot_id, chat, .. } => {
-            sqlx::query!(
-                r#"
-                INSERT INTO dialogues (tenant_id, citizen_id, bot_id, chat_sealed) VALUES ($1, $2, $3, $4)
-                "#,
-                event.tenant,
-                event.aggregate_id,
-                bot_id,
-                chat.to_string(),
-            )
-            .execute(db)
-            .await?;
-        }
-        DialogueEvent::CitizenActed { did, .. } => {
-            let blocked = matches!(did, Did::Block);
-            sqlx::query!(
-                r#"
-                UPDATE dialogues SET blocked = $3
-                WHERE tenant_id = $1 AND citizen_id = $2 AND blocked <> $3
-                "#,
-                event.tenant,
-                event.aggregate_id,
-                blocked,
-            )
-            .execute(db)
-            .await?;
-        }
-        DialogueEvent::ReplySent { .. }
-        | DialogueEvent::ReplyFailed { .. }
-        | DialogueEvent::ReplyInDoubt { .. } => {}
+    if let DialogueEvent::Started { chat, .. } = fact {
+        sqlx::query!(
+            "INSERT INTO dialogues (tenant_id, citizen_id, chat_sealed) VALUES ($1, $2, $3)",
+            event.tenant,
+            event.aggregate_id,
+            chat.to_string(),
+        )
+        .execute(db)
+        .await?;
     }
     Ok(())
 }

@@ -1,7 +1,12 @@
 //! A citizen, as one campaign knows them: a person who reached its bot.
 //!
 //! What they are called is sealed under their own key. The fingerprint, a keyed hash of it under the same key,
-//! tells whether it has changed without opening it, and tells nothing once the key is destroyed.
+//! tells whether it has changed without opening it, and tells nothing once the key is destroyed. What they
+//! tell once, their number and the link through which they came, are facts of their own: a name that changes
+//! later does not take them away.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -11,7 +16,7 @@ use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// What a citizen tells of themselves.
+/// What a citizen is called, as each of their messages tells.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Person {
     /// First name; may be empty.
@@ -22,10 +27,6 @@ pub struct Person {
     pub username: String,
     /// Language of their Telegram, for instance `fa`; may be empty.
     pub language: String,
-    /// Their number, if they shared it; may be empty.
-    pub phone: String,
-    /// Payload of the link through which they came; may be empty.
-    pub source: String,
 }
 
 /// Says nothing about the person.
@@ -49,6 +50,10 @@ impl Person {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Citizen {
     fingerprint: String,
+    /// Fingerprint of their number.
+    phone: String,
+    /// Fingerprint of the link through which they came last.
+    source: String,
     blocked: bool,
 }
 
@@ -67,6 +72,26 @@ pub enum CitizenCommand {
     Meet {
         /// What they are called now.
         person: Sealed<Person>,
+        /// Keyed hash of it.
+        fingerprint: String,
+        /// Whether they wrote, which nobody can who has blocked the bot.
+        wrote: bool,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// They shared their number.
+    SharePhone {
+        /// The number.
+        phone: Sealed<String>,
+        /// Keyed hash of it.
+        fingerprint: String,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// They came through a link.
+    ComeFrom {
+        /// What the link carried.
+        source: Sealed<String>,
         /// Keyed hash of it.
         fingerprint: String,
         /// When.
@@ -107,6 +132,28 @@ pub enum CitizenEvent {
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
+    /// They shared their number.
+    #[serde(rename = "citizen.phone_shared")]
+    PhoneShared {
+        /// The number.
+        phone: Sealed<String>,
+        /// Keyed hash of it.
+        fingerprint: String,
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// They came through a link.
+    #[serde(rename = "citizen.came_from")]
+    CameFrom {
+        /// What the link carried.
+        source: Sealed<String>,
+        /// Keyed hash of it.
+        fingerprint: String,
+        /// When.
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
     /// They blocked the bot: nothing may be written to them.
     #[serde(rename = "citizen.blocked_bot")]
     BlockedBot {
@@ -130,6 +177,8 @@ impl DomainEvent for CitizenEvent {
         match self {
             Self::Met { .. } => "citizen.met",
             Self::Changed { .. } => "citizen.changed",
+            Self::PhoneShared { .. } => "citizen.phone_shared",
+            Self::CameFrom { .. } => "citizen.came_from",
             Self::BlockedBot { .. } => "citizen.blocked_bot",
             Self::UnblockedBot { .. } => "citizen.unblocked_bot",
         }
@@ -158,14 +207,35 @@ impl Citizen {
     pub fn decide(&self, command: CitizenCommand) -> Result<Vec<CitizenEvent>, CitizenRefusal> {
         let met = !self.fingerprint.is_empty();
         match command {
-            CitizenCommand::Meet { person, fingerprint, at } => Ok(if !met {
-                vec![CitizenEvent::Met { person, fingerprint, at }]
-            } else if fingerprint == self.fingerprint {
-                vec![]
-            } else {
-                vec![CitizenEvent::Changed { person, fingerprint, at }]
-            }),
-            CitizenCommand::SetBlocked { .. } if !met => Err(CitizenRefusal::NotMet),
+            CitizenCommand::Meet { person, fingerprint, wrote, at } => {
+                let mut events = Vec::new();
+                if !met {
+                    events.push(CitizenEvent::Met { person, fingerprint, at });
+                } else if fingerprint != self.fingerprint {
+                    events.push(CitizenEvent::Changed { person, fingerprint, at });
+                }
+                if wrote && self.blocked {
+                    events.push(CitizenEvent::UnblockedBot { at });
+                }
+                Ok(events)
+            }
+            CitizenCommand::SharePhone { .. }
+            | CitizenCommand::ComeFrom { .. }
+            | CitizenCommand::SetBlocked { .. }
+                if !met =>
+            {
+                Err(CitizenRefusal::NotMet)
+            }
+            CitizenCommand::SharePhone { phone, fingerprint, at } => {
+                let news = fingerprint != self.phone;
+                let event = CitizenEvent::PhoneShared { phone, fingerprint, at };
+                Ok(news.then_some(event).into_iter().collect())
+            }
+            CitizenCommand::ComeFrom { source, fingerprint, at } => {
+                let news = fingerprint != self.source;
+                let event = CitizenEvent::CameFrom { source, fingerprint, at };
+                Ok(news.then_some(event).into_iter().collect())
+            }
             CitizenCommand::SetBlocked { blocked, .. } if blocked == self.blocked => Ok(vec![]),
             CitizenCommand::SetBlocked { blocked: true, at } => {
                 Ok(vec![CitizenEvent::BlockedBot { at }])
@@ -202,6 +272,8 @@ impl Aggregate for Citizen {
             CitizenEvent::Met { fingerprint, .. } | CitizenEvent::Changed { fingerprint, .. } => {
                 self.fingerprint = fingerprint;
             }
+            CitizenEvent::PhoneShared { fingerprint, .. } => self.phone = fingerprint,
+            CitizenEvent::CameFrom { fingerprint, .. } => self.source = fingerprint,
             CitizenEvent::BlockedBot { .. } => self.blocked = true,
             CitizenEvent::UnblockedBot { .. } => self.blocked = false,
         }

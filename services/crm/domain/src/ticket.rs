@@ -18,7 +18,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
@@ -98,8 +98,8 @@ struct Stage {
     status: TicketStatus,
     /// When it came to that status.
     since: OffsetDateTime,
-    /// The citizen's messages, by their number in the chat.
-    incoming: BTreeMap<i64, Uuid>,
+    /// The citizen's messages.
+    incoming: BTreeSet<Uuid>,
     answers: BTreeMap<Uuid, Delivery>,
 }
 
@@ -115,7 +115,7 @@ impl Ticket {
             citizen,
             status: TicketStatus::New,
             since: at,
-            incoming: BTreeMap::new(),
+            incoming: BTreeSet::new(),
             answers: BTreeMap::new(),
         }
     }
@@ -130,8 +130,8 @@ impl Stage {
     fn apply(&mut self, event: &TicketEvent) {
         match *event {
             TicketEvent::Opened { .. } | TicketEvent::MessageEdited { .. } => {}
-            TicketEvent::MessageReceived { message_id, channel_message_id, .. } => {
-                self.incoming.insert(channel_message_id, message_id);
+            TicketEvent::MessageReceived { message_id, .. } => {
+                self.incoming.insert(message_id);
             }
             TicketEvent::Reopened { at } => self.moved(TicketStatus::InProgress, at),
             TicketEvent::StatusChanged { to, at, .. } => self.moved(to, at),

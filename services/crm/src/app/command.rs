@@ -6,6 +6,7 @@ use crm_domain::{
     ticket::{Answer, DeliveryFailure, Incoming},
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, Target, UniqueKey};
+use meydan_keyring::KeyError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -18,20 +19,31 @@ const SUBJECT: usize = 80;
 const ATTEMPTS: u32 = 5;
 /// Which tickets a citizen has: citizen, then the ordinal, so that the greatest key is the newest.
 const TICKETS: &str = "citizen.ticket";
-/// Which ticket holds a message: citizen, then its number in the chat.
+/// Which ticket holds a message: citizen, then bot, then its number in the chat with that bot.
 const MESSAGES: &str = "citizen.message";
+
+/// How a citizen showed themselves.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// What they are called now.
+    pub person: Person,
+    /// Their number, if they have just shared it; else empty.
+    pub phone: String,
+    /// The link through which they have just come; else empty.
+    pub source: String,
+}
 
 /// A citizen's message.
 #[derive(Debug, Clone)]
 pub struct IncomingMessage {
     /// Who wrote it.
     pub citizen_id: Uuid,
-    /// What they are called now.
-    pub person: Person,
+    /// How they showed themselves.
+    pub shown: Shown,
     /// What it holds.
     pub body: Body,
-    /// Its number in the chat.
-    pub channel_message_id: i64,
+    /// Through which bot it came, and its number in the chat with that bot.
+    pub channel: (Uuid, i64),
     /// Which album it is a part of.
     pub album: Option<String>,
     /// When it was written.
@@ -78,7 +90,7 @@ impl Crm {
         message: &IncomingMessage,
         meta: &Meta,
     ) -> Result<(Uuid, Committed), TicketRefusal> {
-        self.meet(tenant, message.citizen_id, &message.person, message.at, meta)
+        self.meet((tenant, message.citizen_id), &message.shown, true, message.at, meta)
             .await
             .map_err(AppError::without_rule)?;
         let citizen = message.citizen_id;
@@ -112,12 +124,12 @@ impl Crm {
     ) -> Result<Committed, TicketRefusal> {
         let citizen = message.citizen_id;
         let sealer = self.keyring.sealer(tenant, citizen).await?;
-        let number = message.channel_message_id.to_be_bytes();
+        let number = channel_number(message.channel);
         let message_id = Uuid::new_v5(&citizen, &number);
         let incoming = Incoming {
             message_id,
             citizen_id: citizen,
-            channel_message_id: message.channel_message_id,
+            channel_message_id: message.channel.1,
             body: sealer.seal(&place::body(tenant, message_id), &message.body),
             kind: message.body.kind,
             subject: sealer
@@ -141,43 +153,61 @@ impl Crm {
         &self,
         tenant: Uuid,
         citizen: Uuid,
-        (channel_message_id, body): (i64, &Body),
+        (channel, body): ((Uuid, i64), &Body),
         at: OffsetDateTime,
         meta: &Meta,
     ) -> Result<Committed, TicketRefusal> {
-        let number = channel_message_id.to_be_bytes();
+        let number = channel_number(channel);
         let holder = self.log.holder(&key(tenant, MESSAGES, citizen, &number)).await;
         let ticket = holder.map_err(ExecuteError::from)?.ok_or(AppError::NotFound)?;
         let sealer = self.keyring.sealer(tenant, citizen).await?;
         let message_id = Uuid::new_v5(&citizen, &number);
         let body = sealer.seal(&place::body(tenant, message_id), body);
-        let command = TicketCommand::Edit { channel_message_id, body, at };
+        let command = TicketCommand::Edit { message_id, body, at };
         Ok(self.log.execute::<Ticket>(Target { tenant, id: ticket }, command, meta).await?)
     }
 
-    /// A citizen showed themselves, perhaps under another name.
+    /// A citizen showed themselves, perhaps under another name; `wrote` when they did so with a message.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
     pub async fn meet(
         &self,
-        tenant: Uuid,
-        citizen: Uuid,
-        person: &Person,
+        (tenant, citizen): (Uuid, Uuid),
+        shown: &Shown,
+        wrote: bool,
         at: OffsetDateTime,
         meta: &Meta,
-    ) -> Result<Committed, CitizenRefusal> {
-        let plain = serde_json::to_vec(person).expect("a person is plain data");
+    ) -> Result<(), CitizenRefusal> {
+        let Shown { person, phone, source } = shown;
+        let target = Target { tenant, id: citizen };
         let sealer = self.keyring.sealer(tenant, citizen).await?;
-        let fingerprint = sealer.fingerprint("citizen.person", &plain);
+        let plain = serde_json::to_vec(person).expect("a person is plain data");
         let command = CitizenCommand::Meet {
             person: sealer.seal(&place::person(tenant, citizen), person),
-            fingerprint: hex(&fingerprint),
+            fingerprint: hex(&sealer.fingerprint("citizen.person", &plain)),
+            wrote,
             at,
         };
-        let meta = step(meta, "meet");
-        Ok(self.log.execute::<Citizen>(Target { tenant, id: citizen }, command, &meta).await?)
+        self.log.execute::<Citizen>(target, command, &step(meta, "meet")).await?;
+        if !phone.is_empty() {
+            let command = CitizenCommand::SharePhone {
+                phone: sealer.seal(&place::phone(tenant, citizen), phone),
+                fingerprint: hex(&sealer.fingerprint("citizen.phone", phone.as_bytes())),
+                at,
+            };
+            self.log.execute::<Citizen>(target, command, &step(meta, "phone")).await?;
+        }
+        if !source.is_empty() {
+            let command = CitizenCommand::ComeFrom {
+                source: sealer.seal(&place::source(tenant, citizen), source),
+                fingerprint: hex(&sealer.fingerprint("citizen.source", source.as_bytes())),
+                at,
+            };
+            self.log.execute::<Citizen>(target, command, &step(meta, "source")).await?;
+        }
+        Ok(())
     }
 
     /// A citizen blocked the bot, or came back.
@@ -304,6 +334,11 @@ fn step(meta: &Meta, name: &str) -> Meta {
 
 fn key(tenant: Uuid, scope: &'static str, citizen: Uuid, rest: &[u8]) -> UniqueKey {
     UniqueKey { tenant, scope, key: [citizen.as_bytes().as_slice(), rest].concat() }
+}
+
+/// Names a message among those of a citizen.
+fn channel_number((bot, number): (Uuid, i64)) -> Vec<u8> {
+    [bot.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
 
 fn ordinal(key: &[u8]) -> u64 {

@@ -42,6 +42,17 @@ pub struct OpenedMessage {
     pub author: Option<String>,
 }
 
+/// A citizen with what could be opened of them, but for the name, which the ticket has.
+#[derive(Debug, Clone)]
+pub struct OpenedCitizen {
+    /// As stored.
+    pub row: CitizenRow,
+    /// Their number; `None` when they have not shared it, or when erased.
+    pub phone: Option<String>,
+    /// The link through which they came first; `None` when there was none, or when erased.
+    pub source: Option<String>,
+}
+
 /// A part of the list.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -65,7 +76,7 @@ pub struct Conversation {
     /// In order.
     pub messages: Vec<OpenedMessage>,
     /// Who writes, when the read model knows them.
-    pub citizen: Option<CitizenRow>,
+    pub citizen: Option<OpenedCitizen>,
     /// Their other tickets, newest first.
     pub others: Vec<OpenedTicket>,
     /// The position that the page shows.
@@ -149,7 +160,10 @@ impl Crm {
         let pool = self.log.pool();
         let row = tickets::by_number(pool, tenant, number).await?.ok_or(QueryError::NotFound)?;
         let rows = messages::of_ticket(pool, tenant, row.ticket_id).await?;
-        let citizen = citizens::by_id(pool, tenant, row.citizen_id).await?;
+        let citizen = match citizens::by_id(pool, tenant, row.citizen_id).await? {
+            Some(citizen) => Some(self.open_citizen(tenant, citizen).await?),
+            None => None,
+        };
         let filter = Filter { citizen: Some(row.citizen_id), limit: 20, ..Filter::default() };
         let mut others = tickets::list(pool, tenant, &filter).await?;
         others.retain(|other| other.ticket_id != row.ticket_id);
@@ -158,6 +172,17 @@ impl Crm {
         let ticket = opened.pop().ok_or(QueryError::NotFound)?;
         let others = self.open_tickets(tenant, others).await?;
         Ok(Conversation { ticket, messages, citizen, others, position })
+    }
+
+    async fn open_citizen(&self, tenant: Uuid, row: CitizenRow) -> Result<OpenedCitizen> {
+        let sealed = [row.phone_sealed.as_deref(), row.source_sealed.as_deref()];
+        let openers = self.openers(tenant, sealed.into_iter().flatten()).await?;
+        let open = |sealed: Option<&str>, at| open(&openers, sealed?, &at);
+        Ok(OpenedCitizen {
+            phone: open(row.phone_sealed.as_deref(), place::phone(tenant, row.citizen_id)),
+            source: open(row.source_sealed.as_deref(), place::source(tenant, row.citizen_id)),
+            row,
+        })
     }
 
     async fn open_messages(

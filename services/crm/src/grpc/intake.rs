@@ -55,13 +55,14 @@ impl Intake for IntakeApi {
         let wire = request.into_inner();
         let mut form = Form::default();
         let citizen = form.id("citizen_id", &wire.citizen_id);
+        let bot = form.id("bot_id", &wire.bot_id);
         let body = wire::body(&mut form, wire.body);
         let at = form.instant("edited_at", wire.edited_at);
         form.finish()?;
-        let (Some(citizen), Some(body), Some(at)) = (citizen, body, at) else {
+        let (Some(citizen), Some(bot), Some(body), Some(at)) = (citizen, bot, body, at) else {
             return Err(Status::internal("a field was neither read nor rejected"));
         };
-        let message = (wire.channel_message_id, &body);
+        let message = ((bot, wire.channel_message_id), &body);
         let committed =
             self.0.edit(tenant, citizen, message, at, &meta).await.map_err(failure::ticket)?;
         Ok(Response::new(pb::EditMessageResponse { position: committed.position }))
@@ -81,8 +82,9 @@ impl Intake for IntakeApi {
         let (Some(citizen), Some(at)) = (citizen, at) else {
             return Err(Status::internal("a field was neither read nor rejected"));
         };
-        let person = wire::person(wire.person);
-        self.0.meet(tenant, citizen, &person, at, &meta).await.map_err(failure::citizen)?;
+        let shown = wire::shown(wire.person);
+        let met = self.0.meet((tenant, citizen), &shown, false, at, &meta).await;
+        met.map_err(failure::citizen)?;
         let committed = self
             .0
             .set_blocked(tenant, citizen, wire.blocked, at, &meta)
@@ -128,17 +130,18 @@ fn delivery(form: &mut Form, wire: i32) -> Option<Settled> {
 fn receive_message(wire: pb::ReceiveMessageRequest) -> Result<IncomingMessage, Status> {
     let mut form = Form::default();
     let citizen_id = form.id("citizen_id", &wire.citizen_id);
+    let bot = form.id("bot_id", &wire.bot_id);
     let body = wire::body(&mut form, wire.body);
     let at = form.instant("sent_at", wire.sent_at);
     form.finish()?;
-    let (Some(citizen_id), Some(body), Some(at)) = (citizen_id, body, at) else {
+    let (Some(citizen_id), Some(bot), Some(body), Some(at)) = (citizen_id, bot, body, at) else {
         return Err(Status::internal("a field was neither read nor rejected"));
     };
     Ok(IncomingMessage {
         citizen_id,
-        person: wire::person(wire.person),
+        shown: wire::shown(wire.person),
         body,
-        channel_message_id: wire.channel_message_id,
+        channel: (bot, wire.channel_message_id),
         album: Some(wire.album).filter(|album| !album.is_empty()),
         at,
     })

@@ -246,12 +246,12 @@ fn conversation_out(conversation: Conversation) -> pb::GetTicketResponse {
         .map_or(&[][..], crm_domain::TicketStatus::moves);
     let erased = conversation.ticket.person.is_none();
     let person: Option<Person> = conversation.ticket.person.clone();
-    let citizen = conversation.citizen.map(|row| pb::Citizen {
-        citizen_id: row.citizen_id.to_string(),
-        person: person.map(wire::person_out),
-        first_seen: Some(timestamp(row.first_seen)),
-        last_seen: Some(timestamp(row.last_seen)),
-        blocked: row.blocked,
+    let citizen = conversation.citizen.map(|citizen| pb::Citizen {
+        citizen_id: citizen.row.citizen_id.to_string(),
+        person: person.map(|person| wire::person_out(person, &citizen)),
+        first_seen: Some(timestamp(citizen.row.first_seen)),
+        last_seen: Some(timestamp(citizen.row.last_seen)),
+        blocked: citizen.row.blocked,
         erased,
         tickets: conversation.others.iter().map(wire::ticket_out).collect(),
     });

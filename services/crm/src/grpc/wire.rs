@@ -6,7 +6,7 @@ use meydan_rpc::{
     pb::crm as pb,
 };
 
-use crate::app::{OpenedMessage, OpenedTicket};
+use crate::app::{OpenedCitizen, OpenedMessage, OpenedTicket, Shown};
 
 pub(super) fn body(form: &mut Form, wire: Option<pb::Body>) -> Option<Body> {
     let Some(wire) = wire else {
@@ -62,26 +62,25 @@ pub(super) fn file_out(file: File) -> pb::File {
     }
 }
 
-pub(super) fn person(wire: Option<pb::Person>) -> Person {
+pub(super) fn shown(wire: Option<pb::Person>) -> Shown {
     let wire = wire.unwrap_or_default();
-    Person {
+    let person = Person {
         first_name: wire.first_name,
         last_name: wire.last_name,
         username: wire.username,
         language: wire.language,
-        phone: wire.phone,
-        source: wire.source,
-    }
+    };
+    Shown { person, phone: wire.phone, source: wire.source }
 }
 
-pub(super) fn person_out(person: Person) -> pb::Person {
+pub(super) fn person_out(person: Person, citizen: &OpenedCitizen) -> pb::Person {
     pb::Person {
         first_name: person.first_name,
         last_name: person.last_name,
         username: person.username,
         language: person.language,
-        phone: person.phone,
-        source: person.source,
+        phone: citizen.phone.clone().unwrap_or_default(),
+        source: citizen.source.clone().unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,7 @@
-//! When the bot hub knows what became of an answer, the ticket records it.
+//! When the bot hub knows what became of an answer, the ticket records it, and the citizen's record too when
+//! they turn out to have blocked the bot.
 
-use crm_domain::{TicketRefusal, ticket::DeliveryFailure};
+use crm_domain::ticket::DeliveryFailure;
 use meydan_event_log::{Event, ExecuteError, Meta, Outcome, Policy, Recorded, Target};
 use serde::Deserialize;
 use time::{OffsetDateTime, serde::rfc3339};
@@ -70,6 +71,20 @@ impl Policy for WhenReplySettledRecord {
             Err(error) => return Outcome::Park(error.to_string()),
         };
         let target = Target { tenant: event.tenant, id: answer.ticket_id };
+        if settled == Settled::Failed(DeliveryFailure::Blocked) {
+            // A dialogue has the name of its citizen.
+            let blocked =
+                Meta { command_id: Uuid::new_v5(&meta.command_id, b"blocked"), ..meta.clone() };
+            let (tenant, citizen) = (event.tenant, event.aggregate_id);
+            match self.crm.set_blocked(tenant, citizen, true, answer.at, &blocked).await {
+                Ok(_) => {}
+                Err(error) => match after(&error) {
+                    // The answer's fate is told all the same.
+                    Outcome::Ignored | Outcome::Done | Outcome::Park(_) => {}
+                    again @ Outcome::Retry(_) => return again,
+                },
+            }
+        }
         match self.crm.settle(target, answer.message_id, settled, answer.at, &meta).await {
             Ok(_) => Outcome::Done,
             Err(error) => after(&error),
@@ -77,7 +92,7 @@ impl Policy for WhenReplySettledRecord {
     }
 }
 
-fn after(error: &AppError<TicketRefusal>) -> Outcome {
+fn after<R: std::error::Error + 'static>(error: &AppError<R>) -> Outcome {
     match error {
         AppError::Log(ExecuteError::Conflict | ExecuteError::Unavailable(_)) => {
             Outcome::Retry(error.to_string())

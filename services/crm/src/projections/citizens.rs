@@ -11,8 +11,12 @@ use uuid::Uuid;
 pub struct CitizenRow {
     /// The citizen.
     pub citizen_id: Uuid,
-    /// Name and more, sealed; `None` when erased.
+    /// What they are called, sealed; `None` when erased.
     pub person_sealed: Option<String>,
+    /// Their number, sealed, if they shared it.
+    pub phone_sealed: Option<String>,
+    /// The link through which they came first, sealed, if there was one.
+    pub source_sealed: Option<String>,
     /// When they first reached the campaign.
     pub first_seen: OffsetDateTime,
     /// When they last did something.
@@ -41,6 +45,29 @@ pub(super) async fn apply(
                 citizen,
                 person.to_string(),
                 at,
+            )
+            .execute(db)
+            .await?;
+        }
+        CitizenEvent::PhoneShared { phone, .. } => {
+            sqlx::query!(
+                "UPDATE citizens SET phone_sealed = $3 WHERE tenant_id = $1 AND citizen_id = $2",
+                tenant,
+                citizen,
+                phone.to_string(),
+            )
+            .execute(db)
+            .await?;
+        }
+        CitizenEvent::CameFrom { source, .. } => {
+            sqlx::query!(
+                r#"
+                UPDATE citizens SET source_sealed = coalesce(source_sealed, $3)
+                WHERE tenant_id = $1 AND citizen_id = $2
+                "#,
+                tenant,
+                citizen,
+                source.to_string(),
             )
             .execute(db)
             .await?;
@@ -100,7 +127,7 @@ pub async fn by_id(pool: &PgPool, tenant: Uuid, citizen: Uuid) -> sqlx::Result<O
     sqlx::query_as!(
         CitizenRow,
         r#"
-        SELECT citizen_id, person_sealed, first_seen, last_seen, blocked
+        SELECT citizen_id, person_sealed, phone_sealed, source_sealed, first_seen, last_seen, blocked
         FROM citizens WHERE tenant_id = $1 AND citizen_id = $2
         "#,
         tenant,

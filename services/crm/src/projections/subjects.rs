@@ -24,7 +24,10 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
 
 async fn forget_citizen(db: &mut PgConnection, tenant: Uuid, citizen: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE citizens SET person_sealed = NULL WHERE tenant_id = $1 AND citizen_id = $2",
+        r#"
+        UPDATE citizens SET person_sealed = NULL, phone_sealed = NULL, source_sealed = NULL
+        WHERE tenant_id = $1 AND citizen_id = $2
+        "#,
         tenant,
         citizen,
     )

@@ -10,11 +10,11 @@ use crate::body::{Body, Kind};
 /// A citizen's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// Name of the message.
+    /// Name of the message, which follows from the citizen, the bot and the number.
     pub message_id: Uuid,
     /// Who wrote it.
     pub citizen_id: Uuid,
-    /// Its number in the chat.
+    /// Its number in the chat with the bot.
     pub channel_message_id: i64,
     /// What it holds.
     pub body: Sealed<Body>,
@@ -52,8 +52,8 @@ pub enum TicketCommand {
     Receive(Incoming),
     /// The citizen changed a message.
     Edit {
-        /// Its number in the chat.
-        channel_message_id: i64,
+        /// Which.
+        message_id: Uuid,
         /// What it holds now.
         body: Sealed<Body>,
         /// When it was changed.

@@ -30,9 +30,10 @@ impl Ticket {
         };
         match command {
             TicketCommand::Receive(message) => stage.receive(message),
-            TicketCommand::Edit { channel_message_id, body, at } => {
-                let message_id = stage.incoming.get(&channel_message_id);
-                let message_id = *message_id.ok_or(TicketRefusal::NoSuchMessage)?;
+            TicketCommand::Edit { message_id, body, at } => {
+                if !stage.incoming.contains(&message_id) {
+                    return Err(TicketRefusal::NoSuchMessage);
+                }
                 Ok(vec![TicketEvent::MessageEdited { message_id, body, at }])
             }
             TicketCommand::Reply(answer) => stage.reply(answer),
@@ -71,7 +72,7 @@ impl Stage {
         if message.citizen_id != self.citizen {
             return Err(TicketRefusal::AnotherCitizen);
         }
-        if self.incoming.contains_key(&message.channel_message_id) {
+        if self.incoming.contains(&message.message_id) {
             return Ok(vec![]);
         }
         let at = message.at;

@@ -185,8 +185,11 @@ fn every_status_moves_only_where_its_buttons_lead() {
 
 #[test]
 fn an_edit_names_the_message_that_it_changes() {
-    let edit =
-        |number| TicketCommand::Edit { channel_message_id: number, body: sealed(), at: NOON };
+    let edit = |number| TicketCommand::Edit {
+        message_id: Uuid::from_u128(number),
+        body: sealed(),
+        at: NOON,
+    };
     let history = || vec![opened(), received(1, NOON)];
     given(history()).when(edit(1)).then_expect_events(vec![TicketEvent::MessageEdited {
         message_id: Uuid::from_u128(1),
@@ -269,7 +272,9 @@ fn command((kind, number, hours): (u8, i64, i64)) -> TicketCommand {
     let status = statuses[usize::try_from(number - 1).expect("small")];
     match kind {
         0 | 1 => TicketCommand::Receive(incoming(number, at)),
-        2 => TicketCommand::Edit { channel_message_id: number, body: sealed(), at },
+        2 => {
+            TicketCommand::Edit { message_id: incoming(number, at).message_id, body: sealed(), at }
+        }
         3 => answer(number == 1),
         4 => TicketCommand::RecordSent { message_id: ANSWER, at },
         5 => TicketCommand::RecordInDoubt { message_id: ANSWER, at },

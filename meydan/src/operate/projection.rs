@@ -126,7 +126,7 @@ async fn grow(log: &EventLog, context: Context, output: Output) -> Result<(), Re
     match context {
         Context::Identity => rebuild.catch_up(Directory, progress).await?,
         Context::Crm => rebuild.catch_up(inbox(log), progress).await?,
-        Context::BotHub => rebuild.catch_up(Hub, progress).await?,
+        Context::BotHub => rebuild.catch_up(Hub::default(), progress).await?,
     }
     bar.finish_and_clear();
     Ok(())
@@ -143,7 +143,7 @@ pub(super) async fn compare(
     let found = match context {
         Context::Identity => rebuild.verify([Directory, Directory], progress).await?,
         Context::Crm => rebuild.verify([inbox(log), inbox(log)], progress).await?,
-        Context::BotHub => rebuild.verify([Hub, Hub], progress).await?,
+        Context::BotHub => rebuild.verify([Hub::default(), Hub::default()], progress).await?,
     };
     bar.finish_and_clear();
     Ok(found)

@@ -39,8 +39,8 @@ const READ_MODELS: [ReadModel; 3] = [
     ReadModel {
         database: "bot_hub",
         projection: "hub",
-        tables: &["bots", "dialogues"],
-        others: &["aside", "outbound"],
+        tables: &["bots", "bots_left", "dialogues"],
+        others: &["aside", "daily", "intake_streams", "outbound", "outbound_pauses"],
     },
 ];
 

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 /// Fills the tables.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Hub {
     /// Told when a bot has changed.
     pub bots_changed: Arc<Notify>,
@@ -21,7 +21,7 @@ pub struct Hub {
 
 impl Projection for Hub {
     const NAME: &'static str = "hub";
-    const TABLES: &'static [&'static str] = &["bots", "dialogues"];
+    const TABLES: &'static [&'static str] = &["bots", "bots_left", "dialogues"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
@@ -44,7 +44,8 @@ impl Projection for Hub {
         }
         Ok(())
     }
-    async fn committed(&self, events: &[Recorded]) {
+
+    async fn committed(&self, events: &[&Recorded]) {
         if events.iter().any(|event| event.aggregate_type == "bot") {
             self.bots_changed.notify_one();
         }

@@ -6,7 +6,6 @@ use crm_domain::{
     ticket::{Answer, DeliveryFailure, Incoming},
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, Target, UniqueKey};
-use meydan_keyring::KeyError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 

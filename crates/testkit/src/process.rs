@@ -188,7 +188,8 @@ impl Page {
     fn form(&self, action: &str) -> Self {
         let path = action.splitn(4, '/').last().filter(|_| action.starts_with("http"));
         let path = path.map_or_else(|| action.to_owned(), |path| format!("/{path}"));
-        let forms = self.html.split("<form ").skip(1).filter_map(|form| form.split("</form>").next());
+        let forms =
+            self.html.split("<form ").skip(1).filter_map(|form| form.split("</form>").next());
         let form = forms.into_iter().find(|form| form.contains(&format!("action=\"{path}\"")));
         let html = form.unwrap_or(&self.html).to_owned();
         Self { status: self.status, url: self.url.clone(), html }

@@ -1,10 +1,15 @@
 //! `meydan up`: everything on one machine, until Ctrl-C or SIGTERM.
 
-use std::{io::IsTerminal, path::Path, time::Instant};
+use std::{
+    io::IsTerminal,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow};
 use meydan_rpc::{
     caller::Caller,
+    client::Dial,
     outcome::Failure,
     pb::identity::{InviteFirstAdminRequest, sessions_client::SessionsClient},
 };
@@ -14,6 +19,11 @@ use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
 
 use crate::{demo, platform::Platform, servers::Servers};
+
+/// How long the services may take until they answer for the first time.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs until it is told to stop, or something fails.
 pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Result<()> {
@@ -91,7 +101,11 @@ async fn serve(
     (started, demo): (Instant, bool),
 ) -> anyhow::Error {
     let greeted = async {
-        let first = first_link(platform).await?;
+        let identity = platform.identity.clone();
+        let first = tokio::select! {
+            first = first_link(&identity) => first?,
+            error = platform.failed() => return Err(error),
+        };
         welcome(settings, platform, first.as_deref(), started);
         if demo {
             for (candidate, link) in demo::play(settings, platform, say).await? {
@@ -107,16 +121,22 @@ async fn serve(
     }
 }
 
-/// The one-time link of the first admin; `None` when there is an admin.
-async fn first_link(platform: &Platform) -> Result<Option<String>> {
-    let caller = Caller::service("meydan", None);
-    let dial = &platform.identity;
-    let mut sessions = SessionsClient::new(dial.channel());
-    let request = dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
-    match sessions.invite_first_admin(request).await.map_err(Failure::from) {
-        Ok(answer) => Ok(Some(answer.into_inner().token)),
-        Err(Failure::Refused(_)) => Ok(None),
-        Err(failure) => Err(anyhow!("identity does not answer: {failure:?}")),
+/// The one-time link of the first admin; `None` when there is an admin. Identity may still be opening its
+/// log, on a machine that is busy for a while; one that fails ends the platform.
+async fn first_link(identity: &Dial) -> Result<Option<String>> {
+    let (caller, command) = (Caller::service("meydan", None), Uuid::now_v7());
+    let mut sessions = SessionsClient::new(identity.channel());
+    let began = Instant::now();
+    loop {
+        let request = identity.command(&caller, command, InviteFirstAdminRequest {});
+        match sessions.invite_first_admin(request).await.map_err(Failure::from) {
+            Ok(answer) => return Ok(Some(answer.into_inner().token)),
+            Err(Failure::Refused(_)) => return Ok(None),
+            Err(Failure::Unavailable) if began.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(failure) => return Err(anyhow!("identity does not answer: {failure:?}")),
+        }
     }
 }
 

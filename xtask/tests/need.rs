@@ -13,7 +13,8 @@ struct System(PathBuf);
 impl System {
     /// With these programs: name, and what the shell does for it.
     fn with(name: &str, programs: &[(&str, &str)]) -> Self {
-        let folder = std::env::temp_dir().join(format!("meydan-need-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("meydan-need-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).expect("it can be made");
         for tool in ["env", "sort"] {
             symlink(Path::new("/usr/bin").join(tool), folder.join(tool)).expect("it can be linked");

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use meydan_rpc::{
     caller::Caller,
+    client::Dial,
     outcome::Failure,
     pb::identity::{InviteFirstAdminRequest, sessions_client::SessionsClient},
 };
@@ -19,10 +20,10 @@ use uuid::Uuid;
 
 use crate::{demo, platform::Platform, servers::Servers};
 
-/// How long identity may take to answer for the first time.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Pause before it is asked again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long the services may take until they answer for the first time.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs until it is told to stop, or something fails.
 pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Result<()> {
@@ -100,7 +101,11 @@ async fn serve(
     (started, demo): (Instant, bool),
 ) -> anyhow::Error {
     let greeted = async {
-        let first = first_link(platform).await?;
+        let identity = platform.identity.clone();
+        let first = tokio::select! {
+            first = first_link(&identity) => first?,
+            error = platform.failed() => return Err(error),
+        };
         welcome(settings, platform, first.as_deref(), started);
         if demo {
             for (candidate, link) in demo::play(settings, platform, say).await? {
@@ -116,18 +121,17 @@ async fn serve(
     }
 }
 
-/// The one-time link of the first admin; `None` when there is an admin.
-async fn first_link(platform: &Platform) -> Result<Option<String>> {
-    let caller = Caller::service("meydan", None);
-    let dial = &platform.identity;
-    let mut sessions = SessionsClient::new(dial.channel());
+/// The one-time link of the first admin; `None` when there is an admin. Identity may still be opening its
+/// log, on a machine that is busy for a while; one that fails ends the platform.
+async fn first_link(identity: &Dial) -> Result<Option<String>> {
+    let (caller, command) = (Caller::service("meydan", None), Uuid::now_v7());
+    let mut sessions = SessionsClient::new(identity.channel());
     let began = Instant::now();
     loop {
-        let request = dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
+        let request = identity.command(&caller, command, InviteFirstAdminRequest {});
         match sessions.invite_first_admin(request).await.map_err(Failure::from) {
             Ok(answer) => return Ok(Some(answer.into_inner().token)),
             Err(Failure::Refused(_)) => return Ok(None),
-            // After a start its tables may have to catch up first.
             Err(Failure::Unavailable) if began.elapsed() < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
             }

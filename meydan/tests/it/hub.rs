@@ -8,7 +8,7 @@ use std::{
 
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
-use meydan_keyring::{Keyring, PlatformKey};
+use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
     client::Dial,
@@ -102,17 +102,15 @@ impl Hub {
         let prefix = ground.prefix();
         let hub = bot_hub::migrate(server, prefix).await.expect("the database can be made");
         let crm = crm::migrate(server, prefix).await.expect("the database can be made");
-        let keys = format!("{prefix}keys");
-        let keys = [&meydan_keyring::MIGRATOR].map(|migrator| (keys.clone(), migrator));
-        let [(name, migrator)] = keys;
-        let keys = meydan_event_log::prepare_database(server, &name, &[migrator]).await;
+        let (keys, migrators) = (format!("{prefix}keys"), [&meydan_keyring::MIGRATOR]);
+        let keys = meydan_event_log::prepare_database(server, &keys, &migrators).await;
         let open = |url: String| async move {
             PgPoolOptions::new().max_connections(8).connect(&url).await.expect("it opens")
         };
-        let platform = PlatformKey::from_file(&ground.data().join("platform.key"));
+        let platform = KeyFile::open(&ground.data().join("platform.key"));
         let keyring = Keyring::new(
             open(keys.expect("the database can be made")).await,
-            &platform.expect("the key can be made"),
+            Arc::new(platform.expect("the key can be made")),
         );
         Self {
             telegram: telegram.parse().expect("it is an address"),

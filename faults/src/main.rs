@@ -2,6 +2,7 @@
 //!
 //! - `faults play` is the referee: it starts PostgreSQL, NATS and workers as processes of their own, injects
 //!   faults, and judges the log, the stream, the read models and what was acknowledged.
+//! - `faults simulate` is the simulator: the same promises, on servers of paper.
 //! - `faults work` is a worker: the log of one context with all its readers, under load.
 //!
 //! See `docs/faults.md`.
@@ -12,6 +13,7 @@ mod counter;
 mod journal;
 mod mirror;
 mod referee;
+mod simulator;
 mod sums;
 mod worker;
 
@@ -29,6 +31,8 @@ struct Arguments {
 enum Role {
     /// Plays the scenarios, each on servers of its own, and judges them.
     Play(referee::Options),
+    /// Simulates the log on servers of paper, with faults between any two steps.
+    Simulate(simulator::Options),
     /// Works on a log under load; what `play` starts.
     Work(worker::Options),
 }
@@ -37,6 +41,7 @@ enum Role {
 async fn main() -> Result<()> {
     match Arguments::parse().role {
         Role::Play(options) => referee::play(&options).await,
+        Role::Simulate(options) => simulator::simulate(&options),
         Role::Work(options) => worker::work(options).await,
     }
 }

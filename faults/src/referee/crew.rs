@@ -92,7 +92,8 @@ impl Crew {
             .env(DATABASE, format!("{database}?application_name={name}"))
             .env(NATS, nats)
             .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
+            // Closed when we end, however that is.
+            .stdin(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()

@@ -167,7 +167,8 @@ async fn stream_cut(ground: &mut Ground) -> Result<String> {
     let crew = [ground.hire()?, ground.hire()?];
     let mut cut = 0;
     for percent in [40, 66] {
-        ground.until_percent(percent).await?;
+        let recorded = ground.until_percent(percent).await?;
+        ground.until("the stream", async || Ok(ground.published().await? >= recorded)).await?;
         ground.nats.kill_nats().await;
         copy(&ground.stream_data(), &ground.aside())?;
         ground.nats.restart(|_| {}).await?;
@@ -179,6 +180,7 @@ async fn stream_cut(ground: &mut Ground) -> Result<String> {
         copy(&ground.aside(), &ground.stream_data())?;
         ground.faults += 1;
         ground.nats.restart(|_| {}).await?;
+        ensure!(ground.published().await? == kept, "the stream is not cut");
         cut += lost - kept;
     }
     end(crew).await?;

@@ -4,7 +4,7 @@
 //! `--seed N --trace`. The decisions are the log's own where they are functions: what goes into one call, where
 //! a relay goes on or halts, which message is next, which command answers a fact. The sequences of calls around
 //! them are written down here once more. PostgreSQL is the model that the log's property test holds the SQL to;
-//! JetStream loses more than the real one would: whatever was not flushed.
+//! JetStream loses more than ours would: whatever was not flushed.
 
 mod client;
 mod jetstream;

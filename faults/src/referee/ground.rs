@@ -269,7 +269,7 @@ impl Ground {
     }
 
     /// Lets the readers come to the end, without clients.
-    async fn settle(&mut self) -> Result<()> {
+    pub(super) async fn settle(&mut self) -> Result<()> {
         let idle = self.hire_idle()?;
         self.until("agreement", async || {
             let last = self.recorded().await?;

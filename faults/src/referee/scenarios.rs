@@ -286,10 +286,8 @@ async fn restored(ground: &mut Ground) -> Result<String> {
     ground.postgres.restart(|_| {}).await?;
     ground.until_percent(70).await?;
     end(crew).await?;
-    let idle = ground.hire_idle()?;
+    ground.settle().await?;
     let all = ground.recorded().await?;
-    ground.until("the stream", async || Ok(ground.published().await? == all)).await?;
-    end([idle]).await?;
     ground.postgres.kill_postgres().await;
     copy(&ground.aside(), &ground.postgres_data())?;
     ground.faults += 1;

@@ -63,7 +63,8 @@ async fn repair(scope: &Scope, session: Session) -> Result<(), Lost> {
     }
 }
 
-/// Throws the stream away, and what another context made of it.
+/// Throws the stream away, and what another context made of it. Its reader is stopped for that: it may hold
+/// facts of the old stream.
 fn discard(scope: &Scope) -> Result<(), Lost> {
     scope.note(|| "throws the stream away".to_owned());
     let mut world = scope.world();
@@ -71,6 +72,7 @@ fn discard(scope: &Scope) -> Result<(), Lost> {
         return Err(Lost);
     }
     world.jetstream.delete();
+    world.postgres.end_all();
     world.postgres.elsewhere = super::postgres::Tables::default();
     Ok(())
 }

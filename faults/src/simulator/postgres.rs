@@ -117,6 +117,11 @@ impl Postgres {
     /// What is committed stays; sessions end.
     pub(super) fn crash(&mut self) {
         self.up = false;
+        self.end_all();
+    }
+
+    /// Ends all sessions.
+    pub(super) fn end_all(&mut self) {
         self.sessions.clear();
         self.held.clear();
         self.leader = None;

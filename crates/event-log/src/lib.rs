@@ -52,6 +52,8 @@ mod relay;
 #[cfg(feature = "store")]
 mod repair;
 #[cfg(feature = "store")]
+pub mod rules;
+#[cfg(feature = "store")]
 mod session;
 #[cfg(feature = "store")]
 mod snapshot;

@@ -16,6 +16,7 @@ use crate::{
     lead::{Lock, lead},
     log::EventLog,
     projection::{Chain, gauge},
+    rules::{self, Halt},
     source::{stream_name, subject_root},
 };
 
@@ -154,19 +155,23 @@ impl Relay {
         let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
         let published = i64::try_from(last).expect("a stream holds fewer than 2^63 messages");
         let recorded = self.log.last_position(self.part).await?;
-        if published > recorded {
-            return Err(RelayError::LogIsShorter { context, stream: name, published, recorded });
-        }
+        let (mut ours, mut theirs) = (None, None);
         if published > 0 {
-            let ours = self.log.after(self.part, published - 1, 1).await?;
-            let theirs = stream.get_raw_message(last).await.map_err(stream_error)?;
-            let theirs = theirs.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
-            let ours = ours.first().map(|event| event.event_id.to_string());
-            if ours != theirs {
-                return Err(RelayError::Diverged { context, stream: name, position: published });
-            }
+            let fact = self.log.after(self.part, published - 1, 1).await?;
+            ours = fact.first().map(|event| event.event_id.to_string());
+            let message = stream.get_raw_message(last).await.map_err(stream_error)?;
+            theirs = message.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
         }
-        Ok(published)
+        rules::resume(published, recorded, ours.as_ref(), theirs.as_ref()).map_err(
+            |why| match why {
+                Halt::LogIsShorter => {
+                    RelayError::LogIsShorter { context, stream: name, published, recorded }
+                }
+                Halt::Diverged => {
+                    RelayError::Diverged { context, stream: name, position: published }
+                }
+            },
+        )
     }
 
     /// Waits for facts after `position`, publishes them, and returns the new end of the stream.

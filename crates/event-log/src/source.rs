@@ -22,6 +22,7 @@ use crate::{
     envelope::{Meta, Recorded},
     log::EventLog,
     parked::Parked,
+    rules::{Place, place},
 };
 
 /// How long a reader waits for a wake-up before it looks for itself. Only facts that another process
@@ -319,13 +320,13 @@ async fn next_of_stream(
         let message = next.ok_or_else(|| broken("the subscription ended"))?.map_err(broken)?;
         let event = read(&message)?;
         let last = events.last().map_or(after, |event| event.position);
-        if event.position <= last {
-            continue;
+        match place(last, event.position) {
+            Place::Known => {}
+            Place::Next => events.push(event),
+            Place::BehindHole => {
+                return Err(SourceError::Hole { after: last, found: event.position });
+            }
         }
-        if event.position != last + 1 {
-            return Err(SourceError::Hole { after: last, found: event.position });
-        }
-        events.push(event);
     }
     Ok(events)
 }

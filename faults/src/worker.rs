@@ -53,6 +53,12 @@ pub(crate) struct Options {
     /// Keys below this number were taken in a time that a backup does not know.
     #[arg(long, default_value_t = 0)]
     first_key: i64,
+    /// Publishes, and does nothing that could write.
+    #[arg(long)]
+    relay_only: bool,
+    /// Position from which on clients rest, so that copies need not run after the log for ever.
+    #[arg(long, default_value_t = i64::MAX)]
+    enough: i64,
 }
 
 /// Works until it is terminated, or killed.
@@ -64,6 +70,9 @@ pub(crate) async fn work(options: Options) -> Result<()> {
     let journal = Arc::new(Journal::create(&options.journal)?);
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(Relay::new(log.clone(), jetstream.clone(), 0).run(stop.clone()));
+    if options.relay_only {
+        return end(tasks, &stop).await;
+    }
     tasks.spawn(read(&log, Sums, Source::Log(log.clone(), 0), &stop));
     let stream = Source::Stream { jetstream, context: CONTEXT, part: 0 };
     tasks.spawn(read(&log, Copies, stream, &stop));
@@ -74,6 +83,11 @@ pub(crate) async fn work(options: Options) -> Result<()> {
         let client = load::Client::new(&log, &journal, &options, number);
         tasks.spawn(client.run(stop.clone()));
     }
+    end(tasks, &stop).await
+}
+
+/// Waits for the signal, and lets all tasks come to their ends.
+async fn end(tasks: JoinSet<()>, stop: &CancellationToken) -> Result<()> {
     terminated().await?;
     stop.cancel();
     // What hangs on a server that is gone is of no use to anybody.

@@ -12,9 +12,13 @@ pub fn split<T, N: Eq + Hash>(
     let mut named = HashSet::new();
     let (mut now, mut later) = (Vec::with_capacity(jobs.len()), Vec::new());
     for job in jobs {
-        // A job that waits reserves its places too, so that those behind it can't overtake.
         let mut fresh = true;
-        names(&job, &mut |name| fresh &= named.insert(name));
+        names(&job, &mut |name| fresh &= !named.contains(&name));
+        // A job that waits reserves its places too, so that those behind it can't overtake. One that names
+        // something twice stands in nobody's way but its own: the call itself refuses it.
+        names(&job, &mut |name| {
+            named.insert(name);
+        });
         if fresh { now.push(job) } else { later.push(job) }
     }
     (now, later)

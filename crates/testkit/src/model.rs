@@ -155,6 +155,12 @@ impl<E: Clone> Log<E> {
         self.commands.get(&(tenant, command)).copied()
     }
 
+    /// How many commands were carried out.
+    #[must_use]
+    pub fn commands(&self) -> usize {
+        self.commands.len()
+    }
+
     /// Appends the groups, each wholly or not at all, and says what came of each.
     ///
     /// # Errors

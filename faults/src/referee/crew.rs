@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -12,7 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::worker::{DATABASE, NATS};
 
@@ -23,6 +24,16 @@ pub(super) struct Terms {
     pub(super) seed: u64,
     pub(super) order: u64,
     pub(super) first_key: i64,
+    /// The position from which on clients rest.
+    pub(super) enough: i64,
+    /// Whether it publishes, and does nothing that could write.
+    pub(super) relay_only: bool,
+}
+
+impl Terms {
+    /// Nobody asks anything; the readers come to the end.
+    pub(super) const IDLE: Self =
+        Self { clients: 0, seed: 0, order: 0, first_key: 0, enough: 0, relay_only: false };
 }
 
 /// A worker that runs.
@@ -31,6 +42,8 @@ pub(super) struct Worker {
     /// How PostgreSQL knows its sessions.
     pub(super) name: String,
     child: Child,
+    /// Closed when we end, however that is; then it ends, too.
+    _leash: Option<ChildStdin>,
 }
 
 impl Worker {
@@ -59,7 +72,9 @@ impl Worker {
         self.signal(Signal::SIGTERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(15), self.child.wait()).await;
         let status = ended.context("the worker does not end")??;
-        anyhow::ensure!(status.success(), "worker {} ended with {status}", self.name);
+        // One that has only just been hired does not listen yet.
+        let at_once = status.signal() == Some(Signal::SIGTERM as i32);
+        anyhow::ensure!(status.success() || at_once, "worker {} ended with {status}", self.name);
         Ok(())
     }
 }
@@ -81,7 +96,7 @@ impl Crew {
         self.hired += 1;
         let name = format!("worker-{}", self.hired);
         let log = File::create(self.folder.join(&name).with_extension("log"))?;
-        let child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(std::env::current_exe()?)
             .arg("work")
             .arg("--journal")
             .arg(self.folder.join(&name).with_extension("journal"))
@@ -89,16 +104,18 @@ impl Crew {
             .args(["--seed", &terms.seed.to_string()])
             .args(["--order", &terms.order.to_string()])
             .args(["--first-key", &terms.first_key.to_string()])
+            .args(["--enough", &terms.enough.to_string()])
+            .args(terms.relay_only.then_some("--relay-only"))
             .env(DATABASE, format!("{database}?application_name={name}"))
             .env(NATS, nats)
             .env("RUST_LOG", "warn")
-            // Closed when we end, however that is.
             .stdin(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .context("a worker starts")?;
-        Ok(Worker { name, child })
+        let leash = child.stdin.take();
+        Ok(Worker { name, child, _leash: leash })
     }
 
     fn left(&self, extension: &str) -> Vec<PathBuf> {

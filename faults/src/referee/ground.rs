@@ -145,14 +145,14 @@ impl Ground {
 
     /// Starts a worker whose clients' commands are those of `seed`, in an order of its own.
     pub(super) fn hire_for(&mut self, seed: u64, order: u64) -> Result<Worker> {
-        let terms = Terms { clients: 256, seed, order, first_key: self.first_key };
+        let (first_key, enough) = (self.first_key, 2 * self.events);
+        let terms = Terms { clients: 256, seed, order, first_key, enough, ..Terms::IDLE };
         self.crew.hire(&self.database, &self.broker, terms)
     }
 
-    /// Starts a worker without clients, whose readers come to the end.
-    pub(super) fn hire_idle(&mut self) -> Result<Worker> {
-        let terms = Terms { clients: 0, seed: 0, order: 0, first_key: 0 };
-        self.crew.hire(&self.database, &self.broker, terms)
+    /// Starts a worker that publishes, and does nothing that could write.
+    pub(super) fn hire_relay(&mut self) -> Result<Worker> {
+        self.crew.hire(&self.database, &self.broker, Terms { relay_only: true, ..Terms::IDLE })
     }
 
     /// How many lines of the workers' own logs hold `words`.
@@ -191,9 +191,14 @@ impl Ground {
         Ok(self.began.elapsed() < LOAD && self.recorded().await? < self.events)
     }
 
+    /// So many parts of a hundred of what the log is to have.
+    pub(super) const fn share(&self, percent: i64) -> i64 {
+        self.events * percent / 100
+    }
+
     /// Waits until the log has so many parts of a hundred of what it is to have.
     pub(super) async fn until_percent(&self, percent: i64) -> Result<i64> {
-        let goal = self.events * percent / 100;
+        let goal = self.share(percent);
         self.until("the load", async || Ok(self.recorded().await? >= goal)).await?;
         self.recorded().await
     }
@@ -270,7 +275,7 @@ impl Ground {
 
     /// Lets the readers come to the end, without clients.
     pub(super) async fn settle(&mut self) -> Result<()> {
-        let idle = self.hire_idle()?;
+        let idle = self.crew.hire(&self.database, &self.broker, Terms::IDLE)?;
         self.until("agreement", async || {
             let last = self.recorded().await?;
             let mut reached = self.published().await?;

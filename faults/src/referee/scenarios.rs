@@ -167,8 +167,8 @@ async fn stream_cut(ground: &mut Ground) -> Result<String> {
     let crew = [ground.hire()?, ground.hire()?];
     let mut cut = 0;
     for percent in [40, 66] {
-        let recorded = ground.until_percent(percent).await?;
-        ground.until("the stream", async || Ok(ground.published().await? >= recorded)).await?;
+        let begun = ground.share(percent);
+        ground.until("the stream", async || Ok(ground.published().await? >= begun)).await?;
         ground.nats.kill_nats().await;
         copy(&ground.stream_data(), &ground.aside())?;
         ground.nats.restart(|_| {}).await?;
@@ -294,8 +294,9 @@ async fn restored(ground: &mut Ground) -> Result<String> {
     ground.postgres.restart(|_| {}).await?;
     let backup = ground.recorded().await?;
     ensure!(backup < all, "the backup lacks nothing");
-    // The relay stands still rather than mixing two pasts, until an operator has acted.
-    let idle = ground.hire_idle()?;
+    // The relay stands still rather than mixing two pasts, until an operator has acted. The others wait: a
+    // policy that has more to answer than before would write another past.
+    let relay = ground.hire_relay()?;
     ground.until("the halt", async || Ok(ground.said("relay stands still") > 0)).await?;
     ensure!(ground.published().await? == all, "the relay has published");
     let log = ground.log().await?;
@@ -304,7 +305,7 @@ async fn restored(ground: &mut Ground) -> Result<String> {
     let back = recover_from_stream(&log, &ground.jetstream, 0, |_, _| {}).await?;
     ensure!(back == all - backup, "{back} of {} came back", all - backup);
     log.pool().close().await;
-    end([idle]).await?;
+    end([relay]).await?;
     // Keys that were taken in the lost time are free again: new clients quarrel about others.
     ground.first_key = 1_000_000;
     let crew = [ground.hire()?, ground.hire()?];

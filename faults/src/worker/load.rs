@@ -46,6 +46,9 @@ pub(super) struct Client {
     order: fastrand::Rng,
     sent: Vec<Command>,
     first_key: i64,
+    enough: i64,
+    /// The last position of which it was told.
+    reached: i64,
 }
 
 impl Client {
@@ -67,12 +70,17 @@ impl Client {
             order: seeded(options.order),
             sent: Vec::new(),
             first_key: options.first_key,
+            enough: options.enough,
+            reached: 0,
         }
     }
 
     /// Asks until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            if self.reached > self.enough {
+                return stop.cancelled().await;
+            }
             // Of several new commands the last may come first.
             let mut turn = (0..self.order.usize(1..4)).map(|_| self.make()).collect::<Vec<_>>();
             self.order.shuffle(&mut turn);
@@ -82,7 +90,8 @@ impl Client {
             for command in turn {
                 let copies = if self.order.u8(..) < 12 { 3 } else { 1 };
                 let asked = (0..copies).map(|_| self.persist(&command));
-                futures::future::join_all(asked).await;
+                let told = futures::future::join_all(asked).await.into_iter().flatten().max();
+                self.reached = told.unwrap_or(0).max(self.reached);
                 self.remember(command);
             }
         }
@@ -128,8 +137,8 @@ impl Client {
         Command { id, parts: vec![(one, add)], key }
     }
 
-    /// Asks until there is an answer that counts, and notes it.
-    async fn persist(&self, command: &Command) {
+    /// Asks until there is an answer that counts, and notes it; the position, if there is one.
+    async fn persist(&self, command: &Command) -> Option<i64> {
         for _ in 0..200 {
             let said = match self.ask(command).await {
                 Ok(committed) => Some(committed),
@@ -140,8 +149,10 @@ impl Client {
                 }
             };
             let noted = self.journal.note(command.id, command.sum(), said);
-            return noted.expect("the journal can be written");
+            noted.expect("the journal can be written");
+            return said.map(|committed| committed.position);
         }
+        None
     }
 
     async fn ask(&self, command: &Command) -> Result<Committed, Unanswered> {

@@ -2,6 +2,7 @@
 
 mod counter;
 mod log;
+mod model;
 mod postgres_es;
 mod readers;
 mod rebuild;

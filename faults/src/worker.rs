@@ -11,7 +11,7 @@ use clap::Args;
 use meydan_event_log::{
     Clock, EventLog, Options as LogOptions, Projection, ProjectionRunner, Relay, Source, run_policy,
 };
-use meydan_runtime::terminated;
+use meydan_runtime::Signals;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,7 @@ pub(crate) struct Options {
 /// Works until it is terminated, or killed.
 pub(crate) async fn work(options: Options) -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let signals = Signals::listen()?;
     std::thread::spawn(end_with_the_referee);
     let log = open(&options.database).await;
     let jetstream = broker::connect(&options.nats).await?;
@@ -71,7 +72,7 @@ pub(crate) async fn work(options: Options) -> Result<()> {
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(Relay::new(log.clone(), jetstream.clone(), 0).run(stop.clone()));
     if options.relay_only {
-        return end(tasks, &stop).await;
+        return end(signals, tasks, &stop).await;
     }
     tasks.spawn(read(&log, Sums, Source::Log(log.clone(), 0), &stop));
     let stream = Source::Stream { jetstream, context: CONTEXT, part: 0 };
@@ -83,12 +84,12 @@ pub(crate) async fn work(options: Options) -> Result<()> {
         let client = load::Client::new(&log, &journal, &options, number);
         tasks.spawn(client.run(stop.clone()));
     }
-    end(tasks, &stop).await
+    end(signals, tasks, &stop).await
 }
 
 /// Waits for the signal, and lets all tasks come to their ends.
-async fn end(tasks: JoinSet<()>, stop: &CancellationToken) -> Result<()> {
-    terminated().await?;
+async fn end(mut signals: Signals, tasks: JoinSet<()>, stop: &CancellationToken) -> Result<()> {
+    signals.terminated().await;
     stop.cancel();
     // What hangs on a server that is gone is of no use to anybody.
     let _ = tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await;

@@ -27,6 +27,7 @@ struct Nothing;
 
 impl Projection for Nothing {
     const NAME: &'static str = "nothing";
+    const TABLES: &'static [&'static str] = &[];
 
     async fn apply(&self, _: &mut PgConnection, _: &Recorded) -> Result<(), ProjectionError> {
         Ok(())
@@ -57,7 +58,7 @@ impl Bench {
             let url = prepare_database(postgres(), &format!("{prefix}{context}"), &migrators).await;
             let log = EventLog::open(context, &url.expect("made"), 4).await.expect("it opens");
             let runner =
-                ProjectionRunner::new(Nothing, Source::Log(log.clone()), log.pool().clone());
+                ProjectionRunner::new(Nothing, Source::Log(log.clone(), 0), log.pool().clone());
             let (keyring, clock) = (keyring.clone(), clock.clone());
             contexts.push(Forgetting { log, tables: runner.progress(), keyring, clock });
             tokio::spawn(runner.run(stop.clone()));
@@ -78,7 +79,7 @@ impl Bench {
     }
 
     async fn facts(&self) -> Vec<Recorded> {
-        self.eraser.log.after(0, 100).await.expect("the log answers")
+        self.eraser.log.after(0, 0, 100).await.expect("the log answers")
     }
 
     /// Lets contexts hear the facts of identity, as their policies would.
@@ -163,7 +164,7 @@ async fn asking_and_hearing_again_changes_nothing() {
 
     assert_eq!(bench.certify().await.expect("it was given"), first);
     for context in &bench.contexts {
-        let facts = context.log.after(0, 100).await.expect("the log answers");
+        let facts = context.log.after(0, 0, 100).await.expect("the log answers");
         assert_eq!(facts.len(), 1, "{}", context.log.context());
         assert_eq!(facts[0].event_type, "subject.erased");
     }

@@ -10,6 +10,7 @@ use std::{
 use super::{Rule, jetstream::JetStream, plan::Plan, postgres::Postgres};
 
 /// Everything outside the processes.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub(super) struct World {
     pub(super) dice: fastrand::Rng,
     pub(super) step: u64,
@@ -89,6 +90,7 @@ impl Scope {
     }
 
     /// Lets the others act, and maybe never comes back.
+    #[expect(clippy::unused_self, reason = "it is the actor who takes the step")]
     pub(super) fn step(&self) -> impl Future<Output = ()> + use<> {
         Step(false)
     }

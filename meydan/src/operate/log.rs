@@ -84,9 +84,12 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
         at = fact.position;
         line(&fact, output);
     }
+    if !follow {
+        return Ok(());
+    }
     let mut subscription = Subscription::new(Source::Log(log.clone(), 0));
     let mut signals = Signals::listen()?;
-    while follow {
+    loop {
         let facts = tokio::select! {
             facts = subscription.next(at, PAGE, PATIENCE) => facts?,
             () = signals.terminated() => return Ok(()),
@@ -96,7 +99,6 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
             line(fact, output);
         }
     }
-    Ok(())
 }
 
 fn line(fact: &Recorded, output: Output) {

@@ -113,40 +113,12 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         clock: setup.clock.clone(),
         tables: tables.progress(),
     };
-    let forgetting = Forgetting {
-        log: log.clone(),
-        tables: tables.progress(),
-        keyring: setup.keyring.clone(),
-        clock: hub.clock.clone(),
-    };
     let planned = Arc::new(tokio::sync::Notify::new());
-
-    let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(tables.run(readers.clone()));
-    tasks.spawn(Relay::new(log.clone(), jetstream.clone(), 0).run(readers.clone()));
-    tasks.spawn(run_policy(
-        WhenCitizenActedTellCrm { hub: hub.clone(), crm: Crm::new(setup.crm) },
-        Source::Log(log, 0),
-        pool.clone(),
-        setup.clock.clone(),
-        readers.clone(),
-    ));
-    tasks.spawn(run_policy(
-        WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
-        Source::Stream { jetstream: jetstream.clone(), context: "crm", part: 0 },
-        pool.clone(),
-        setup.clock.clone(),
-        readers.clone(),
-    ));
-    tasks.spawn(run_policy(
-        WhenSubjectErasedForget(forgetting),
-        Source::Stream { jetstream: jetstream.clone(), context: meydan_erasure::OWNER, part: 0 },
-        pool,
-        setup.clock,
-        readers.clone(),
-    ));
+    tasks.spawn(Relay::new(log, jetstream.clone(), 0).run(readers.clone()));
+    spawn_policies(&mut tasks, &hub, &jetstream, setup.crm, &planned, &readers);
     let intake = Intake::new(jetstream, setup.keyring);
     let keeper = Keeper {
         hub: hub.clone(),
@@ -159,8 +131,48 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(hub, telegram);
-    let workers = Workers { tasks, end: readers, database };
+    let workers = Workers { tasks, end: readers, database: pool };
     Ok(serve(setup.listener, guard, routes, workers, stop).await?)
+}
+
+/// Starts what acts on events: this context's own, crm's, and erasures.
+fn spawn_policies(
+    tasks: &mut JoinSet<()>,
+    hub: &BotHub,
+    jetstream: &async_nats::jetstream::Context,
+    crm: Dial,
+    planned: &Arc<tokio::sync::Notify>,
+    stop: &CancellationToken,
+) {
+    let (pool, clock) = (hub.log.pool(), &hub.clock);
+    let stream = |context| Source::Stream { jetstream: jetstream.clone(), context, part: 0 };
+    tasks.spawn(run_policy(
+        WhenCitizenActedTellCrm { hub: hub.clone(), crm: Crm::new(crm) },
+        Source::Log(hub.log.clone(), 0),
+        pool.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
+        stream("crm"),
+        pool.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
+    let forgetting = Forgetting {
+        log: hub.log.clone(),
+        tables: hub.tables.clone(),
+        keyring: hub.keyring.clone(),
+        clock: clock.clone(),
+    };
+    tasks.spawn(run_policy(
+        WhenSubjectErasedForget(forgetting),
+        stream(meydan_erasure::OWNER),
+        pool.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
 }
 
 /// What only one hub does at a time: carries out updates, connects bots, sends answers.

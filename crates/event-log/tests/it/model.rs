@@ -31,9 +31,11 @@ enum Expected {
 struct Asked {
     tenant: usize,
     command: u128,
-    /// By aggregate: what is expected, how many events, which keys.
-    changes: Vec<(u128, (Expected, usize, Vec<u8>))>,
+    changes: Vec<AskedChange>,
 }
+
+/// An aggregate, and of it: what is expected, how many events, which keys.
+type AskedChange = (u128, (Expected, usize, Vec<u8>));
 
 fn asked() -> impl Strategy<Value = Asked> {
     let expected = prop_oneof![
@@ -43,7 +45,8 @@ fn asked() -> impl Strategy<Value = Asked> {
     ];
     let keys = prop_oneof![3 => Just(vec![]), 1 => (0..4_u8).prop_map(|key| vec![key])];
     let change = (expected, 1..4_usize, keys);
-    let changes = btree_map(0..5_u128, change, 1..3).prop_map(|all| all.into_iter().collect::<Vec<_>>());
+    let changes =
+        btree_map(0..5_u128, change, 1..3).prop_map(|all| all.into_iter().collect::<Vec<_>>());
     (0..2_usize, 0..40_u128, changes).prop_map(|(tenant, command, mut changes)| {
         // A command takes a key once.
         changes.iter_mut().skip(1).for_each(|(_, (.., keys))| keys.clear());
@@ -58,7 +61,9 @@ fn names(asked: &Asked, name: &mut dyn FnMut((&'static str, usize, u128))) {
     name(("command", asked.tenant, asked.command));
     for (id, (_, _, keys)) in &asked.changes {
         name(("aggregate", asked.tenant, *id));
-        keys.iter().for_each(|key| name(("key", asked.tenant, u128::from(*key))));
+        for key in keys {
+            name(("key", asked.tenant, u128::from(*key)));
+        }
     }
 }
 
@@ -81,7 +86,7 @@ impl Case {
 
     fn question(&self, asked: &Asked) -> Question {
         let tenant = self.tenants[asked.tenant];
-        let change = |(id, (expected, events, keys)): &(u128, (Expected, usize, Vec<u8>))| {
+        let change = |(id, (expected, events, keys)): &AskedChange| {
             let id = Uuid::from_u128(*id);
             let expected = match expected {
                 Expected::Any => -1,
@@ -129,7 +134,8 @@ impl Case {
         .await
         .expect("it answers");
         let holders = self.model.holders().iter();
-        let holder = |((tenant, _, key), (_, id)): (&Key, &(Uuid, Uuid))| (*tenant, key.clone(), *id);
+        let holder =
+            |((tenant, _, key), (_, id)): (&Key, &(Uuid, Uuid))| (*tenant, key.clone(), *id);
         assert_eq!(keys, holders.map(holder).collect::<Vec<_>>());
         let commands: Vec<(Uuid, Uuid, i64, i64)> = sqlx::query_as(
             "SELECT tenant_id, command_id, last_sequence, last_position FROM es.commands
@@ -179,7 +185,7 @@ async fn append_one(pool: &PgPool, part: i16, question: &Question) -> Said {
     .bind(change.expected)
     .bind(Uuid::new_v4())
     .bind(change.events[0].to_string())
-    .bind(meta(question))
+    .bind(origin(question))
     .fetch_one(pool)
     .await
     .expect("it answers");
@@ -187,7 +193,7 @@ async fn append_one(pool: &PgPool, part: i16, question: &Question) -> Said {
 }
 
 /// Which command it was, in the place of the origin.
-fn meta(question: &Question) -> String {
+fn origin(question: &Question) -> String {
     format!("\"{}\"", question.command)
 }
 
@@ -199,9 +205,11 @@ async fn append(pool: &PgPool, part: i16, questions: &[Question]) -> Vec<Said> {
             aggregates.push((number, question, change));
             let at = i32::try_from(aggregates.len()).expect("few");
             keys.extend(change.keys.iter().map(|(_, _, key)| (at, question.tenant, key.clone())));
-            events.extend((1_i32..).zip(&change.events).map(|(offset, event)| {
-                (at, question, change.id, offset, event.to_string())
-            }));
+            events.extend(
+                (1_i32..)
+                    .zip(&change.events)
+                    .map(|(offset, event)| (at, question, change.id, offset, event.to_string())),
+            );
         }
     }
     let rows: Vec<Row> = sqlx::query_as(
@@ -229,7 +237,7 @@ async fn append(pool: &PgPool, part: i16, questions: &[Question]) -> Vec<Said> {
     .bind(events.iter().map(|(.., offset, _)| *offset).collect::<Vec<_>>())
     .bind(events.iter().map(|_| Uuid::new_v4()).collect::<Vec<_>>())
     .bind(events.iter().map(|(.., event)| event.clone()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(_, question, ..)| meta(question)).collect::<Vec<_>>())
+    .bind(events.iter().map(|(_, question, ..)| origin(question)).collect::<Vec<_>>())
     .fetch_all(pool)
     .await
     .expect("it answers");
@@ -244,7 +252,8 @@ fn any_calls_get_the_answers_of_the_model_and_leave_its_rows() {
     let pool = runtime.block_on(log()).pool().clone();
     // Many commands for few aggregates and keys, so that most calls have something to refuse.
     let batches = vec(vec(asked(), 1..9), 1..16);
-    let mut runner = TestRunner::new(Config { cases: 96, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 96, failure_persistence: None, ..Config::default() });
 
     let agreed = runner.run(&batches, |batches| {
         runtime.block_on(async {

@@ -22,7 +22,7 @@ web: web/dist/manifest.json ## builds styles, scripts, fonts and icons
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@scripts/need node npm
 	@printf 'meydan: fetching front-end packages from npm\n' >&2
-	@cd web && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 web/dist/manifest.json: web/node_modules/.package-lock.json $(WEB_SOURCES)

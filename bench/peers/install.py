@@ -88,7 +88,7 @@ class Emmett(Folder):
     def fill(self):
         for name in ("package.json", self.packages):
             shutil.copy(self.source / name, self.folder)
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=self.folder)
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=self.folder)
 
 
 os.environ.setdefault("CARGO_TERM_QUIET", "true")

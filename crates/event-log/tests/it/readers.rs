@@ -234,6 +234,8 @@ async fn a_policy_parks_an_aggregate_and_answers_what_waited_when_it_is_asked_to
     };
 
     assert_eq!([next().await, next().await], [1, 3]);
+    log.execute::<Counter>(target(1), Add(1), &meta(5)).await.expect("it fits");
+    assert_eq!(next().await, 6, "the next batch comes when the first one is done with");
     allowed.store(true, Ordering::Relaxed);
     let asked = retry_parked(log.pool(), Some("when_added_note"), Some(target(2).id)).await;
     assert_eq!(asked.expect("ours"), 1);

@@ -16,8 +16,9 @@ use crate::{
     load::{self, Figures, Target},
 };
 
-/// An HTTP handler that publishes its body to JetStream and waits for the acknowledgement.
-pub(crate) async fn publish(ground: &Ground) -> Result<Figures> {
+/// An HTTP handler that publishes its body to JetStream and waits for the acknowledgement: at so many updates a
+/// second, and with as many as 64 clients can send.
+pub(crate) async fn publish(ground: &Ground, a_second: u32) -> Result<[Figures; 2]> {
     let context = jetstream::new(ground.nats().connect().await);
     let config = jetstream::stream::Config {
         name: "BARE".to_owned(),
@@ -35,9 +36,11 @@ pub(crate) async fn publish(ground: &Ground) -> Result<Figures> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}/", listener.local_addr()?);
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
-    let figures = load::closed(&Target::new(url, None)?, 64, SPAN, 0).await;
+    let target = Target::new(url, None)?;
+    let paced = load::open(&target, a_second, SPAN, 0).await?;
+    let most = load::closed(&target, 64, SPAN, 0).await?;
     serving.abort();
-    figures
+    Ok([paced, most])
 }
 
 /// pgbench: clients that insert one row at a time, with the payload of an event.

@@ -14,6 +14,14 @@ use anyhow::{Result, ensure};
 /// Citizens who write.
 const CITIZENS: i64 = 2_000;
 
+/// How the text of an update begins, before its number.
+const MARK: &str = "no. ";
+
+/// The numbers of the updates whose texts a page shows.
+pub(crate) fn ids(page: &str) -> impl Iterator<Item = i64> {
+    page.split(MARK).skip(1).filter_map(|rest| rest.split(' ').next()?.parse().ok())
+}
+
 /// Where updates go.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -32,7 +40,7 @@ impl Target {
     async fn send(&self, id: i64) -> Result<Duration> {
         let chat = 1_000 + id % CITIZENS;
         let update = format!(
-            r#"{{"update_id":{id},"message":{{"message_id":{},"date":1790000000,"chat":{{"id":{chat},"type":"private","first_name":"Sara"}},"from":{{"id":{chat},"is_bot":false,"first_name":"Sara"}},"text":"سلام، آسفالت کوچهٔ ما خراب است و کسی پاسخگو نیست. شمارهٔ پیگیری {id}"}}}}"#,
+            r#"{{"update_id":{id},"message":{{"message_id":{},"date":1790000000,"chat":{{"id":{chat},"type":"private","first_name":"Sara"}},"from":{{"id":{chat},"is_bot":false,"first_name":"Sara"}},"text":"{MARK}{id} سلام، آسفالت کوچهٔ ما خراب است و کسی پاسخگو نیست."}}}}"#,
             id % 1_000_000_000
         );
         let began = Instant::now();
@@ -135,19 +143,19 @@ pub(crate) async fn open(
     Ok(Figures::new(times, span))
 }
 
-/// So many a second, one after the other; when each was sent.
+/// So many a second, one after the other; which was sent when.
 pub(crate) async fn steady(
     target: &Target,
     a_second: u32,
     span: Duration,
     first: i64,
-) -> Result<Vec<Instant>> {
+) -> Result<Vec<(i64, Instant)>> {
     let mut tick = tokio::time::interval(Duration::from_secs(1) / a_second);
     let (began, mut sent, mut id) = (Instant::now(), Vec::new(), first);
     while began.elapsed() < span {
         tick.tick().await;
         id += 1;
-        sent.push(Instant::now());
+        sent.push((id, Instant::now()));
         target.send(id).await?;
     }
     Ok(sent)

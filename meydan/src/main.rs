@@ -112,8 +112,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does `work` on threads that let others go first: whoever waits for an answer of the panel is served before
+/// what nobody waits for.
 fn wait_for(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(meydan_runtime::stand_back)
+        .build()?;
+    threads.block_on(work)
 }
 
 /// The settings: the named file, or `meydan.toml` when it is there, then the environment.

@@ -15,6 +15,7 @@ use super::{
     folder::{Folder, write_private},
     process::{POLL, Process, end_left_over},
 };
+use crate::priority;
 
 /// What an event log wants of PostgreSQL, in a machine that it shares.
 const SETTINGS: &[&str] = &[
@@ -163,7 +164,9 @@ fn remove_drafts(folder: &Path) {
 fn run(folder: &Folder, data: &Path, port: u16) -> Result<Process, StartError> {
     let program = folder.programs.join("postgres/pginstall/bin/postgres");
     let port = format!("port={port}");
-    let mut arguments: Vec<&OsStr> = vec![program.as_ref(), "-D".as_ref(), data.as_ref()];
+    let nice = priority::NICE.to_string();
+    let mut arguments: Vec<&OsStr> = ["nice", "-n", &nice].map(OsStr::new).to_vec();
+    arguments.extend([program.as_ref(), OsStr::new("-D"), data.as_ref()]);
     for setting in SETTINGS.iter().copied().chain([port.as_str()]) {
         arguments.extend([OsStr::new("-c"), OsStr::new(setting)]);
     }

@@ -3,7 +3,7 @@
 MEYDAN := target/release/meydan
 WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
 
-.PHONY: help up demo test screens lighthouse bench bench-peers runtime web build sqlx clean-data
+.PHONY: help up demo test screens lighthouse bench bench-peers faults runtime web build sqlx clean-data
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,11 @@ lighthouse: runtime web ## how good Lighthouse finds the pages; RUNS=3 takes the
 
 bench: runtime web build ## how fast, beside the bare limit of this machine
 	@scripts/bench
+
+faults: runtime ## real servers killed, stopped, full and restored under load; ONLY=stream-lost plays one
+	@scripts/need cc
+	@cargo run --release --quiet --package faults -- simulate
+	@cargo run --release --quiet --package faults -- play $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 bench-peers: runtime ## the event log beside its peers, which are installed for it
 	@scripts/bench-peers

@@ -35,7 +35,6 @@ pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Resul
         log_format: settings.log_format.parse().map_err(|error| anyhow!("log-format {error}"))?,
         log_level: settings.log_level.clone(),
     })?;
-    meydan_telemetry::metrics::serve(settings.metrics_listen)?;
     raise_open_files();
     let ended = tokio::select! {
         opened = Servers::open(&settings, runtime, say) => match opened {
@@ -59,8 +58,13 @@ async fn on(
 ) -> Result<()> {
     say("starting the services");
     let mut local = servers.local.take();
+    let start = async {
+        // Not before: a second program in the same folder is told that, and not that a port is taken.
+        meydan_telemetry::metrics::serve(settings.metrics_listen)?;
+        Platform::start(settings, &servers, demo).await
+    };
     let platform = tokio::select! {
-        platform = Platform::start(settings, &servers, demo) => platform.map(Some),
+        platform = start => platform.map(Some),
         () = signals.terminated() => Ok(None),
         error = failed(&mut local, settings) => Err(error),
     };

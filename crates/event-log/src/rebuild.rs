@@ -19,6 +19,8 @@ use crate::{
 
 /// How far the new tables may be behind the old ones when they take over. The reader makes it up at once.
 const BEHIND: i64 = 5_000;
+/// Names the lock of those who grow tables.
+const GROWING: i32 = 7_104;
 
 /// Why tables were not grown or put in place.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub enum RebuildError {
     /// Nothing was built, or nothing is kept.
     #[error("there are no tables of {0} to put in place")]
     Missing(String),
+    /// Another process grows the same tables.
+    #[error("somebody else is growing tables of {0} at this moment; wait until that has ended")]
+    Busy(String),
     /// The new tables lack too much.
     #[error("the new tables are {0} facts behind; go on with the rebuild first")]
     Behind(i64),
@@ -81,27 +86,41 @@ impl Rebuild {
     ///
     /// See [`RebuildError`].
     pub async fn begin(&self) -> Result<(), RebuildError> {
-        let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let mut tx = owner.begin().await?;
         let next = self.next();
+        let mut owner = self.claim(&next).await?;
+        Ok(self.make(&mut owner, &next).await?)
+    }
+
+    /// A session without which nobody else can grow tables in `next`.
+    async fn claim(&self, next: &str) -> Result<PgConnection, RebuildError> {
+        let mut owner = PgConnection::connect_with(&self.owner).await?;
+        let claimed = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_lock($1, hashtext($2)) AS "claimed!""#,
+            GROWING,
+            next,
+        )
+        .fetch_one(&mut owner)
+        .await?;
+        if claimed { Ok(owner) } else { Err(RebuildError::Busy(self.name.to_owned())) }
+    }
+
+    async fn make(&self, owner: &mut PgConnection, next: &str) -> Result<(), sqlx::Error> {
+        let mut tx = owner.begin().await?;
         run(&mut tx, format!("DROP SCHEMA IF EXISTS {next} CASCADE")).await?;
         run(&mut tx, format!("CREATE SCHEMA {next}")).await?;
         for table in self.tables {
             let like = "INCLUDING ALL EXCLUDING INDEXES";
             run(&mut tx, format!("CREATE TABLE {next}.{table} (LIKE public.{table} {like})"))
                 .await?;
-            for definition in indexes(&mut tx, table, &next).await? {
+            for definition in indexes(&mut tx, table, next).await? {
                 run(&mut tx, definition).await?;
             }
         }
         run(&mut tx, format!("GRANT USAGE ON SCHEMA {next} TO meydan_service")).await?;
         let rights = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES";
         run(&mut tx, format!("GRANT {rights} IN SCHEMA {next} TO meydan_service")).await?;
-        for table in ["checkpoints", "parked"] {
-            let forget = format!("DELETE FROM es.{table} WHERE reader = '{next}'");
-            run(&mut tx, forget).await?;
-        }
-        Ok(tx.commit().await?)
+        forget_reader(&mut tx, next).await?;
+        tx.commit().await
     }
 
     /// Lets the new tables reflect the log up to its present end; tells `progress` the position reached and
@@ -115,32 +134,39 @@ impl Rebuild {
         projection: P,
         progress: impl Fn(i64, i64),
     ) -> Result<(), RebuildError> {
+        let next = self.next();
+        let _claim = self.claim(&next).await?;
+        self.grow(&next, projection, &self.ends().await?, progress).await
+    }
+
+    /// The end of each partition.
+    async fn ends(&self) -> Result<Vec<(i16, i64)>, sqlx::Error> {
         let mut ends = Vec::new();
         for part in self.log.parts() {
             ends.push((part, self.log.last_position(part).await?));
         }
-        self.catch_up_to(projection, &ends, progress).await
+        Ok(ends)
     }
 
-    async fn catch_up_to<P: Projection>(
+    async fn grow<P: Projection>(
         &self,
+        next: &str,
         projection: P,
         ends: &[(i16, i64)],
         progress: impl Fn(i64, i64),
     ) -> Result<(), RebuildError> {
-        let next = self.next();
-        let pool = self.pool_in(&next).await?;
+        let pool = self.pool_in(next).await?;
         let mut digester = Digester {
             projection,
             pool: pool.clone(),
             part: 0,
-            reader: next.clone(),
+            reader: next.to_owned(),
             tells: false,
             reached: watch::channel(0).0,
         };
         for &(part, end) in ends {
             digester.part = part;
-            let mut at = checkpoint(&pool, &next, part).await?;
+            let mut at = checkpoint(&pool, next, part).await?;
             let page = |after: i64| self.log.after(part, after, batch().min(end - after));
             let mut events = page(at).await?;
             while let Some(last) = events.last().map(|event| event.position) {
@@ -170,8 +196,9 @@ impl Rebuild {
     /// [`RebuildError::Missing`] when nothing was built, [`RebuildError::Behind`] when too much is missing.
     pub async fn switch(&self) -> Result<(), RebuildError> {
         let (next, previous) = (self.next(), self.previous());
-        let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let mut tx = self.hold(&mut owner, &next).await?;
+        let mut owner = self.claim(&next).await?;
+        let mut tx = self.hold(&mut owner, &[self.name, &next]).await?;
+        self.require(&mut tx, &next).await?;
         for part in self.log.parts() {
             let serving = position(&mut tx, self.name, part).await?;
             let behind = serving - position(&mut tx, &next, part).await?;
@@ -194,7 +221,8 @@ impl Rebuild {
     pub async fn roll_back(&self) -> Result<(), RebuildError> {
         let (kept, aside) = (self.previous(), format!("{}_aside", self.name));
         let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let mut tx = self.hold(&mut owner, &kept).await?;
+        let mut tx = self.hold(&mut owner, &[self.name, &kept]).await?;
+        self.require(&mut tx, &kept).await?;
         run(&mut tx, format!("CREATE SCHEMA {aside}")).await?;
         self.swap(&mut tx, &kept, &aside).await?;
         run(&mut tx, format!("DROP SCHEMA {kept}")).await?;
@@ -219,16 +247,17 @@ impl Rebuild {
         progress: impl Fn(i64, i64),
     ) -> Result<Vec<Difference>, RebuildError> {
         let [first, last] = projections;
-        self.begin().await?;
-        self.catch_up(first, progress).await?;
-        let next = self.next();
-        let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let mut tx = self.hold(&mut owner, &next).await?;
+        // Beside a rebuild, too: what that has grown waits to be put in place.
+        let next = format!("{}_verify", self.name);
+        let mut owner = self.claim(&next).await?;
+        self.make(&mut owner, &next).await?;
+        self.grow(&next, first, &self.ends().await?, progress).await?;
+        let mut tx = self.hold(&mut owner, &[self.name]).await?;
         let mut ends = Vec::new();
         for part in self.log.parts() {
             ends.push((part, position(&mut tx, self.name, part).await?));
         }
-        self.catch_up_to(last, &ends, |_, _| {}).await?;
+        self.grow(&next, last, &ends, |_, _| {}).await?;
         let mut differences = Vec::new();
         for table in self.tables {
             let extra = rows_only_in(&mut tx, ("public", &next), table).await?;
@@ -236,35 +265,38 @@ impl Rebuild {
             differences.push(Difference { table, extra, missing });
         }
         run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
+        forget_reader(&mut tx, &next).await?;
         tx.commit().await?;
         Ok(differences)
     }
 
-    /// Begins a transaction in which no reader can move, if there are tables in `schema`.
+    /// Begins a transaction in which these readers cannot move.
     async fn hold<'a>(
         &self,
         owner: &'a mut PgConnection,
-        schema: &str,
-    ) -> Result<Transaction<'a, Postgres>, RebuildError> {
+        readers: &[&str],
+    ) -> Result<Transaction<'a, Postgres>, sqlx::Error> {
         let mut tx = owner.begin().await?;
         run(&mut tx, "SET LOCAL lock_timeout = '10s'".to_owned()).await?;
+        let readers = readers.iter().map(|&reader| reader.to_owned()).collect::<Vec<_>>();
         sqlx::query!(
-            "SELECT position FROM es.checkpoints WHERE reader IN ($1, $2) ORDER BY reader, part FOR UPDATE",
-            self.name,
-            schema,
+            "SELECT position FROM es.checkpoints WHERE reader = ANY ($1) ORDER BY reader, part FOR UPDATE",
+            &readers,
         )
         .fetch_all(&mut *tx)
         .await?;
+        Ok(tx)
+    }
+
+    /// Fails when there are no tables in `schema`.
+    async fn require(&self, tx: &mut PgConnection, schema: &str) -> Result<(), RebuildError> {
         let there = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM pg_namespace WHERE nspname = $1"#,
             schema,
         )
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
-        if there == 0 {
-            return Err(RebuildError::Missing(self.name.to_owned()));
-        }
-        Ok(tx)
+        if there == 0 { Err(RebuildError::Missing(self.name.to_owned())) } else { Ok(()) }
     }
 
     /// Moves the tables in use to `aside` and those of `from` into their place, with all that belongs to them.
@@ -295,6 +327,14 @@ impl Rebuild {
         }
         Ok(())
     }
+}
+
+/// Forgets how far a reader was, and what it parked.
+async fn forget_reader(tx: &mut PgConnection, reader: &str) -> Result<(), sqlx::Error> {
+    for table in ["checkpoints", "parked"] {
+        run(tx, format!("DELETE FROM es.{table} WHERE reader = '{reader}'")).await?;
+    }
+    Ok(())
 }
 
 async fn rows_only_in(

@@ -10,7 +10,7 @@ const SECONDS: [f64; 12] =
 
 /// Metrics that cannot be served.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics cannot be served on {listen}")]
+#[error("metrics cannot be served on {listen}, which the setting metrics-listen names")]
 pub struct MetricsError {
     /// The address, of the setting `metrics-listen`.
     pub listen: SocketAddr,

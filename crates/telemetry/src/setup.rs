@@ -1,6 +1,6 @@
 //! Logs to standard error, and traces to a collector when there is one.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io::IsTerminal, str::FromStr};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
@@ -113,7 +113,9 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
             .event_format(JsonLine)
             .boxed(),
         LogFormat::Text => {
-            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact().boxed()
+            let colours = std::io::stderr().is_terminal();
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            lines.with_ansi(colours).compact().boxed()
         }
     };
     tracing_subscriber::registry()

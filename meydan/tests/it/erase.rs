@@ -1,14 +1,16 @@
 //! A person is erased while everything runs: nothing of them can be read again, and a certificate says so.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use meydan_keyring::{KeyFile, Keyring, Sealed};
 use meydan_testkit::process::{Ground, Meydan};
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::office::{Office, PROGRAM, Reach, TOKEN, telegram};
+use crate::{
+    office::{Office, PROGRAM, Reach, TOKEN, telegram},
+    operate::meydan,
+};
 
 const SARA: i64 = 4_200_000_000_000_001;
 const NAVID: i64 = 4_200_000_000_000_002;
@@ -23,20 +25,6 @@ pub(crate) async fn database(ground: &Ground, name: &str) -> PgPool {
     url.set_path(&format!("{}{name}", ground.prefix()));
     let pool = PgPoolOptions::new().max_connections(2).connect(url.as_str()).await;
     pool.expect("the database answers")
-}
-
-/// Runs `meydan` with these arguments beside the platform; what it printed, or what it complained of.
-async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String, String> {
-    let run = Command::new(PROGRAM)
-        .args(arguments)
-        .env("MEYDAN_DATA_DIR", ground.data())
-        .envs(&ground.settings)
-        .stdin(Stdio::null())
-        .output()
-        .await;
-    let run = run.expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
-    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
 }
 
 /// The campaign and the citizen who opened a ticket.

@@ -12,6 +12,7 @@ mod hub;
 mod methods;
 mod office;
 mod open_page;
+mod operate;
 mod rebuild;
 mod starting;
 mod strangers;

@@ -134,3 +134,31 @@ async fn a_read_model_that_differs_from_its_log_is_found_out() {
     assert_eq!(found, [Difference { extra: 1, missing: 2, ..same }]);
     serving.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comparing_takes_in_what_comes_meanwhile_and_leaves_a_rebuild_beside_it_alone() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log);
+    add(&log, 0..30).await;
+    shown(&log, 30).await;
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
+
+    let meanwhile = |at, end| {
+        let more = async {
+            add(&log, 30..50).await;
+            shown(&log, 50).await;
+        };
+        if at == end {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(more));
+        }
+    };
+    let compared = tokio::time::timeout(PATIENCE, rebuild.verify([Sums, Sums], meanwhile)).await;
+
+    let found = compared.expect("nobody waits for themselves").expect("it can be compared");
+    assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
+    rebuild.switch().await.expect("what was grown is still there");
+    serving.end().await;
+}

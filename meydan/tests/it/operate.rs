@@ -1,0 +1,105 @@
+//! What operators type while the platform runs: it reads the logs, compares everything that is kept twice, and
+//! grows read models anew, while people go on.
+
+use std::process::Stdio;
+
+use meydan_testkit::process::Ground;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::{
+    erase::database,
+    office::{Office, PROGRAM, Reach, TOKEN, telegram},
+};
+
+const SARA: i64 = 4_200_000_000_000_001;
+
+/// Runs `meydan` with these arguments beside the platform; what it printed, or what it complained of.
+pub(crate) async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String, String> {
+    let run = Command::new(PROGRAM)
+        .args(arguments)
+        .env("MEYDAN_DATA_DIR", ground.data())
+        .envs(&ground.settings)
+        .stdin(Stdio::null())
+        .output()
+        .await;
+    let run = run.expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
+    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
+}
+
+/// What `meydan … --json` found.
+async fn found(ground: &Ground, arguments: &[&str]) -> Value {
+    let told = meydan(ground, &[arguments, &["--json"]].concat()).await;
+    serde_json::from_str(&told.expect("nothing is wrong")).expect("it is JSON")
+}
+
+/// An office in which Sara has written, and was answered.
+async fn busy() -> Office {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    telegram.say(TOKEN, SARA, "راز سارا").expect("she writes");
+    office.owner.until("/c/tehran/inbox/1001/messages", "راز سارا").await;
+    office.answer(1001, "پاسخ به سارا").await;
+    office.owner.until("/c/tehran/inbox/1001/messages", "delivery is-sent").await;
+    office
+}
+
+#[tokio::test]
+async fn verify_finds_a_changed_row_and_a_rebuild_beside_the_old_tables_mends_it() {
+    let office = busy().await;
+    let ground = &office.ground;
+    let page = "/c/tehran/inbox/1001/messages";
+    let all = found(ground, &["verify"]).await;
+    assert_eq!(all["contexts"].as_array().map(Vec::len), Some(3));
+    let changed = sqlx::raw_sql("UPDATE messages SET at = at + interval '1 day' WHERE incoming");
+    changed.execute(&database(ground, "crm").await).await.expect("the owner of a table may");
+
+    let told = meydan(ground, &["verify", "crm"]).await.expect_err("something is wrong");
+    assert!(told.contains("table messages of crm: 1 rows too many, 1 missing"), "{told}");
+
+    meydan(ground, &["projection", "rebuild", "crm"]).await.expect("tables grow");
+    assert!(meydan(ground, &["verify", "crm"]).await.is_err(), "the old ones are still in use");
+    meydan(ground, &["projection", "switch", "crm"]).await.expect("they are put in place");
+    found(ground, &["verify", "crm"]).await;
+    office.answer(1001, "پاسخ دوم").await;
+    office.owner.until(page, "پاسخ دوم").await;
+
+    meydan(ground, &["projection", "rollback", "crm"]).await.expect("the old ones are kept");
+    assert!(meydan(ground, &["verify", "crm"]).await.is_err(), "the changed row is back");
+    office.owner.until(page, "پاسخ دوم").await;
+    office.meydan.stop().await;
+}
+
+#[tokio::test]
+async fn operators_read_who_did_what_and_never_what_was_said() {
+    let office = busy().await;
+    let ground = &office.ground;
+
+    let stats = found(ground, &["log", "stats", "crm"]).await;
+    let facts = stats[0]["events"].as_i64().expect("facts are counted");
+    let told = meydan(ground, &["log", "tail", "crm", "--lines", "1000", "--json"]).await;
+    let told = told.expect("the log can be read");
+    let lines = told.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>();
+    let lines = lines.expect("each line is JSON");
+    assert_eq!(i64::try_from(lines.len()), Ok(facts));
+    let opened = lines.iter().find(|line| line["event_type"] == "ticket.opened");
+    let ticket = opened.expect("she opened a ticket")["aggregate_id"].as_str().map(str::to_owned);
+    let ticket = ticket.expect("it has an id");
+    let history = meydan(ground, &["log", "show", "crm", &ticket]).await.expect("it is there");
+    for words in ["ticket.opened", "ticket.reply_written", "ticket.reply_sent"] {
+        assert!(history.contains(words), "{words} in {history}");
+    }
+    assert!(!told.contains("سارا") && !history.contains("سارا"), "what is sealed stays sealed");
+    let missing = meydan(ground, &["log", "show", "crm", "1000000"]).await;
+    assert!(missing.is_err());
+
+    let streams = found(ground, &["relay", "status"]).await;
+    let verdicts = streams.as_array().expect("a list").iter().map(|one| &one["verdict"]);
+    assert_eq!(verdicts.collect::<Vec<_>>(), ["agrees"; 3]);
+    let readers = found(ground, &["projection", "list", "crm"]).await;
+    let named = |one: &Value| one["reader"]["reader"] == "inbox" && one["kind"] == "tables";
+    assert!(readers.as_array().expect("a list").iter().any(named), "{readers}");
+    assert_eq!(found(ground, &["projection", "parked"]).await, Value::Array(vec![]));
+    office.meydan.stop().await;
+}

@@ -113,10 +113,16 @@ impl Office {
         self.owner.send(&page, &format!("{path}/reply"), &[("text", text)]).await
     }
 
-    /// Starts the program again on the same ground, after it was killed.
+    /// Kills the program, and starts it again on the same ground.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after(async {}).await
+    }
+
+    /// The same, letting something happen while nothing runs.
+    pub(crate) async fn restart_after(self, meanwhile: impl Future<Output = ()>) -> Self {
         let Self { ground, meydan, admin, owner } = self;
         meydan.kill().await;
+        meanwhile.await;
         let meydan = Meydan::start(PROGRAM, &ground).await;
         let (admin, owner) = (admin.at(&meydan.url), owner.at(&meydan.url));
         Self { ground, meydan, admin, owner }

@@ -10,6 +10,7 @@ mod emulators;
 mod erase;
 mod hub;
 mod methods;
+mod metrics;
 mod office;
 mod open_page;
 mod operate;

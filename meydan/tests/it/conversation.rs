@@ -13,6 +13,10 @@ async fn holds(telegram: TelegramSimulator, reach: Reach) {
     office.owner.until("/c/tehran/inbox", "آسفالت کوچهٔ ما").await;
     let conversation = office.owner.open("/c/tehran/inbox/1001").await;
     assert!(conversation.says("سه ماه است خراب است"), "{}", conversation.html);
+    for elsewhere in ["/c/tehran", "/c/tehran/team"] {
+        let page = office.owner.open(elsewhere).await;
+        assert!(page.says("<span data-unread-number>۱</span>"), "{elsewhere} says that one waits");
+    }
 
     let answered = office.answer(1001, "سلام، پیگیری می‌کنیم.").await;
     assert_eq!(answered.status, 200);

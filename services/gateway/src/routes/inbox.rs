@@ -127,6 +127,16 @@ pub(super) async fn list(
     answer(&app, &visit, page)
 }
 
+/// How many conversations wait for an answer, for the menu of other pages. An inbox that is away spoils none.
+pub(super) async fn unread(app: &App, visit: &Visit) -> u64 {
+    if !visit.may("crm:ticket.read") {
+        return 0;
+    }
+    let request =
+        app.crm.ask(&visit.caller(), ListTicketsRequest { limit: 1, ..Default::default() });
+    app.tickets().list_tickets(request).await.map_or(0, |found| found.get_ref().unanswered)
+}
+
 pub(super) async fn list_fragment(
     State(app): State<App>,
     visit: Visit,

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{
     At,
     admin::{command, link},
+    inbox,
 };
 use crate::{app::App, failure, session::Visit, views};
 
@@ -54,14 +55,18 @@ pub(super) async fn show(
 
 async fn page(app: &App, visit: &Visit, about: About) -> Response {
     let request = app.identity.ask(&visit.caller(), ListMembersRequest { min_position: about.at });
-    let members = match app.members().list_members(request).await.map_err(Failure::from) {
+    let mut service = app.members();
+    let (members, unread) = tokio::join!(service.list_members(request), inbox::unread(app, visit));
+    let members = match members.map_err(Failure::from) {
         Ok(answer) => answer.into_inner().members,
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
     let ok = about.problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let mut shell = visit.shell(app, Nav::Team);
+    shell.unread = unread;
     let page = TeamPage {
-        shell: visit.shell(app, Nav::Team),
+        shell,
         slug: visit.slug(),
         members: members.into_iter().map(views::campaign::member).collect(),
         may_invite: visit.may("identity:member.invite"),

@@ -128,10 +128,10 @@ impl Identity {
         Ok(found.fetch_optional(pool).await?)
     }
 
-    async fn profile(&self, account: Uuid, sealed: &str) -> Result<Option<Profile>> {
+    async fn profile(&self, sealed: &str, place: &Place) -> Result<Option<Profile>> {
         let damaged = |_| AppError::Damaged("a profile is not sealed".to_owned());
         let sealed = sealed.parse().map_err(damaged)?;
-        Ok(self.keyring.reveal(&sealed, PLATFORM, &profile_place(account)).await?)
+        Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)
     }
 }
 
@@ -144,6 +144,12 @@ pub fn member_of(campaign: Uuid, account: Uuid) -> Uuid {
 /// Where a profile belongs.
 fn profile_place(account: Uuid) -> Place {
     Place::new(PLATFORM, "account", account, "profile")
+}
+
+/// Where an inviter's words about an account belong. They lie under the account's own key, so that they go
+/// when the account is erased.
+fn said_place(campaign: Uuid, account: Uuid) -> Place {
+    Place::new(PLATFORM, "member", member_of(campaign, account), "said")
 }
 
 /// A command that is a part of another one, with an id of its own that follows from it.

@@ -37,11 +37,11 @@ fn created() -> CampaignEvent {
 }
 
 fn invited(role: Role) -> MemberEvent {
-    MemberEvent::Invited { account_id: SARA, role, at: NOON }
+    MemberEvent::Invited { account_id: SARA, role, said: Some(sealed()), at: NOON }
 }
 
 fn invite(role: Role) -> MemberCommand {
-    MemberCommand::Invite { account_id: SARA, role, at: NOON }
+    MemberCommand::Invite { account_id: SARA, role, said: sealed(), at: NOON }
 }
 
 #[test]

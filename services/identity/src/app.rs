@@ -1,15 +1,17 @@
 //! Every command and query of identity: the table of contents.
 
 mod campaigns;
+mod failures;
 mod invitations;
 mod lockout;
 mod login;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use identity_domain::Profile;
 use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
 use meydan_keyring::{KeyError, Keyring, Place};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
@@ -30,6 +32,8 @@ pub struct Identity {
     directory: Progress,
     clock: Clock,
     passwords: Passwords,
+    /// That a failed login was noted.
+    noted: Arc<Notify>,
 }
 
 /// Why something was not done.
@@ -97,7 +101,8 @@ impl Identity {
     /// Keeps its facts in `log`; `directory` tells how far the tables have come.
     #[must_use]
     pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
-        Self { log, keyring, directory, clock, passwords: Passwords::default() }
+        let passwords = Passwords::default();
+        Self { log, keyring, directory, clock, passwords, noted: Arc::default() }
     }
 
     /// Waits until the tables show `position`.

@@ -99,10 +99,8 @@ impl Identity {
         let failed = || AppError::Refused("identity.login.failed", "address or password is wrong");
         let source = self.source(account, address, guest).await?;
         let open = self.admit(&source).await?;
-        let hash = match account {
-            Some(account) => self.hash_of(account).await?,
-            None => None,
-        };
+        // Nobody has the nil id: an unknown address asks the same table.
+        let hash = self.hash_of(account.unwrap_or_default()).await?;
         let genuine = self.passwords.verify(password, hash).await?;
         match account {
             Some(account) if genuine && open => {
@@ -111,9 +109,8 @@ impl Identity {
                 Ok((account, row.admin))
             }
             // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
-            Some(account) if open => {
-                let at = self.clock.now();
-                self.record(account, AccountCommand::RecordLogInFailed { at }).await?;
+            _ if open => {
+                self.note_failure(account).await?;
                 Err(failed())
             }
             _ => Err(failed()),

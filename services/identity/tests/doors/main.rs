@@ -76,6 +76,30 @@ async fn unknown_wrong_and_closed_are_answered_alike_and_others_are_not_shut_out
 }
 
 #[tokio::test]
+async fn a_failed_login_is_answered_without_the_log_whether_the_address_is_known_or_not() {
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    identity.accept(&link, "sara@meydan.example").await.expect("the link is good");
+    let failed = || Err(Failure::Refused("identity.login.failed".into()));
+    let database = identity.database().await;
+
+    // Nothing can read or write events now: whoever needed them for an answer would get none.
+    let mut closed = database.begin().await.expect("it answers");
+    let lock = "LOCK TABLE es.events IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(lock).execute(&mut *closed).await.expect("nobody holds it for long");
+    for address in ["sara@meydan.example", "nobody@meydan.example"] {
+        assert_eq!(identity.log_in(address, "wrong", "192.0.2.9").await, failed(), "{address}");
+    }
+    let noted = "SELECT nextval('login_failures_failure_id_seq')";
+    let noted: i64 = sqlx::query_scalar(noted).fetch_one(&database).await.expect("it answers");
+    assert_eq!(noted, 3, "each of the two left one row");
+    closed.rollback().await.expect("it answers");
+
+    identity.end().await;
+    assert_eq!(identity.facts("account.log_in_failed").await, 1, "hers is on record");
+}
+
+#[tokio::test]
 async fn guesses_at_the_same_time_count_like_guesses_in_turn() {
     let identity = Identity::start().await;
     let link = identity.first_link().await.expect("there is no admin yet");

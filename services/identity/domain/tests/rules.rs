@@ -157,6 +157,16 @@ fn an_invitation_may_be_repeated_or_name_another_role_until_it_is_accepted() {
 }
 
 #[test]
+fn whoever_was_asked_before_words_of_inviters_were_kept_can_be_asked_again() {
+    let of_before =
+        MemberEvent::Invited { account_id: SARA, role: Role::Staff, said: None, at: NOON };
+    TestFramework::<Member>::with(())
+        .given(vec![of_before])
+        .when(invite(Role::Staff))
+        .then_expect_events(vec![invited(Role::Staff)]);
+}
+
+#[test]
 fn whoever_was_asked_joins_once_and_nobody_else_does() {
     let join = || MemberCommand::Join { at: NOON };
     let joined = MemberEvent::Joined { at: NOON };

@@ -28,7 +28,7 @@ const READ_MODELS: [ReadModel; 3] = [
         database: "identity",
         projection: "directory",
         tables: &["accounts", "campaigns", "members"],
-        others: &["credentials", "invitations", "login_tries", "sessions"],
+        others: &["credentials", "invitations", "login_failures", "login_tries", "sessions"],
     },
     ReadModel {
         database: "crm",

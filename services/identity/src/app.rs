@@ -1,15 +1,17 @@
 //! Every command and query of identity: the table of contents.
 
 mod campaigns;
+mod failures;
 mod invitations;
 mod lockout;
 mod login;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use identity_domain::Profile;
 use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
 use meydan_keyring::{KeyError, Keyring, Place};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
@@ -30,6 +32,8 @@ pub struct Identity {
     directory: Progress,
     clock: Clock,
     passwords: Passwords,
+    /// That a failed login was noted.
+    noted: Arc<Notify>,
 }
 
 /// Why something was not done.
@@ -97,7 +101,8 @@ impl Identity {
     /// Keeps its facts in `log`; `directory` tells how far the tables have come.
     #[must_use]
     pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
-        Self { log, keyring, directory, clock, passwords: Passwords::default() }
+        let passwords = Passwords::default();
+        Self { log, keyring, directory, clock, passwords, noted: Arc::default() }
     }
 
     /// Waits until the tables show `position`.
@@ -128,10 +133,10 @@ impl Identity {
         Ok(found.fetch_optional(pool).await?)
     }
 
-    async fn profile(&self, account: Uuid, sealed: &str) -> Result<Option<Profile>> {
+    async fn profile(&self, sealed: &str, place: &Place) -> Result<Option<Profile>> {
         let damaged = |_| AppError::Damaged("a profile is not sealed".to_owned());
         let sealed = sealed.parse().map_err(damaged)?;
-        Ok(self.keyring.reveal(&sealed, PLATFORM, &profile_place(account)).await?)
+        Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)
     }
 }
 
@@ -144,6 +149,12 @@ pub fn member_of(campaign: Uuid, account: Uuid) -> Uuid {
 /// Where a profile belongs.
 fn profile_place(account: Uuid) -> Place {
     Place::new(PLATFORM, "account", account, "profile")
+}
+
+/// Where an inviter's words about an account belong. They lie under the account's own key, so that they go
+/// when the account is erased.
+fn said_place(campaign: Uuid, account: Uuid) -> Place {
+    Place::new(PLATFORM, "member", member_of(campaign, account), "said")
 }
 
 /// A command that is a part of another one, with an id of its own that follows from it.

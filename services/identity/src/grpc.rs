@@ -26,6 +26,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/LogIn", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),

@@ -38,15 +38,18 @@ pub struct Passwords {
 
 impl Default for Passwords {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with_cores(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Passwords {
+    fn with_cores(cores: usize) -> Self {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             queue: Arc::new(Semaphore::new(QUEUE + cores)),
         }
     }
-}
 
-impl Passwords {
     /// Hashes a password, in the PHC form.
     ///
     /// # Errors
@@ -64,7 +67,8 @@ impl Passwords {
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {
         self.work(move || {
             let known = hash.is_some();
-            let hash = hash.unwrap_or_else(|| DECOY.clone());
+            let decoy = DECOY.as_str();
+            let hash = hash.unwrap_or_else(|| decoy.to_owned());
             let genuine = PasswordHash::new(&hash)
                 .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
             genuine && known
@@ -72,13 +76,19 @@ impl Passwords {
         .await
     }
 
+    /// The permits belong to the work: whoever hangs up stops waiting, but what has begun goes on, and nobody
+    /// else gets its core before it ends.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let _place = self.queue.try_acquire().map_err(|_| Busy)?;
-        let _core = self.cores.acquire().await.map_err(|_| Busy)?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+        let place = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let core = self.cores.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let held = move || {
+            let _permits = (place, core);
+            work()
+        };
+        tokio::task::spawn_blocking(held).await.map_err(|_| Busy)
     }
 }
 
@@ -118,7 +128,7 @@ pub fn acceptable(password: &str, admin: bool) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Passwords, acceptable};
+    use super::{Passwords, QUEUE, acceptable};
 
     #[tokio::test]
     async fn a_password_is_known_again_and_another_is_not() {
@@ -130,6 +140,31 @@ mod tests {
         let unknown = passwords.verify("correct horse battery".to_owned(), None).await;
 
         assert_eq!((right, wrong, unknown), (Ok(true), Ok(false), Ok(false)));
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_frees_no_core_while_the_work_goes_on() {
+        let passwords = Passwords::with_cores(1);
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let work = passwords.work(move || {
+            begun.send(()).expect("the test waits");
+            finished.recv().expect("the test lets it end");
+        });
+
+        tokio::select! {
+            biased;
+            _ = work => panic!("it has not been let end"),
+            started = has_begun => started.expect("it began"),
+        }
+        // The caller is gone now, the work is not.
+        assert_eq!(passwords.cores.available_permits(), 0);
+        assert_eq!(passwords.queue.available_permits(), QUEUE);
+
+        finish.send(()).expect("the work waits");
+        let freed = passwords.cores.acquire().await.expect("it is never closed");
+        assert_eq!(passwords.queue.available_permits(), QUEUE + 1);
+        drop(freed);
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         clock,
         readers.clone(),
     ));
+    tasks.spawn(identity.clone().record_failures(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let workers = Workers { tasks, end: readers, database };

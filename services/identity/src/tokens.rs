@@ -249,13 +249,62 @@ pub async fn invitation(
     .await
 }
 
-/// Uses an invitation up, and sets the first password of `account` with it; `false` when somebody was quicker,
-/// or the account has one already.
+/// Sets the first password of `account` by an invitation, which stays good; `false` when it is not, or the
+/// account has a password already.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn use_invitation(
+pub async fn set_first_password(
+    pool: &PgPool,
+    token: &str,
+    account: Uuid,
+    password: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let set = sqlx::query!(
+        r#"
+        INSERT INTO credentials (account_id, password, changed_at)
+        SELECT account_id, $3, $4 FROM invitations
+        WHERE token_sha256 = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $4
+        ON CONFLICT (account_id) DO NOTHING
+        "#,
+        hash(token),
+        account,
+        password,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(set.rows_affected() == 1)
+}
+
+/// Uses an invitation up; `false` when it is used or too old.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn use_up(pool: &PgPool, token: &str, now: OffsetDateTime) -> sqlx::Result<bool> {
+    let used = sqlx::query!(
+        r#"
+        UPDATE invitations SET used_at = $2
+        WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
+        "#,
+        hash(token),
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(used.rows_affected() == 1)
+}
+
+/// Uses the first admin's invitation up, and sets the password of `account` with it; `false` when somebody was
+/// quicker.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn use_first_invitation(
     pool: &PgPool,
     token: &str,
     account: Uuid,
@@ -266,7 +315,7 @@ pub async fn use_invitation(
     let used = sqlx::query!(
         r#"
         UPDATE invitations SET used_at = $2
-        WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
+        WHERE token_sha256 = $1 AND account_id IS NULL AND used_at IS NULL AND expires_at > $2
         "#,
         hash(token),
         now,

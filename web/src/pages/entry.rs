@@ -44,19 +44,33 @@ pub struct LoginPage {
 pub enum Invitation {
     /// The first admin, who still has to say name and address.
     FirstAdmin,
-    /// A person whose name and address are known.
-    Known {
-        /// Their name.
+    /// A person without a password, who sets one.
+    Begin {
+        /// Their name, as the inviter gave it.
         name: String,
         /// Their e-mail address.
         email: String,
-        /// The candidate whose team invites them; `None` for admins.
-        candidate: Option<String>,
+        /// The candidate whose team invites them.
+        candidate: String,
+    },
+    /// A person with a password, who proves that the account is theirs.
+    LogIn {
+        /// Their e-mail address, as the inviter gave it.
+        email: String,
+        /// The candidate whose team invites them.
+        candidate: String,
+    },
+    /// The person who is logged in.
+    Accept {
+        /// Their e-mail address, as the inviter gave it.
+        email: String,
+        /// The candidate whose team invites them.
+        candidate: String,
     },
 }
 
 /// `GET /welcome/{token}`, and the answer to a refused POST there (`display_name`, `email`,
-/// `password`, `password_again`).
+/// `password`, `password_again`; of somebody who has begun `password` alone, and nothing of who is logged in).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/welcome.html")]
 pub struct WelcomePage {

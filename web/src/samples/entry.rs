@@ -58,10 +58,25 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
         ..first.clone()
     };
     let member = WelcomePage {
-        invitation: Invitation::Known {
+        invitation: Invitation::Begin {
             name: "سعید نوری".to_owned(),
             email: "saeed.nouri@example.ir".to_owned(),
-            candidate: Some("مریم احمدی".to_owned()),
+            candidate: "مریم احمدی".to_owned(),
+        },
+        ..first.clone()
+    };
+    let begun = WelcomePage {
+        invitation: Invitation::LogIn {
+            email: "saeed.nouri@example.ir".to_owned(),
+            candidate: "مریم احمدی".to_owned(),
+        },
+        problems: Problems::none().and("password", Problem::WrongPassword),
+        ..first.clone()
+    };
+    let held = WelcomePage {
+        invitation: Invitation::Accept {
+            email: "saeed.nouri@example.ir".to_owned(),
+            candidate: "مریم احمدی".to_owned(),
         },
         ..first.clone()
     };
@@ -70,6 +85,8 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
         Sample { name: "welcome-first-admin", html: first.render() },
         Sample { name: "welcome-refused", html: refused.render() },
         Sample { name: "welcome-member", html: member.render() },
+        Sample { name: "welcome-log-in", html: begun.render() },
+        Sample { name: "welcome-accept", html: held.render() },
         Sample { name: "link-expired", html: expired.render() },
     ]
 }

@@ -211,10 +211,6 @@ pub(super) async fn create(
     match app.campaigns().create_campaign(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            if answer.invitation_token.is_empty() {
-                let to = format!("/admin/campaigns/{slug}");
-                return go_with(&to, Notice::CampaignCreated, answer.position);
-            }
             let link = link(&app, &headers, &answer.invitation_token);
             detail(&app, &visit, slug, answer.position, Some(link)).await
         }

@@ -100,8 +100,7 @@ pub(super) async fn invite(
     let about = match app.members().invite_member(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let token = Some(answer.invitation_token).filter(|token| !token.is_empty());
-            let link = token.map(|token| link(&app, &headers, &token));
+            let link = Some(link(&app, &headers, &answer.invitation_token));
             About { at: answer.position, link, ..About::default() }
         }
         Err(Failure::Malformed(violations)) => {

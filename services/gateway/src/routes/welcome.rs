@@ -1,4 +1,4 @@
-//! `/welcome/{token}`: the one-time link with which an account begins.
+//! `/welcome/{token}`: the one-time link with which an account begins, or its holder joins one more team.
 
 use axum::{
     Form,
@@ -9,7 +9,9 @@ use axum::{
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{AcceptInvitationRequest, GetInvitationRequest, GetInvitationResponse},
+    pb::identity::{
+        AcceptInvitationRequest, GetInvitationRequest, GetInvitationResponse, JoinRequest,
+    },
 };
 use meydan_web::{
     Nav, Problem, Problems,
@@ -17,8 +19,16 @@ use meydan_web::{
 };
 use serde::Deserialize;
 
-use super::login::{enter, user_agent, with_form_cookie};
-use crate::{app::App, failure, session::Visit, views};
+use super::{
+    go,
+    login::{enter, user_agent, with_form_cookie},
+};
+use crate::{
+    app::App,
+    failure,
+    session::{self, Visit},
+    views,
+};
 
 const FIELDS: &[&str] = &["email", "display_name", "password"];
 
@@ -66,6 +76,11 @@ fn expired(app: &App, visit: &Visit, failure: &Failure) -> Response {
     }
 }
 
+/// Whether whoever is logged in is whom the link is for.
+fn is_own(visit: &Visit, found: &GetInvitationResponse) -> bool {
+    visit.visitor.as_ref().is_some_and(|visitor| visitor.account.to_string() == found.account_id)
+}
+
 fn page(
     app: &App,
     visit: &Visit,
@@ -73,14 +88,15 @@ fn page(
     found: GetInvitationResponse,
     (form, problems): (Beginning, Problems),
 ) -> Response {
-    let invitation = if found.email.is_empty() {
+    let (email, candidate) = (found.email.clone(), found.candidate_name.clone());
+    let invitation = if found.is_admin {
         Invitation::FirstAdmin
+    } else if is_own(visit, &found) {
+        Invitation::Accept { email, candidate }
+    } else if found.begun {
+        Invitation::LogIn { email, candidate }
     } else {
-        Invitation::Known {
-            name: found.display_name,
-            email: found.email,
-            candidate: Some(found.candidate_name).filter(|name| !name.is_empty()),
-        }
+        Invitation::Begin { name: found.display_name, email, candidate }
     };
     let status =
         if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -106,7 +122,10 @@ pub(super) async fn submit(
         Ok(found) => found,
         Err(failure) => return expired(&app, &visit, &failure),
     };
-    if form.password != form.password_again {
+    if is_own(&visit, &found) {
+        return join(&app, &visit, &headers, token).await;
+    }
+    if !found.begun && form.password != form.password_again {
         let problems = Problems::none().and("password_again", Problem::PasswordsDiffer);
         return page(&app, &visit, token, found, (form, problems));
     }
@@ -125,6 +144,22 @@ pub(super) async fn submit(
             let problems = views::problems(FIELDS, &violations);
             page(&app, &visit, token, found, (form, problems))
         }
+        Err(Failure::Refused(_)) if found.begun => {
+            let problems = Problems::none().and("password", Problem::WrongPassword);
+            page(&app, &visit, token, found, (form, problems))
+        }
         Err(failure) => expired(&app, &visit, &failure),
+    }
+}
+
+/// Accepts for whoever is logged in, whose memberships are then asked for anew.
+async fn join(app: &App, visit: &Visit, headers: &HeaderMap, token: String) -> Response {
+    let request = app.identity.ask(&visit.caller(), JoinRequest { token });
+    match app.accounts().join(request).await.map_err(Failure::from) {
+        Ok(_) => {
+            session::forget(app, headers).await;
+            go("/")
+        }
+        Err(failure) => expired(app, visit, &failure),
     }
 }

@@ -2,16 +2,20 @@
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use meydan_event_log::Event;
+use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
-use crate::permissions::Role;
+use crate::{account::Profile, permissions::Role};
 
 /// A member, as its events made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
     role: Option<Role>,
+    /// Whether what the inviter said is known. It is not of who was asked before that was kept.
+    #[serde(default)]
+    said: bool,
     joined: bool,
 }
 
@@ -24,6 +28,8 @@ pub enum MemberCommand {
         account_id: Uuid,
         /// As what.
         role: Role,
+        /// Name and address as the inviter gave them: all that the team knows before the person accepts.
+        said: Sealed<Profile>,
         /// When.
         at: OffsetDateTime,
     },
@@ -45,6 +51,9 @@ pub enum MemberEvent {
         account_id: Uuid,
         /// As what.
         role: Role,
+        /// Name and address as the inviter gave them. Facts of before have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Sealed<Profile>>,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -91,12 +100,14 @@ impl Member {
     /// # Errors
     ///
     /// The rule that the command would break.
-    pub fn decide(&self, command: &MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
-        match *command {
+    pub fn decide(&self, command: MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
+        match command {
             MemberCommand::Invite { .. } if self.joined => Err(MemberRefusal::AlreadyMember),
-            MemberCommand::Invite { role, .. } if self.role == Some(role) => Ok(vec![]),
-            MemberCommand::Invite { account_id, role, at } => {
-                Ok(vec![MemberEvent::Invited { account_id, role, at }])
+            MemberCommand::Invite { role, .. } if self.said && self.role == Some(role) => {
+                Ok(vec![])
+            }
+            MemberCommand::Invite { account_id, role, said, at } => {
+                Ok(vec![MemberEvent::Invited { account_id, role, said: Some(said), at }])
             }
             MemberCommand::Join { .. } if self.role.is_none() => Err(MemberRefusal::NotInvited),
             MemberCommand::Join { .. } if self.joined => Ok(vec![]),
@@ -119,7 +130,7 @@ impl Aggregate for Member {
         (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), MemberRefusal> {
-        for event in self.decide(&command)? {
+        for event in self.decide(command)? {
             sink.write(event, self).await;
         }
         Ok(())
@@ -127,7 +138,10 @@ impl Aggregate for Member {
 
     fn apply(&mut self, event: MemberEvent) {
         match event {
-            MemberEvent::Invited { role, .. } => self.role = Some(role),
+            MemberEvent::Invited { role, said, .. } => {
+                self.role = Some(role);
+                self.said = said.is_some();
+            }
             MemberEvent::Joined { .. } => self.joined = true,
         }
     }

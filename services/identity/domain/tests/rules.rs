@@ -37,11 +37,11 @@ fn created() -> CampaignEvent {
 }
 
 fn invited(role: Role) -> MemberEvent {
-    MemberEvent::Invited { account_id: SARA, role, at: NOON }
+    MemberEvent::Invited { account_id: SARA, role, said: Some(sealed()), at: NOON }
 }
 
 fn invite(role: Role) -> MemberCommand {
-    MemberCommand::Invite { account_id: SARA, role, at: NOON }
+    MemberCommand::Invite { account_id: SARA, role, said: sealed(), at: NOON }
 }
 
 #[test]
@@ -154,6 +154,16 @@ fn an_invitation_may_be_repeated_or_name_another_role_until_it_is_accepted() {
         .given(joined)
         .when(invite(Role::Owner))
         .then_expect_error(MemberRefusal::AlreadyMember);
+}
+
+#[test]
+fn whoever_was_asked_before_words_of_inviters_were_kept_can_be_asked_again() {
+    let of_before =
+        MemberEvent::Invited { account_id: SARA, role: Role::Staff, said: None, at: NOON };
+    TestFramework::<Member>::with(())
+        .given(vec![of_before])
+        .when(invite(Role::Staff))
+        .then_expect_events(vec![invited(Role::Staff)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use identity_domain::{
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, member_of, name, step};
+use super::{AppError, Identity, Result, email, member_of, name, profile_place, said_place, step};
 use crate::{
     projections::{
         campaigns::{self, CampaignRow},
@@ -32,7 +32,8 @@ pub struct NewCampaign {
 pub struct TeamMember {
     /// As stored.
     pub row: MemberRow,
-    /// Address and name; `None` when erased.
+    /// Address and name: of somebody who joined their own, of somebody invited what the inviter gave. `None`
+    /// when erased.
     pub profile: Option<Profile>,
 }
 
@@ -55,8 +56,7 @@ fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, St
 }
 
 impl Identity {
-    /// Creates a campaign with its owner. The token is the owner's one-time link, unless they can log in
-    /// already. Sent again under the same command, it makes no second campaign, and a new link.
+    /// Creates a campaign with its owner. The token is the owner's one-time link. Sent again under the same command, it makes no second campaign, and a new link.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Identity {
         &self,
         new: &NewCampaign,
         meta: &Meta,
-    ) -> Result<(Uuid, Option<Token>, i64)> {
+    ) -> Result<(Uuid, Token, i64)> {
         let (profile, mut wrong) = checked(&new.profile);
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
@@ -89,15 +89,15 @@ impl Identity {
         Ok((campaign, token, invited.position))
     }
 
-    /// Asks somebody to join a team, making their account when they have none. Whoever can log in already
-    /// joins at once, and needs no link.
+    /// Asks somebody to join a team, making their account when they have none. Known or not, they get a link
+    /// and join by it alone: who set the password of an address is not proof that its holder wants to be here.
     async fn ask_to_join(
         &self,
         campaign: Uuid,
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Option<Token>, Committed)> {
+    ) -> Result<(Token, Committed)> {
         let known = self.account_of(&who.email).await?;
         let account = match known {
             Some(account) => account,
@@ -108,7 +108,9 @@ impl Identity {
         };
         let target = Target { tenant: campaign, id: member_of(campaign, account) };
         let at = self.clock.now();
-        let command = MemberCommand::Invite { account_id: account, role, at };
+        let sealer = self.keyring.sealer(PLATFORM, account).await?;
+        let said = sealer.seal(&said_place(campaign, account), who);
+        let command = MemberCommand::Invite { account_id: account, role, said, at };
         let invited = self.log.execute::<Member>(target, command, &step(meta, "invite")).await;
         let invited = match invited {
             Err(ExecuteError::Refused(MemberRefusal::AlreadyMember)) => {
@@ -118,12 +120,7 @@ impl Identity {
             other => other?,
         };
         self.reach(invited.position).await?;
-        if self.hash_of(account).await?.is_some() {
-            let command = MemberCommand::Join { at };
-            let joined = self.log.execute::<Member>(target, command, &step(meta, "join")).await?;
-            return Ok((None, joined));
-        }
-        Ok((Some(self.invite(Some(account), Some(campaign)).await?), invited))
+        Ok((self.invite(Some(account), Some(campaign)).await?, invited))
     }
 
     /// Corrects what a campaign says of itself.
@@ -199,7 +196,7 @@ impl Identity {
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Option<Token>, Committed)> {
+    ) -> Result<(Token, Committed)> {
         let mut wrong = Vec::new();
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
@@ -224,7 +221,15 @@ impl Identity {
         let rows = members::of_campaign(self.log.pool(), campaign).await?;
         let mut team = Vec::with_capacity(rows.len());
         for row in rows {
-            let profile = self.profile(row.account_id, &row.profile_sealed).await?;
+            let profile = match (row.joined_at, &row.said_sealed) {
+                (Some(_), _) => {
+                    self.profile(&row.profile_sealed, &profile_place(row.account_id)).await?
+                }
+                (None, Some(said)) => {
+                    self.profile(said, &said_place(campaign, row.account_id)).await?
+                }
+                (None, None) => None,
+            };
             team.push(TeamMember { row, profile });
         }
         Ok(team)

@@ -1,4 +1,4 @@
-//! One-time links: how accounts begin.
+//! One-time links: how accounts begin, and how people join teams.
 
 use identity_domain::{Account, AccountCommand, Member, MemberCommand, Profile};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
@@ -6,21 +6,25 @@ use uuid::Uuid;
 
 use super::{
     AppError, Entered, Guest, Identity, Result, email, login::person, member_of, name,
-    profile_place,
+    profile_place, said_place,
 };
 use crate::{
     password::acceptable,
-    projections::{accounts, campaigns},
+    projections::{accounts, campaigns, members},
     tokens::{self, InvitationRow, Token},
 };
 
 /// For whom a one-time link is.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Who; `None` for the first admin.
+    /// Whose it is; `None` for the first admin.
+    pub account: Option<Uuid>,
+    /// Who, as the inviter gave it; `None` for the first admin.
     pub profile: Option<Profile>,
     /// The candidate whose campaign invites.
     pub candidate_name: Option<String>,
+    /// Whether the account has a password.
+    pub begun: bool,
 }
 
 impl Identity {
@@ -50,40 +54,42 @@ impl Identity {
         Ok(token)
     }
 
-    /// A link begins an account. One left over from another campaign does not open what has begun.
     async fn invitation(&self, token: &str) -> Result<InvitationRow> {
         let found = tokens::invitation(self.log.pool(), token, self.clock.now()).await?;
-        let found = found.ok_or(AppError::NotFound)?;
-        match found.account_id {
-            Some(account) if self.hash_of(account).await?.is_some() => Err(AppError::NotFound),
-            _ => Ok(found),
-        }
+        found.ok_or(AppError::NotFound)
     }
 
-    /// Says for whom a one-time link is.
+    /// Says for whom a one-time link is. Of an account it tells no more than the inviter gave, and whether it
+    /// has begun.
     ///
     /// # Errors
     ///
     /// [`AppError::NotFound`] for one that is unknown, used or too old.
     pub async fn entry(&self, token: &str) -> Result<Entry> {
         let invitation = self.invitation(token).await?;
-        let Some(account) = invitation.account_id else {
-            return Ok(Entry { profile: None, candidate_name: None });
+        let (Some(account), Some(campaign)) = (invitation.account_id, invitation.campaign_id)
+        else {
+            return Ok(Entry { account: None, profile: None, candidate_name: None, begun: false });
         };
-        let (_, profile) = self.account(account).await?;
-        let campaign = match invitation.campaign_id {
-            Some(id) => campaigns::find(self.log.pool(), Some(id), None).await?,
-            None => None,
-        };
-        let candidate_name = campaign.map(|campaign| campaign.candidate_name);
-        Ok(Entry { profile: Some(profile), candidate_name })
+        let pool = self.log.pool();
+        let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
+        let profile = self.profile(&said, &said_place(campaign, account)).await?;
+        let candidate = campaigns::find(pool, Some(campaign), None).await?;
+        Ok(Entry {
+            account: Some(account),
+            profile: Some(profile.ok_or(AppError::NotFound)?),
+            candidate_name: candidate.map(|campaign| campaign.candidate_name),
+            begun: self.hash_of(account).await?.is_some(),
+        })
     }
 
-    /// Uses a one-time link: sets the password, joins, and begins a session.
+    /// Uses a one-time link, and begins a session. Who has no password yet sets it; who has one proves the
+    /// account with it, and a link alone opens nothing of theirs.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; nothing is used up when a field is wrong.
+    /// See [`AppError`]; nothing is used up when a field is wrong. `identity.login.failed` when the account
+    /// has begun and the password is not its own.
     pub async fn accept(
         &self,
         token: &str,
@@ -92,45 +98,90 @@ impl Identity {
         guest: &Guest,
     ) -> Result<Entered> {
         let invitation = self.invitation(token).await?;
-        let admin = invitation.account_id.is_none();
+        let Some(account) = invitation.account_id else {
+            return self.begin_first_admin(token, said, password, guest).await;
+        };
+        if self.hash_of(account).await?.is_some() {
+            let (account, admin) = self.prove(Some(account), "", password, guest).await?;
+            self.take_up(&invitation, account, token).await?;
+            return self.begin(account, admin, guest).await;
+        }
+        if let Err(problem) = acceptable(&password, false) {
+            return Err(AppError::Malformed(vec![("password", problem)]));
+        }
+        let hash = self.passwords.hash(password).await?;
+        let now = self.clock.now();
+        // The password first, and the membership only for whoever set it: of two links used at once, one
+        // alone begins the account. The link is used up last: whoever is cut off in between has a password,
+        // and a link that accepts it.
+        if !tokens::set_first_password(self.log.pool(), token, account, &hash, now).await? {
+            return Err(AppError::NotFound);
+        }
+        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
+        self.take_up(&invitation, account, token).await?;
+        self.begin(account, false, guest).await
+    }
+
+    async fn begin_first_admin(
+        &self,
+        token: &str,
+        said: &Profile,
+        password: String,
+        guest: &Guest,
+    ) -> Result<Entered> {
         let mut wrong = Vec::new();
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
         };
-        let profile = admin.then(|| Profile {
+        let profile = Profile {
             email: field("email", email(&said.email)),
             display_name: field("display_name", name(&said.display_name)),
-        });
-        if let Err(problem) = acceptable(&password, admin) {
+        };
+        if let Err(problem) = acceptable(&password, true) {
             wrong.push(("password", problem));
         }
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }
         let hash = self.passwords.hash(password).await?;
-        let account = invitation.account_id.unwrap_or_else(Uuid::new_v4);
-        if let Some(campaign) = invitation.campaign_id {
-            self.join(campaign, account).await?;
-        }
-        // The link and the password go together, and before the account of an admin: whoever is cut off in
-        // between has a link that still works, or an account that opens.
-        let now = self.clock.now();
-        if !tokens::use_invitation(self.log.pool(), token, account, &hash, now).await? {
+        let (account, now) = (Uuid::new_v4(), self.clock.now());
+        // The link is used up before there is an admin, so that it never makes two. A crash in between leaves
+        // a used link, a password of no account, and no admin: the platform prints a new link when it starts
+        // again, for as long as there is none.
+        if !tokens::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
             return Err(AppError::NotFound);
         }
-        if let Some(profile) = profile {
-            self.register(account, &profile, true, &own(Uuid::now_v7())).await?;
-        }
+        self.register(account, &profile, true, &own(Uuid::now_v7())).await?;
         self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
-        self.begin(account, admin, guest).await
+        self.begin(account, true, guest).await
     }
 
-    async fn join(&self, campaign: Uuid, account: Uuid) -> Result<()> {
-        let meta = person(account, Uuid::now_v7());
+    /// Uses a one-time link for somebody who is logged in.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown.
+    pub async fn join(&self, account: Uuid, token: &str) -> Result<i64> {
+        let invitation = self.invitation(token).await?;
+        if invitation.account_id != Some(account) {
+            return Err(AppError::NotFound);
+        }
+        self.take_up(&invitation, account, token).await
+    }
+
+    /// Joins, then uses the link up: cut off in between, the holder finds it good, and joining again changes
+    /// nothing.
+    async fn take_up(&self, invitation: &InvitationRow, account: Uuid, token: &str) -> Result<i64> {
+        let campaign = invitation.campaign_id.ok_or(AppError::NotFound)?;
         let target = Target { tenant: campaign, id: member_of(campaign, account) };
-        let command = MemberCommand::Join { at: self.clock.now() };
+        let now = self.clock.now();
+        let command = MemberCommand::Join { at: now };
+        let meta = person(account, Uuid::now_v7());
         let joined = self.log.execute::<Member>(target, command, &meta).await?;
-        self.reach(joined.position).await
+        self.reach(joined.position).await?;
+        // Somebody who was quicker with the same link was the same person.
+        tokens::use_up(self.log.pool(), token, now).await?;
+        Ok(joined.position)
     }
 
     /// Begins an account, and waits until the tables show it. An address that is taken is refused.

@@ -6,7 +6,7 @@ use meydan_keyring::Place;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result};
+use super::{AppError, Identity, Result, profile_place};
 use crate::{
     password::acceptable,
     projections::{accounts, members},
@@ -47,7 +47,7 @@ pub struct Held {
 impl Identity {
     pub(super) async fn account(&self, account: Uuid) -> Result<(accounts::AccountRow, Profile)> {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.profile(account, &row.profile_sealed).await?;
+        let profile = self.profile(&row.profile_sealed, &profile_place(account)).await?;
         Ok((row, profile.ok_or(AppError::NotFound)?))
     }
 
@@ -82,25 +82,35 @@ impl Identity {
     /// `identity.login.failed`, in the same words and after the same time, for an unknown address, a wrong
     /// password, and an account that is closed for a while.
     pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entered> {
-        let failed = || AppError::Refused("identity.login.failed", "address or password is wrong");
         let account = self.account_of(address).await?;
+        let (account, admin) = self.prove(account, address, password, guest).await?;
+        self.begin(account, admin, guest).await
+    }
+
+    /// Judges a password: whose it is, and whether they are platform staff. Every password that somebody
+    /// without a session gives passes here, so that guesses count together wherever they are made.
+    pub(super) async fn prove(
+        &self,
+        account: Option<Uuid>,
+        address: &str,
+        password: String,
+        guest: &Guest,
+    ) -> Result<(Uuid, bool)> {
+        let failed = || AppError::Refused("identity.login.failed", "address or password is wrong");
         let source = self.source(account, address, guest).await?;
         let open = self.admit(&source).await?;
-        let hash = match account {
-            Some(account) => self.hash_of(account).await?,
-            None => None,
-        };
+        // Nobody has the nil id: an unknown address asks the same table.
+        let hash = self.hash_of(account.unwrap_or_default()).await?;
         let genuine = self.passwords.verify(password, hash).await?;
         match account {
             Some(account) if genuine && open => {
                 self.forgive(&source).await?;
                 let (row, _) = self.account(account).await?;
-                self.begin(account, row.admin, guest).await
+                Ok((account, row.admin))
             }
             // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
-            Some(account) if open => {
-                let at = self.clock.now();
-                self.record(account, AccountCommand::RecordLogInFailed { at }).await?;
+            _ if open => {
+                self.note_failure(account).await?;
                 Err(failed())
             }
             _ => Err(failed()),

@@ -48,7 +48,7 @@ impl Campaigns for CampaignsApi {
             self.0.create_campaign(&new, &meta).await.map_err(status)?;
         Ok(Response::new(pb::CreateCampaignResponse {
             campaign_id: campaign.to_string(),
-            invitation_token: token.map(crate::tokens::Token::into_text).unwrap_or_default(),
+            invitation_token: token.into_text(),
             position,
         }))
     }

@@ -9,10 +9,7 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 
 use super::{failure::status, meta};
-use crate::{
-    app::{Identity, TeamMember},
-    tokens::Token,
-};
+use crate::app::{Identity, TeamMember};
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
@@ -40,7 +37,7 @@ impl Members for MembersApi {
         let (token, invited) =
             self.0.invite_member(tenant, &who, role, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
-            invitation_token: token.map(Token::into_text).unwrap_or_default(),
+            invitation_token: token.into_text(),
             position: invited.position,
         }))
     }
@@ -67,12 +64,14 @@ fn member_out(member: TeamMember) -> pb::Member {
     let (email, display_name) =
         member.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
     let role = Role::named(&member.row.role).map_or(pb::Role::Unspecified, role_out);
+    // Nothing tells the team before somebody joined whether their address was known, not even an id.
+    let joined = member.row.joined_at.is_some();
     pb::Member {
-        account_id: member.row.account_id.to_string(),
+        account_id: if joined { member.row.account_id.to_string() } else { String::new() },
         display_name,
         email,
         role: role.into(),
-        invited: member.row.joined_at.is_none(),
+        invited: !joined,
         joined_at: member.row.joined_at.map(timestamp),
     }
 }

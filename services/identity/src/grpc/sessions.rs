@@ -44,7 +44,15 @@ impl Sessions for SessionsApi {
         let (email, display_name) =
             entry.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
         let candidate_name = entry.candidate_name.unwrap_or_default();
-        let answer = pb::GetInvitationResponse { email, display_name, is_admin, candidate_name };
+        let account_id = entry.account.map(|id| id.to_string()).unwrap_or_default();
+        let answer = pb::GetInvitationResponse {
+            email,
+            display_name,
+            is_admin,
+            candidate_name,
+            begun: entry.begun,
+            account_id,
+        };
         Ok(Response::new(answer))
     }
 
@@ -111,6 +119,17 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
 
 #[tonic::async_trait]
 impl Accounts for AccountsApi {
+    async fn join(
+        &self,
+        request: Request<pb::JoinRequest>,
+    ) -> Result<Response<pb::JoinResponse>, Status> {
+        let Who::Account { id, .. } = caller(&request)?.who else {
+            return Err(Status::permission_denied("only a person joins"));
+        };
+        let position = self.0.join(id, &request.get_ref().token).await.map_err(status)?;
+        Ok(Response::new(pb::JoinResponse { position }))
+    }
+
     async fn change_password(
         &self,
         request: Request<pb::ChangePasswordRequest>,

@@ -15,8 +15,10 @@ pub struct MemberRow {
     pub role: String,
     /// When they joined; `None` while the invitation is open.
     pub joined_at: Option<OffsetDateTime>,
-    /// Address and name, sealed.
+    /// Address and name as the person gave them, sealed. Not for the team before they joined.
     pub profile_sealed: String,
+    /// Address and name as the inviter gave them, sealed.
+    pub said_sealed: Option<String>,
 }
 
 /// One place of an account, as stored.
@@ -42,16 +44,18 @@ pub(super) async fn apply(
     fact: &MemberEvent,
 ) -> sqlx::Result<()> {
     match fact {
-        MemberEvent::Invited { account_id, role, at } => {
+        MemberEvent::Invited { account_id, role, said, at } => {
             sqlx::query!(
                 r#"
-                INSERT INTO members (campaign_id, account_id, role, invited_at) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (campaign_id, account_id) DO UPDATE SET role = $3
+                INSERT INTO members (campaign_id, account_id, role, invited_at, said_sealed)
+                VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT (campaign_id, account_id) DO UPDATE SET role = $3, said_sealed = $5
                 "#,
                 event.tenant,
                 account_id,
                 role.name(),
                 at,
+                said.as_ref().map(ToString::to_string),
             )
             .execute(db)
             .await?;
@@ -100,7 +104,7 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
     sqlx::query_as!(
         MemberRow,
         r#"
-        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed
+        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, m.said_sealed
         FROM members m JOIN accounts a ON a.account_id = m.account_id
         WHERE m.campaign_id = $1 ORDER BY m.invited_at
         "#,
@@ -108,6 +112,21 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
     )
     .fetch_all(pool)
     .await
+}
+
+/// What the inviter of a campaign called an account; `None` when nobody asked it to join, or did so before
+/// that was kept.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn said(pool: &PgPool, campaign: Uuid, account: Uuid) -> sqlx::Result<Option<String>> {
+    let found = sqlx::query_scalar!(
+        "SELECT said_sealed FROM members WHERE campaign_id = $1 AND account_id = $2",
+        campaign,
+        account,
+    );
+    Ok(found.fetch_optional(pool).await?.flatten())
 }
 
 /// Where an account works.

@@ -16,6 +16,9 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
         .execute(&mut *db)
         .await?;
     sqlx::query!("DELETE FROM sessions WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM login_failures WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
     sqlx::query!("DELETE FROM invitations WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;

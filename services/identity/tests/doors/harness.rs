@@ -1,0 +1,247 @@
+//! Identity as tests meet it: started on a real PostgreSQL and NATS, called through gRPC.
+
+use std::sync::{Arc, Mutex};
+
+use identity::{NAME, RunError, Setup, migrate, run};
+use meydan_event_log::{Clock, prepare_database};
+use meydan_keyring::{KeyFile, Keyring};
+use meydan_rpc::{
+    caller::{Assertions, Caller, Who},
+    client::Dial,
+    outcome::Failure,
+    pb::identity::{
+        AcceptInvitationRequest, AuthenticateRequest, AuthenticateResponse, CreateCampaignRequest,
+        GetInvitationRequest, GetInvitationResponse, InviteFirstAdminRequest, InviteMemberRequest,
+        JoinRequest, ListMembersRequest, LogInRequest, Member, Role,
+        accounts_client::AccountsClient, campaigns_client::CampaignsClient,
+        members_client::MembersClient, sessions_client::SessionsClient,
+    },
+    server::listen,
+};
+use meydan_testkit::servers::{Nats, folder, postgres, prefix};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use time::{Duration, OffsetDateTime, macros::datetime};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+pub(crate) const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
+
+pub(crate) struct Identity {
+    pub(crate) dial: Dial,
+    now: Arc<Mutex<OffsetDateTime>>,
+    database_url: String,
+    _nats: Nats,
+    _secrets: tempfile::TempDir,
+    running: Mutex<Option<JoinHandle<Result<(), RunError>>>>,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+impl Identity {
+    pub(crate) async fn start() -> Self {
+        let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
+        let database_url = migrate(postgres(), &prefix).await.expect("it migrates");
+        let keys = format!("{prefix}keys");
+        let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
+        let keys = PgPoolOptions::new().max_connections(4).connect(&keys.expect("keys")).await;
+        let platform = KeyFile::open(&secrets.path().join("platform.key"));
+        let keyring = Keyring::new(keys.expect("it answers"), Arc::new(platform.expect("a key")));
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+        let address = listener.local_addr().expect("it has an address");
+        let assertions = Assertions::generate();
+        let now = Arc::new(Mutex::new(NOON));
+        let told = now.clone();
+        let setup = Setup {
+            listener,
+            database_url: database_url.clone(),
+            connections: 4,
+            nats: nats.connect().await,
+            keyring,
+            assertions: assertions.clone(),
+            clock: Clock::new(move || *told.lock().expect("no test panics here")),
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(setup, stop.clone()));
+        let dial = Dial::new("test", NAME, address, assertions);
+        Self {
+            dial,
+            now,
+            database_url,
+            running: Mutex::new(Some(running)),
+            _nats: nats,
+            _secrets: secrets,
+            stop: stop.clone(),
+            _guard: stop.drop_guard(),
+        }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.now.lock().expect("no test panics here") += by;
+    }
+
+    pub(crate) fn sessions(&self) -> SessionsClient<Channel> {
+        SessionsClient::new(self.dial.channel())
+    }
+
+    pub(crate) async fn first_link(&self) -> Result<String, Failure> {
+        let caller = Caller::service("meydan", None);
+        let request = self.dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
+        Ok(self.sessions().invite_first_admin(request).await?.into_inner().token)
+    }
+
+    /// Its database, beside it.
+    pub(crate) async fn database(&self) -> PgPool {
+        PgPoolOptions::new().connect(&self.database_url).await.expect("it answers")
+    }
+
+    /// Ends the service in order: what it was about to do is done then.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        let running = self.running.lock().expect("no test panics here").take();
+        let ended = running.expect("it is ended once").await.expect("it does not panic");
+        ended.expect("it ends in order");
+    }
+
+    /// How many facts of a kind there are.
+    pub(crate) async fn facts(&self, kind: &str) -> i64 {
+        let pool = self.database().await;
+        let count = sqlx::query_scalar("SELECT count(*) FROM es.events WHERE event_type = $1");
+        count.bind(kind).fetch_one(&pool).await.expect("it answers")
+    }
+
+    /// Uses a one-time link; the session's token.
+    pub(crate) async fn accept(&self, token: &str, email: &str) -> Result<String, Failure> {
+        self.accept_as(token, email, PASSWORD).await
+    }
+
+    /// Uses a one-time link with a password; the session's token.
+    pub(crate) async fn accept_with(&self, token: &str, password: &str) -> Result<String, Failure> {
+        self.accept_as(token, "", password).await
+    }
+
+    async fn accept_as(&self, token: &str, email: &str, password: &str) -> Result<String, Failure> {
+        let message = AcceptInvitationRequest {
+            token: token.to_owned(),
+            email: email.to_owned(),
+            display_name: "Sara".to_owned(),
+            password: password.to_owned(),
+            address: "192.0.2.1".to_owned(),
+            user_agent: "test".to_owned(),
+        };
+        let request = self.dial.ask(&gateway(), message);
+        Ok(self.sessions().accept_invitation(request).await?.into_inner().session_token)
+    }
+
+    /// What a one-time link says of itself.
+    pub(crate) async fn opened(&self, token: &str) -> Result<GetInvitationResponse, Failure> {
+        let request = self.dial.ask(&gateway(), GetInvitationRequest { token: token.to_owned() });
+        Ok(self.sessions().get_invitation(request).await?.into_inner())
+    }
+
+    pub(crate) async fn held(&self, session: &str) -> AuthenticateResponse {
+        let message = AuthenticateRequest { session_token: session.to_owned() };
+        let held = self.sessions().authenticate(self.dial.ask(&gateway(), message)).await;
+        held.expect("the session goes on").into_inner()
+    }
+
+    /// Asks somebody to join; the secret part of their link.
+    pub(crate) async fn invite(&self, campaign: Uuid, email: &str, name: &str) -> String {
+        let message = InviteMemberRequest {
+            email: email.to_owned(),
+            display_name: name.to_owned(),
+            role: Role::Staff.into(),
+        };
+        let inviter = member(campaign, &["identity:member.invite"]);
+        let request = self.dial.command(&inviter, Uuid::now_v7(), message);
+        let invited = MembersClient::new(self.dial.channel()).invite_member(request).await;
+        invited.expect("they may invite").into_inner().invitation_token
+    }
+
+    pub(crate) async fn team(&self, campaign: Uuid) -> Vec<Member> {
+        let reader = member(campaign, &["identity:member.read"]);
+        let request = self.dial.ask(&reader, ListMembersRequest::default());
+        let team = MembersClient::new(self.dial.channel()).list_members(request).await;
+        team.expect("they may read").into_inner().members
+    }
+
+    /// Uses a one-time link as somebody who is logged in.
+    pub(crate) async fn join(&self, session: &str, token: &str) -> Result<(), Failure> {
+        let held = self.held(session).await;
+        let who = Who::Account {
+            id: held.account_id.parse().expect("an id"),
+            session: held.session_id.parse().expect("an id"),
+            admin: false,
+        };
+        let caller = Caller { who, campaign: None, permissions: vec![], address: None };
+        let request = self.dial.ask(&caller, JoinRequest { token: token.to_owned() });
+        AccountsClient::new(self.dial.channel()).join(request).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn log_in(
+        &self,
+        email: &str,
+        password: &str,
+        address: &str,
+    ) -> Result<String, Failure> {
+        let message = LogInRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+            address: address.to_owned(),
+            user_agent: "test".to_owned(),
+        };
+        let request = self.dial.ask(&gateway(), message);
+        Ok(self.sessions().log_in(request).await?.into_inner().session_token)
+    }
+
+    pub(crate) async fn is_known(&self, session: &str) -> bool {
+        let message = AuthenticateRequest { session_token: session.to_owned() };
+        self.sessions().authenticate(self.dial.ask(&gateway(), message)).await.is_ok()
+    }
+
+    /// Creates a campaign; its id, and its owner's link.
+    pub(crate) async fn campaign(
+        &self,
+        slug: &str,
+        command: Uuid,
+    ) -> Result<(Uuid, String), Failure> {
+        let message = CreateCampaignRequest {
+            slug: slug.to_owned(),
+            candidate_name: "نرگس".to_owned(),
+            office: "شورا".to_owned(),
+            constituency: "تهران".to_owned(),
+            locale: "fa".to_owned(),
+            owner_name: "Owner".to_owned(),
+            owner_email: format!("{slug}@meydan.example"),
+        };
+        let request = self.dial.command(&admin(), command, message);
+        let mut campaigns = CampaignsClient::new(self.dial.channel());
+        let created = campaigns.create_campaign(request).await?.into_inner();
+        Ok((created.campaign_id.parse().expect("an id"), created.invitation_token))
+    }
+}
+
+pub(crate) fn gateway() -> Caller {
+    Caller::service("gateway", None)
+}
+
+pub(crate) fn admin() -> Caller {
+    Caller {
+        who: Who::Account { id: Uuid::from_u128(1), session: Uuid::from_u128(2), admin: true },
+        campaign: None,
+        permissions: vec![],
+        address: None,
+    }
+}
+
+pub(crate) fn member(campaign: Uuid, permissions: &[&str]) -> Caller {
+    Caller {
+        who: Who::Account { id: Uuid::from_u128(3), session: Uuid::from_u128(4), admin: false },
+        campaign: Some(campaign),
+        permissions: permissions.iter().map(ToString::to_string).collect(),
+        address: None,
+    }
+}

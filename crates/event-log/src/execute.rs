@@ -200,6 +200,12 @@ async fn carry_out(
     let targets = parts.iter().map(|part| part.target()).collect();
     let _turn = log.hot().turn(targets).await;
     let (mut sure, mut retries) = (false, 0);
+    if !parts.iter().all(|part| part.is_guess_good(log)) {
+        if let Some(first_answer) = look(log, parts, meta).await? {
+            return Ok(first_answer);
+        }
+        sure = true;
+    }
     loop {
         let verdict = judge(parts, keys).await;
         let refused = matches!(verdict, Judged::Refused);
@@ -236,13 +242,26 @@ async fn carry_out(
             let nothing = Committed { position: 0, sequence, repeated: false };
             return if refused { Err(ExecuteError::Refused(())) } else { Ok(nothing) };
         }
-        for part in parts.iter_mut() {
-            if let Some(first_answer) = part.look(log, meta.command_id).await? {
-                return Ok(first_answer);
-            }
+        if let Some(first_answer) = look(log, parts, meta).await? {
+            return Ok(first_answer);
         }
         sure = true;
     }
+}
+
+/// Asks the log for what is not known yet; the first answer, if the command was carried out before.
+async fn look(
+    log: &EventLog,
+    parts: &mut [&mut dyn Part],
+    meta: &Meta,
+) -> Result<Option<Committed>, LoadError> {
+    for part in parts.iter_mut() {
+        let first_answer = part.look(log, meta.command_id).await?;
+        if first_answer.is_some() {
+            return Ok(first_answer);
+        }
+    }
+    Ok(None)
 }
 
 /// What all parts of a command say together.

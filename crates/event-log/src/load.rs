@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::{
-    append::{Committed, NewEvent},
+    append::Committed,
     codec::{Event, Unreadable, decode},
     log::{EventLog, Loaded, Target},
     session::connect,
@@ -292,7 +292,7 @@ impl EventLog {
                     version = String::new();
                     continue;
                 };
-                known = Loaded { aggregate, sequence, weight: weight(state.get().len()) };
+                known = Loaded { aggregate, sequence };
             }
             for event in events {
                 known.apply(&event)?;
@@ -325,20 +325,6 @@ where
             self.aggregate.apply(event);
         }
         self.sequence = stored.sequence;
-        self.weight = self.weight.saturating_add(weight(stored.payload.get().len()));
         Ok(())
     }
-}
-
-impl<A> Loaded<A> {
-    /// Counts events that were just decided.
-    pub(crate) fn grow(&mut self, events: &[NewEvent]) {
-        self.sequence += i64::try_from(events.len()).expect("a command has few events");
-        let more = events.iter().map(|event| event.payload.len()).sum();
-        self.weight = self.weight.saturating_add(weight(more));
-    }
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -34,8 +34,6 @@ pub struct Loaded<A> {
     pub aggregate: A,
     /// How many events made it.
     pub sequence: i64,
-    /// What they weighed, in bytes.
-    pub(crate) weight: u32,
 }
 
 /// How a log is used.

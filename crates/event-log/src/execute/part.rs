@@ -23,6 +23,8 @@ pub(super) enum Verdict {
 /// One aggregate's part of a command, whatever its type.
 pub(super) trait Part: Send {
     fn target(&self) -> Target;
+    /// Whether it is worth judging at once: the aggregate is known, or commands like this begin theirs.
+    fn is_guess_good(&self, log: &EventLog) -> bool;
     /// The aggregate's turn, without its keys.
     fn change(&self, events: Vec<NewEvent>) -> NewEvents;
     fn judge(&mut self) -> BoxFuture<'_, Verdict>;
@@ -45,6 +47,8 @@ pub(super) struct Of<A: Aggregate> {
     target: Target,
     command: A::Command,
     known: Loaded<A>,
+    /// Whether the cache did not know the aggregate, and what it is has not been learnt from yet.
+    is_strange: bool,
     decided: Option<Loaded<A>>,
     pub(super) refusal: Option<A::Error>,
 }
@@ -56,8 +60,17 @@ where
     A::Event: Event,
 {
     pub(super) fn new(log: &EventLog, target: Target, command: A::Command) -> Self {
-        let known = log.hot().get(target).unwrap_or_default();
-        Self { target, command, known, decided: None, refusal: None }
+        let cached = log.hot().get(target);
+        let is_strange = cached.is_none();
+        let known = cached.unwrap_or_default();
+        Self { target, command, known, is_strange, decided: None, refusal: None }
+    }
+
+    /// Lets the next command of this kind profit from what this one met.
+    fn learn(&mut self, log: &EventLog) {
+        if std::mem::take(&mut self.is_strange) {
+            log.hot().learn::<A>(&self.command, self.known.sequence == 0);
+        }
     }
 }
 
@@ -70,6 +83,10 @@ where
 {
     fn target(&self) -> Target {
         self.target
+    }
+
+    fn is_guess_good(&self, log: &EventLog) -> bool {
+        !self.is_strange || log.hot().begins::<A>(&self.command)
     }
 
     fn change(&self, events: Vec<NewEvent>) -> NewEvents {
@@ -95,7 +112,7 @@ where
             if events.is_empty() {
                 return Verdict::Nothing;
             }
-            after.grow(&events);
+            after.sequence += i64::try_from(events.len()).expect("a command has few events");
             self.decided = Some(after);
             Verdict::Events(events)
         })
@@ -110,11 +127,13 @@ where
             let known = std::mem::take(&mut self.known);
             let (known, first_answer) = log.catch_up(self.target, known, command).await?;
             self.known = known;
+            self.learn(log);
             Ok(first_answer)
         })
     }
 
     fn keep(&mut self, log: &EventLog) {
+        self.learn(log);
         let Some(decided) = self.decided.take() else { return };
         if is_due(self.known.sequence, decided.sequence) {
             log.snapshots().offer(Snapshot {

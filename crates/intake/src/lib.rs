@@ -1,17 +1,19 @@
 //! The way of a Telegram update from whoever receives it (the gateway's webhook, the hub's polling) to the
 //! hub that carries it out: one JetStream stream, whose acknowledgement is the promise given to Telegram.
 //!
-//! Updates lie there sealed under a key of the day, which is destroyed two days later.
+//! Updates lie there sealed under a key of the day, which is destroyed two days later. A message holds those
+//! that came while the one before was flushed.
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, message::PublishMessage, stream},
-};
+mod publisher;
+
+use async_nats::jetstream::{self, stream};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::{KeyError, Keyring, Place, Sealed};
-use serde::Deserialize;
-use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use serde::{Deserialize, Serialize};
+use time::{Date, Duration, OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
+
+use self::publisher::Publisher;
 
 /// Name of the stream.
 pub const STREAM: &str = "TG_IN";
@@ -23,7 +25,7 @@ pub const LARGEST: usize = 256 * 1024;
 /// What the broker has to take in one message, in bytes. NATS takes a megabyte, unless it is told otherwise.
 pub const LARGEST_MESSAGE: usize = 768 * 1024;
 
-/// Largest sealed update, which leaves room for the headers.
+/// Largest sealed update, which leaves room for what is known about it.
 const LARGEST_SEALED: usize = LARGEST_MESSAGE - 4 * 1024;
 
 /// The day before which there was no intake.
@@ -42,7 +44,8 @@ pub struct Hook {
 }
 
 /// What came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// An update, as Telegram wrote it.
     Update(Sealed<String>),
@@ -53,8 +56,10 @@ pub enum Content {
 /// Something that came, as it lies in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Place in the stream.
+    /// Number of its message in the stream.
     pub sequence: i64,
+    /// Place in the message, from 0.
+    pub place: i32,
     /// For which bot.
     pub hook: Hook,
     /// When.
@@ -63,6 +68,19 @@ pub struct Taken {
     pub traceparent: Option<String>,
     /// What.
     pub content: Content,
+}
+
+/// The same, as it is written in a message.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    bot_id: Uuid,
+    campaign: Uuid,
+    #[serde(with = "rfc3339")]
+    received_at: OffsetDateTime,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    traceparent: Option<String>,
+    #[serde(flatten)]
+    content: Content,
 }
 
 /// Why an update was not taken. Telegram will bring it again.
@@ -80,19 +98,15 @@ pub enum IntakeError {
 #[derive(Debug, Clone)]
 pub struct Intake {
     jetstream: jetstream::Context,
+    publisher: Publisher,
     keyring: Keyring,
 }
 
-#[derive(Deserialize)]
-struct Numbered {
-    update_id: i64,
-}
-
 impl Intake {
-    /// Takes updates into `jetstream`.
+    /// Takes updates into `jetstream`, by a task of its own.
     #[must_use]
-    pub const fn new(jetstream: jetstream::Context, keyring: Keyring) -> Self {
-        Self { jetstream, keyring }
+    pub fn new(jetstream: jetstream::Context, keyring: Keyring) -> Self {
+        Self { publisher: Publisher::start(jetstream.clone()), jetstream, keyring }
     }
 
     /// The stream, made when it is not there.
@@ -103,7 +117,7 @@ impl Intake {
     pub async fn stream(&self) -> Result<stream::Stream, IntakeError> {
         let config = stream::Config {
             name: STREAM.to_owned(),
-            subjects: vec!["tg.in.>".to_owned()],
+            subjects: vec![publisher::SUBJECT.to_owned()],
             storage: stream::StorageType::File,
             max_age: KEPT.unsigned_abs(),
             allow_direct: true,
@@ -128,16 +142,11 @@ impl Intake {
         let sealer = self.keyring.sealer(PLATFORM, day_subject(now.date())).await?;
         let text = String::from_utf8_lossy(update);
         let sealed: Sealed<String> = sealer.seal(&place(hook.bot_id), &text);
-        let sealed = sealed.to_string();
-        if text.len() > LARGEST || sealed.len() > LARGEST_SEALED {
+        if text.len() > LARGEST || sealed.to_string().len() > LARGEST_SEALED {
             let bytes = u64::try_from(update.len()).unwrap_or(u64::MAX);
             return self.note_oversized(hook, bytes, now).await;
         }
-        let mut headers = headers(hook, now);
-        if let Ok(Numbered { update_id }) = serde_json::from_slice(update) {
-            headers.insert("Nats-Msg-Id", format!("{}:{update_id}", hook.bot_id));
-        }
-        self.publish(hook, headers, sealed).await
+        self.publish(hook, Content::Update(sealed), now).await
     }
 
     /// Notes that something too large came.
@@ -151,21 +160,19 @@ impl Intake {
         bytes: u64,
         now: OffsetDateTime,
     ) -> Result<(), IntakeError> {
-        let mut headers = headers(hook, now);
-        headers.insert("Tg-Oversized", bytes.to_string());
-        self.publish(hook, headers, String::new()).await
+        self.publish(hook, Content::Oversized(bytes), now).await
     }
 
     async fn publish(
         &self,
-        hook: Hook,
-        headers: HeaderMap,
-        payload: String,
+        Hook { bot_id, campaign }: Hook,
+        content: Content,
+        received_at: OffsetDateTime,
     ) -> Result<(), IntakeError> {
-        let message = PublishMessage::build().headers(headers).payload(payload.into());
-        let ack = self.jetstream.send_publish(format!("tg.in.{}", hook.bot_id), message).await;
-        ack.map_err(broker)?.await.map_err(broker)?;
-        Ok(())
+        let traceparent = meydan_telemetry::traceparent();
+        let written = Written { bot_id, campaign, received_at, traceparent, content };
+        let update = serde_json::to_string(&written).expect("it is plain data");
+        self.publisher.publish(update).await.map_err(IntakeError::Broker)
     }
 
     /// Opens an update; `None` when the key of its day is gone.
@@ -211,46 +218,24 @@ pub struct Foreign {
     pub received_at: OffsetDateTime,
 }
 
-/// Reads what lies in the stream.
+/// Reads a message of the stream.
 ///
 /// # Errors
 ///
 /// [`Foreign`] for a message that is none of ours.
-pub fn read(message: &jetstream::Message) -> Result<Taken, Foreign> {
+pub fn read(message: &jetstream::Message) -> Result<Vec<Taken>, Foreign> {
     let (sequence, received_at) = match message.info() {
         Ok(info) => (i64::try_from(info.stream_sequence).unwrap_or(i64::MAX), info.published),
         Err(_) => (0, OffsetDateTime::UNIX_EPOCH),
     };
-    taken(sequence, message).ok_or(Foreign { sequence, received_at })
-}
-
-fn taken(sequence: i64, message: &jetstream::Message) -> Option<Taken> {
-    let headers = message.headers.as_ref()?;
-    let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
-    let id = |name| Uuid::try_parse(header(name)?).ok();
-    let content = match header("Tg-Oversized") {
-        Some(bytes) => Content::Oversized(bytes.parse().ok()?),
-        None => Content::Update(std::str::from_utf8(&message.payload).ok()?.parse().ok()?),
-    };
-    Some(Taken {
-        sequence,
-        hook: Hook { bot_id: id("Tg-Bot")?, campaign: id("Tg-Campaign")? },
-        received_at: OffsetDateTime::parse(header("Tg-Received-At")?, &Rfc3339).ok()?,
-        traceparent: header("traceparent").map(ToOwned::to_owned),
-        content,
-    })
-}
-
-fn headers(hook: Hook, now: OffsetDateTime) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("Tg-Bot", hook.bot_id.to_string());
-    headers.insert("Tg-Campaign", hook.campaign.to_string());
-    let received = now.format(&Rfc3339).expect("the year has four digits");
-    headers.insert("Tg-Received-At", received);
-    if let Some(traceparent) = meydan_telemetry::traceparent() {
-        headers.insert("traceparent", traceparent);
-    }
-    headers
+    let written = serde_json::from_slice::<Vec<Written>>(&message.payload);
+    let written = written.map_err(|_| Foreign { sequence, received_at })?;
+    let taken = (0..).zip(written).map(|(place, written)| {
+        let Written { bot_id, campaign, received_at, traceparent, content } = written;
+        let hook = Hook { bot_id, campaign };
+        Taken { sequence, place, hook, received_at, traceparent, content }
+    });
+    Ok(taken.collect())
 }
 
 fn day_subject(day: Date) -> Uuid {

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use meydan_intake::{Content, Hook};
+use meydan_intake::Hook;
+use meydan_keyring::Sealed;
 use meydan_rpc::pb::crm::Delivery;
 use meydan_testkit::telegram::TelegramSimulator;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -141,12 +142,11 @@ async fn an_update_that_does_not_open_is_kept_aside_and_the_others_pass() {
     until_aside(&hub, &["malformed"]).await;
     // The same ciphertext under another bot's name does not open.
     let taken = stream.get_raw_message(1).await.expect("it lies there");
-    let mut headers = taken.headers.clone();
-    headers.insert("Tg-Bot", Uuid::from_u128(8).to_string());
-    headers.insert("Nats-Msg-Id", "moved");
+    let [own, others] = [9, 8].map(|number| Uuid::from_u128(number).to_string());
+    let moved = String::from_utf8_lossy(&taken.payload).replace(&own, &others);
     let client = hub.nats().await;
-    client.publish_with_headers("tg.in.moved", headers, taken.payload).await.expect("it goes");
-    client.publish("tg.in.foreign", "what is this?".into()).await.expect("it goes");
+    client.publish("tg.in", moved.into()).await.expect("it goes");
+    client.publish("tg.in", "what is this?".into()).await.expect("it goes");
     client.flush().await.expect("it went");
 
     telegram.say(TOKEN, SARA, "سلام").expect("she writes");
@@ -222,10 +222,9 @@ async fn the_key_of_a_day_is_destroyed_when_the_day_is_over() {
     intake.accept(hook(9), b"not JSON", hub.now()).await.expect("it is taken");
     until_aside(&hub, &["malformed"]).await;
     let raw = stream.get_raw_message(1).await.expect("it lies there");
-    let sealed = std::str::from_utf8(&raw.payload).expect("it is text").parse();
-    let Content::Update(sealed) = Content::Update(sealed.expect("it is sealed")) else {
-        unreachable!("it was made so")
-    };
+    let message = serde_json::from_slice::<Value>(&raw.payload).expect("it is an array");
+    let sealed: Sealed<String> =
+        message[0]["update"].as_str().and_then(|update| update.parse().ok()).expect("it is sealed");
     let open = || async { intake.open(hook(9), &sealed).await.expect("the keys are there") };
     assert!(open().await.is_some(), "it opens on its day");
 

@@ -12,6 +12,7 @@ use meydan_event_log::{ExecuteError, advance, checkpoint};
 use meydan_intake::{Content, Foreign, Intake, IntakeError, Taken};
 use meydan_keyring::KeyError;
 use time::{Date, OffsetDateTime};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -24,6 +25,9 @@ const BATCH: usize = 256;
 const KEYS: &str = "destroy_intake_keys";
 /// How often to look whether a day is over.
 const LOOK: Duration = Duration::from_secs(1);
+/// Shortest time between two rounds, unless a round was full. Under load, what comes meanwhile shares appends
+/// and a checkpoint; the first update after a calm does not wait.
+const GATHER: Duration = Duration::from_millis(5);
 /// Chats worked on at a time.
 const AT_ONCE: usize = 32;
 
@@ -86,19 +90,23 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
             let next = next.ok_or_else(|| Failure::Stream("it ended".to_owned()))?;
             batch.push(next.map_err(|error| stream_failed(&error))?);
         }
+        let began = Instant::now();
         let last = batch.iter().filter_map(|message| message.info().ok()).next_back();
         let last =
             last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
         let mut ours = Vec::with_capacity(batch.len());
         for message in &batch {
             match meydan_intake::read(message) {
-                Ok(taken) => ours.push(taken),
+                Ok(taken) => ours.extend(taken),
                 Err(foreign) => set_foreign_aside(hub, &foreign).await?,
             }
         }
         carry_out(hub, intake, ours).await?;
         move_to(hub, reached, last).await?;
         reached = last;
+        if batch.len() < BATCH {
+            tokio::time::sleep_until(began + GATHER).await;
+        }
     }
 }
 
@@ -251,10 +259,12 @@ async fn set_aside(hub: &BotHub, taken: &Taken, kind: &str, reason: &str) -> Res
     };
     sqlx::query!(
         r#"
-        INSERT INTO aside (intake_sequence, tenant_id, bot_id, kind, reason, update_sealed, received_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        INSERT INTO aside
+          (intake_sequence, intake_place, tenant_id, bot_id, kind, reason, update_sealed, received_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
         "#,
         taken.sequence,
+        taken.place,
         taken.hook.campaign,
         taken.hook.bot_id,
         kind,

@@ -10,6 +10,7 @@ mod send;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::StorageType};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,11 +21,14 @@ use crate::{
     source::{stream_name, subject_root},
 };
 
-/// Facts in one round: enough to keep JetStream busy, few enough to repeat after a failure.
-const PAGE: i64 = 500;
-/// A round of so many is sent as one batch, which JetStream flushes once; a smaller one message by message,
-/// which is quicker for the first.
-const BEHIND: usize = 50;
+/// Facts in one round: as many as JetStream takes in one batch.
+const PAGE: i64 = 1_000;
+/// A round of so many is sent as one batch, which JetStream flushes once; a smaller one message by message. A
+/// batch takes JetStream 2.6 ms however small it is, a message 0.15 ms.
+const BEHIND: usize = 20;
+/// Shortest time between two rounds, unless a round was full. Under load, facts gather into batches; the
+/// first one after a calm does not wait.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait for a wake-up before looking for facts that another process appended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -127,7 +131,12 @@ impl Relay {
         let mut position = self.position().await?;
         metrics::gauge!("relay_halted", "context" => self.log.context()).set(0.0);
         loop {
-            position = self.publish_after(position).await?;
+            let began = Instant::now();
+            let reached = self.publish_after(position).await?;
+            if (1..PAGE).contains(&(reached - position)) {
+                tokio::time::sleep_until(began + GATHER).await;
+            }
+            position = reached;
         }
     }
 

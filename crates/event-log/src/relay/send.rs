@@ -3,9 +3,8 @@
 //! Both carry the sequence number that must be the stream's last, so a failure in the middle leaves a
 //! beginning of the round, or nothing, and never a gap.
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, message::PublishMessage, publish::PublishAck, response::Response},
+use async_nats::jetstream::{
+    self, message::PublishMessage, publish::PublishAck, response::Response,
 };
 use tracing::Instrument;
 use uuid::Uuid;
@@ -42,7 +41,8 @@ pub(super) async fn pipelined(
 }
 
 /// Publishes all or nothing: with `sync_interval: always` JetStream flushes once for the batch instead of
-/// once for each message. Headers as in ADR-50 of NATS; the client library has no call for it yet.
+/// once for each message. Headers as in ADR-50 of NATS; the client library has no call for it yet. Nobody
+/// waits in the middle: the answer to the last message says what became of all.
 pub(super) async fn in_one_batch(
     jetstream: &jetstream::Context,
     context: &str,
@@ -58,42 +58,20 @@ pub(super) async fn in_one_batch(
         if number == 1 {
             headers.insert("Nats-Expected-Last-Sequence", (event.position - 1).to_string());
         }
-        if number == events.len() {
-            headers.insert("Nats-Batch-Commit", "1");
-            let ack = client.request_with_headers(subject, headers, payload);
-            let answer = ack.instrument(span(event)).await.map_err(stream_error)?;
-            return match serde_json::from_slice(&answer.payload).map_err(stream_error)? {
-                Response::<PublishAck>::Ok(ack) => Ok(sequence(&ack)),
-                Response::Err { error } => Err(stream_error(error)),
-            };
+        if number < events.len() {
+            let sent = client.publish_with_headers(subject, headers, payload);
+            sent.instrument(span(event)).await.map_err(stream_error)?;
+            continue;
         }
-        begin_or_go_on(&client, number == 1, subject, headers, payload)
-            .instrument(span(event))
-            .await?;
+        headers.insert("Nats-Batch-Commit", "1");
+        let ack = client.request_with_headers(subject, headers, payload);
+        let answer = ack.instrument(span(event)).await.map_err(stream_error)?;
+        return match serde_json::from_slice(&answer.payload).map_err(stream_error)? {
+            Response::<PublishAck>::Ok(ack) => Ok(sequence(&ack)),
+            Response::Err { error } => Err(stream_error(error)),
+        };
     }
     Ok(0)
-}
-
-/// The first message of a batch is answered, emptily or with a refusal; the ones in between are not.
-async fn begin_or_go_on(
-    client: &async_nats::Client,
-    first: bool,
-    subject: String,
-    headers: HeaderMap,
-    payload: bytes::Bytes,
-) -> Result<(), RelayError> {
-    if !first {
-        return client.publish_with_headers(subject, headers, payload).await.map_err(stream_error);
-    }
-    let answer =
-        client.request_with_headers(subject, headers, payload).await.map_err(stream_error)?;
-    if answer.payload.is_empty() {
-        return Ok(());
-    }
-    match serde_json::from_slice::<Response<PublishAck>>(&answer.payload).map_err(stream_error)? {
-        Response::Ok(_) => Ok(()),
-        Response::Err { error } => Err(stream_error(error)),
-    }
 }
 
 fn span(event: &Recorded) -> tracing::Span {

@@ -31,7 +31,7 @@ const BATCH: usize = 256;
 const AT_ONCE: usize = 32;
 
 /// What became of a fact, or of a timer that rang.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// None of the policy's business.
     Ignored,

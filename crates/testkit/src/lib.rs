@@ -1,5 +1,6 @@
 //! What tests stand on: real servers, the program as a process, people, a Telegram, and a log in memory.
 
+pub mod given;
 pub mod model;
 pub mod otlp;
 pub mod process;

@@ -19,3 +19,4 @@ mod starting;
 mod strangers;
 mod trace;
 mod updates;
+mod welcome;

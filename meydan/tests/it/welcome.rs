@@ -1,0 +1,81 @@
+//! One-time links as their holders meet them: with an account from before, in a session of their own, and in
+//! somebody else's.
+
+use meydan_testkit::process::Person;
+
+use crate::office::{Office, PASSWORD, Reach, telegram};
+
+/// An office in which an admin has founded a second campaign for the owner of the first; the link to it.
+async fn invited_again() -> (Office, String) {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let form = office.admin.open("/admin/campaigns/new").await;
+    let fields = [
+        ("candidate_name", "سارا امیدی"),
+        ("slug", "isfahan"),
+        ("office", "شورای شهر"),
+        ("constituency", "اصفهان"),
+        ("locale", "fa"),
+        ("owner_name", "نرگس زاینده"),
+        ("owner_email", "tehran@meydan.example"),
+    ];
+    let created = office.admin.send(&form, "/admin/campaigns", &fields).await;
+    let link = created.html.split("/welcome/").nth(1).expect("the link is shown");
+    let link = format!("/welcome/{}", link.split('"').next().expect("it ends"));
+    (office, link)
+}
+
+/// Whether this person can open the second campaign. Strangers are led to the login.
+async fn is_in(person: &Person) -> bool {
+    let page = person.open("/c/isfahan").await;
+    page.status == 200 && page.url.ends_with("/c/isfahan")
+}
+
+#[tokio::test]
+async fn who_is_logged_in_accepts_with_one_click_and_not_before() {
+    let (office, link) = invited_again().await;
+    assert!(!is_in(&office.owner).await, "nobody joins by being asked");
+
+    let form = office.owner.open(&link).await;
+    assert!(form.says("سارا امیدی") && !form.says("type=\"password\""), "{}", form.html);
+    let home = office.owner.send(&form, &link, &[]).await;
+
+    assert_eq!(home.status, 200, "{}", home.html);
+    assert!(is_in(&office.owner).await);
+    assert_eq!(office.owner.open(&link).await.status, 404, "it is used up");
+}
+
+#[tokio::test]
+async fn who_has_an_account_joins_with_their_password_and_nothing_less() {
+    let (office, link) = invited_again().await;
+    let person = Person::visiting(&office.meydan.url);
+    let form = person.open(&link).await;
+    assert!(form.says("current-password") && !form.says("password_again"), "{}", form.html);
+
+    for wrong in ["", "another long pass phrase 9"] {
+        let refused = person.send(&form, &link, &[("password", wrong)]).await;
+        assert_eq!(refused.status, 422, "{}", refused.html);
+        assert!(!is_in(&person).await);
+    }
+    let home = person.send(&form, &link, &[("password", PASSWORD)]).await;
+
+    assert_eq!(home.status, 200, "{}", home.html);
+    assert!(is_in(&person).await);
+}
+
+#[tokio::test]
+async fn a_link_that_is_for_somebody_else_gives_its_finder_nothing() {
+    let (office, link) = invited_again().await;
+
+    // The admin is logged in, but the link is the owner's.
+    let form = office.admin.open(&link).await;
+    assert!(form.says("current-password"), "{}", form.html);
+    let refused = office.admin.send(&form, &link, &[]).await;
+
+    assert_eq!(refused.status, 422, "{}", refused.html);
+    assert!(!is_in(&office.admin).await);
+    // And the owner can still use it.
+    let form = office.owner.open(&link).await;
+    office.owner.send(&form, &link, &[]).await;
+    assert!(is_in(&office.owner).await);
+}

@@ -1,0 +1,74 @@
+//! What stands in the log of identity, word for word: facts of years ago must be readable as they are.
+
+use cqrs_es::DomainEvent;
+use identity_domain::{
+    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Profile, Role,
+};
+use meydan_event_log::Event;
+use meydan_keyring::Sealed;
+use serde::{Serialize, de::DeserializeOwned};
+use time::{OffsetDateTime, macros::datetime};
+use uuid::Uuid;
+
+const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+const SARA: Uuid = Uuid::from_u128(1);
+const SESSION: Uuid = Uuid::from_u128(2);
+
+fn sealed() -> Sealed<Profile> {
+    "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one")
+}
+
+fn profile() -> CampaignProfile {
+    CampaignProfile {
+        candidate_name: "نرگس".to_owned(),
+        office: "شورا".to_owned(),
+        constituency: "تهران".to_owned(),
+        locale: "fa".to_owned(),
+    }
+}
+
+/// Each event is written as the golden line says, and the line is read as the event.
+fn pin<E: Event + DomainEvent + Serialize + DeserializeOwned + PartialEq>(golden: &str, all: &[E]) {
+    assert_eq!(golden.lines().count(), all.len());
+    for (stored, event) in golden.lines().zip(all) {
+        assert_eq!(stored, serde_json::to_string(event).expect("events are plain data"));
+        assert_eq!(serde_json::from_str::<E>(stored).expect("it can be read"), *event);
+    }
+}
+
+#[test]
+fn facts_about_accounts_keep_their_shape() {
+    pin(
+        include_str!("golden/account.jsonl"),
+        &[
+            AccountEvent::Registered { profile: sealed(), admin: true, at: NOON },
+            AccountEvent::PasswordSet { at: NOON },
+            AccountEvent::LoggedIn { session_id: SESSION, at: NOON },
+            AccountEvent::LoggedOut { session_id: SESSION, at: NOON },
+            AccountEvent::LogInFailed { at: NOON },
+        ],
+    );
+}
+
+#[test]
+fn facts_about_campaigns_keep_their_shape() {
+    let (from, to) = (CampaignStatus::Active, CampaignStatus::Suspended);
+    pin(
+        include_str!("golden/campaign.jsonl"),
+        &[
+            CampaignEvent::Created { slug: "tehran".to_owned(), profile: profile(), at: NOON },
+            CampaignEvent::Edited { profile: profile(), at: NOON },
+            CampaignEvent::StatusChanged { from, to, at: NOON },
+        ],
+    );
+}
+
+#[test]
+fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() {
+    let invited =
+        |said| MemberEvent::Invited { account_id: SARA, role: Role::Staff, said, at: NOON };
+    pin(
+        include_str!("golden/member.jsonl"),
+        &[invited(Some(sealed())), invited(None), MemberEvent::Joined { at: NOON }],
+    );
+}

@@ -1,5 +1,5 @@
 //! `make bench`: how fast the platform is, beside the bare limit of the same machine in the same run.
-//! `bench log` is the event log alone, for `make bench-peers`.
+//! `bench log` is the event log alone, for `make bench-peers`; `bench pipeline` is its way to readers.
 //!
 //! The load comes from this process, on the same two cores as everything that it measures.
 #![expect(clippy::print_stdout, reason = "a program for people")]
@@ -27,11 +27,15 @@ const SPAN: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> Result<()> {
     let first = std::env::args().nth(1);
-    match first.context("cargo run -p bench -- path/to/meydan, or -- log --help")?.as_str() {
+    match first
+        .context("cargo run -p bench -- path/to/meydan, or -- pipeline, or -- log --help")?
+        .as_str()
+    {
         "log" => {
             let options = bench_measure::Options::parse_from(std::env::args().skip(1));
             bench_measure::run::<log::Log>(&options).await
         }
+        "pipeline" => log::pipeline::run().await,
         program => platform(program).await,
     }
 }
@@ -126,7 +130,11 @@ async fn hook(telegram: &TelegramSimulator) -> Result<Target> {
 
 /// Resident memory of the program, in megabytes.
 fn memory(meydan: &Meydan) -> Result<f64> {
-    let id = meydan.id().context("it runs")?;
+    memory_of(meydan.id().context("it runs")?)
+}
+
+/// Resident memory of a process, in megabytes.
+fn memory_of(id: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("it is there")?;
     let kilobytes: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;

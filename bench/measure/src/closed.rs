@@ -128,7 +128,12 @@ pub(crate) async fn closed<S: Store>(
 }
 
 /// A text of so many bytes that is no other's and does not compress to nothing.
-pub(crate) fn draw(size: usize) -> String {
+///
+/// # Panics
+///
+/// When the operating system has no randomness.
+#[must_use]
+pub fn draw(size: usize) -> String {
     let mut bytes = vec![0; size.div_ceil(2)];
     getrandom::fill(&mut bytes).expect("the operating system has randomness");
     let digit = |half: u8| char::from_digit(u32::from(half), 16).expect("a half byte is a digit");

@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use self::closed::{Work, closed, draw};
+pub use self::closed::draw;
+use self::closed::{Work, closed};
 
 /// Events that an aggregate is made with.
 pub const BEFORE: usize = 10;

@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The read model; the log's role may not make tables.
 pub(super) const TABLE: &str = "CREATE TABLE totals (id uuid PRIMARY KEY, events bigint NOT NULL)";
 
-struct Totals;
+/// How many events each notebook has.
+pub(super) struct Totals;
 
 impl Projection for Totals {
     const NAME: &'static str = "totals";

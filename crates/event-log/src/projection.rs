@@ -20,6 +20,9 @@ use crate::{
 
 /// Most facts in one transaction.
 pub(crate) const BATCH: usize = 2_000;
+/// Begins a transaction whose commit does not wait for the disk. PostgreSQL may forget it in a crash, tables and
+/// checkpoint together; then the same facts are digested again.
+const LIGHTLY: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 /// How long a reader waits for facts before it looks for other work.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
@@ -214,7 +217,7 @@ impl<P: Projection> Digester<P> {
     /// Digests facts in one transaction. Those of aggregates that wait are left out.
     async fn digest(&self, after: i64, events: &[Recorded]) -> Result<(), ProjectionError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with(LIGHTLY).await?;
         if hold(&mut tx, &self.reader, self.part).await? != after {
             // Another process feeds the same tables and was quicker; its work stands.
             tx.rollback().await?;

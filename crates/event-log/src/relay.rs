@@ -5,6 +5,7 @@
 //! repeat and a zombie. The place to go on from is the stream's own end, because its sequence numbers equal
 //! the positions in the log. So a stream that was lost, or lost its end, is repaired by going on.
 
+mod lag;
 mod send;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use async_nats::jetstream::{self, stream::StorageType};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::lag::Lag;
 use crate::{
     lead::{Lock, lead},
     log::EventLog,
@@ -85,13 +87,15 @@ pub struct Relay {
     log: EventLog,
     jetstream: jetstream::Context,
     part: i16,
+    lag: Lag,
 }
 
 impl Relay {
     /// Publishes a partition of `log` through `jetstream`.
     #[must_use]
-    pub const fn new(log: EventLog, jetstream: jetstream::Context, part: i16) -> Self {
-        Self { log, jetstream, part }
+    pub fn new(log: EventLog, jetstream: jetstream::Context, part: i16) -> Self {
+        let lag = Lag::new(log.context(), part);
+        Self { log, jetstream, part, lag }
     }
 
     /// Runs until `stop`. Failures are logged and tried again.
@@ -189,22 +193,20 @@ impl Relay {
         head.borrow_and_update();
         let events = self.log.after(self.part, position, PAGE).await?;
         let context = self.log.context();
-        let part = self.part.to_string();
-        let lag =
-            metrics::gauge!("relay_lag_seconds", "context" => context, "part" => part.clone());
         let Some(first) = events.first() else {
-            lag.set(0.0);
+            self.lag.none();
             let _ = tokio::time::timeout(LOOK, head.changed()).await;
             return Ok(position);
         };
-        let oldest = first.recorded_at;
+        // Also before it is sent: what cannot be sent is behind, too.
+        self.lag.since(first.recorded_at);
         let reached = if events.len() < BEHIND {
             send::pipelined(&self.jetstream, context, &events).await?
         } else {
             send::in_one_batch(&self.jetstream, context, &events).await?
         };
-        lag.set((time::OffsetDateTime::now_utc() - oldest).as_seconds_f64());
-        metrics::gauge!("relay_position", "context" => context, "part" => part).set(gauge(reached));
+        metrics::gauge!("relay_position", "context" => context, "part" => self.part.to_string())
+            .set(gauge(reached));
         Ok(reached)
     }
 }

@@ -1,8 +1,11 @@
 //! The stream: every fact once, in order, and whole again after whatever happens to it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
-use crate::counter::{Add, Counter, PATIENCE, database, log, log_with, meta, target};
+use crate::counter::{Add, Counter, PATIENCE, database, log, log_with, meta, owner, target};
 use async_nats::jetstream::{self, stream::Stream};
 use meydan_event_log::{
     EventLog, Projection, ProjectionError, ProjectionRunner, Recorded, Relay, RepairError, Source,
@@ -148,6 +151,54 @@ async fn a_long_backlog_is_published_in_batches_that_a_rival_cannot_break() {
     let publishing = Publishing::start(&log, &jetstream, 0);
     agree(&log, &jetstream, 0).await;
     publishing.end().await;
+}
+
+/// Keeps what is told while it listens, on this thread.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics here").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Told {
+    fn has(&self, words: &str) -> bool {
+        String::from_utf8_lossy(&self.0.lock().expect("no test panics here")).contains(words)
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_far_behind_is_told_of_and_so_is_the_end_of_it() {
+    let (log, nats, told) = (log().await, Nats::start().await, Told::default());
+    let writer = told.clone();
+    let listening = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _listening = tracing::subscriber::set_default(listening);
+    let waiting = "INSERT INTO es.events VALUES (0, 1, $1, 'counter', $2, 1, gen_random_uuid(), \
+                   'counter.added', 1, '{\"type\":\"counter.added\",\"by\":1}', $3, now() - interval '1 hour')";
+    let origin = sqlx::types::Json(meta(1));
+    let waiting = sqlx::query(waiting).bind(target(1).tenant).bind(target(1).id).bind(origin);
+    waiting.execute(&mut owner(&log).await).await.expect("the owner may add");
+    assert!(!told.has("behind its log"));
+
+    let stop = CancellationToken::new();
+    let jetstream = jetstream::new(nats.connect().await);
+    let relay = tokio::spawn(Relay::new(log.clone(), jetstream, 0).run(stop.clone()));
+    let said = async {
+        while !told.has("caught up with its log") {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(PATIENCE, said).await.expect("it is told");
+    stop.cancel();
+    relay.await.expect("it does not break");
+
+    assert!(told.has("behind its log"));
 }
 
 #[tokio::test]

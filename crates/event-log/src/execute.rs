@@ -118,7 +118,7 @@ impl EventLog {
         A::Error: Send + Sync + 'static,
         A::Event: Event,
     {
-        let mut part = Of::<A>::new(self, target, command);
+        let mut part = Of::<A>::new(target, command);
         let done = carry_out(self, &mut [&mut part], keys, meta).await;
         done.map_err(|error| {
             error.refused(|| part.refusal.take().expect("a part that refused says why"))
@@ -160,7 +160,7 @@ impl Group<'_> {
         A::Event: Event,
     {
         let target = Target { tenant: self.tenant, id };
-        self.parts.push(Box::new(Of::<A>::new(self.log, target, command)));
+        self.parts.push(Box::new(Of::<A>::new(target, command)));
         self
     }
 
@@ -199,6 +199,9 @@ async fn carry_out(
     let part = log.part_of(first.target().tenant);
     let targets = parts.iter().map(|part| part.target()).collect();
     let _turn = log.hot().turn(targets).await;
+    for part in parts.iter_mut() {
+        part.recall(log);
+    }
     let (mut sure, mut retries) = (false, 0);
     if !parts.iter().all(|part| part.is_guess_good(log)) {
         if let Some(first_answer) = look(log, parts, meta).await? {

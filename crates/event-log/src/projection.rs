@@ -159,6 +159,8 @@ impl<P: Projection> ProjectionRunner<P> {
             match step {
                 Ok(()) => pause = Duration::from_millis(50),
                 Err(error) => {
+                    // What PostgreSQL forgot in a crash is not shown; the next step sees what is.
+                    self.digester.reached.send_replace(0);
                     metrics::counter!("reader_failures", "reader" => P::NAME).increment(1);
                     tracing::warn!(reader = P::NAME, error = %Chain(&*error), "projection waits");
                     tokio::select! {

@@ -112,6 +112,7 @@ impl Relay {
                 failure = self.publish() => failure,
             };
             let Err(error) = failure;
+            self.lag.note();
             let context = self.log.context();
             metrics::counter!("relay_failures", "context" => context).increment(1);
             let halted = error.needs_operator();
@@ -194,12 +195,12 @@ impl Relay {
         let events = self.log.after(self.part, position, PAGE).await?;
         let context = self.log.context();
         let Some(first) = events.first() else {
-            self.lag.none();
+            self.lag.since(None);
             let _ = tokio::time::timeout(LOOK, head.changed()).await;
             return Ok(position);
         };
         // Also before it is sent: what cannot be sent is behind, too.
-        self.lag.since(first.recorded_at);
+        self.lag.since(Some(first.recorded_at));
         let reached = if events.len() < BEHIND {
             send::pipelined(&self.jetstream, context, &events).await?
         } else {

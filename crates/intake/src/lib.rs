@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, stream};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::{KeyError, Keyring, Place, Sealed};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use time::{Date, Duration, OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
@@ -117,7 +118,7 @@ impl Intake {
     pub async fn stream(&self) -> Result<stream::Stream, IntakeError> {
         let config = stream::Config {
             name: STREAM.to_owned(),
-            subjects: vec![publisher::SUBJECT.to_owned()],
+            subjects: vec!["tg.in.>".to_owned()],
             storage: stream::StorageType::File,
             max_age: KEPT.unsigned_abs(),
             allow_direct: true,
@@ -212,30 +213,33 @@ impl Intake {
 /// Something in the stream that is none of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign {
-    /// Place in the stream.
+    /// Number of its message in the stream.
     pub sequence: i64,
+    /// Place in the message, from 0; 0, too, when the message is none of ours as a whole.
+    pub place: i32,
     /// When.
     pub received_at: OffsetDateTime,
 }
 
-/// Reads a message of the stream.
-///
-/// # Errors
-///
-/// [`Foreign`] for a message that is none of ours.
-pub fn read(message: &jetstream::Message) -> Result<Vec<Taken>, Foreign> {
+/// Reads a message of the stream: what is in it, one by one, so that nothing is kept out by its neighbour.
+#[must_use]
+pub fn read(message: &jetstream::Message) -> Vec<Result<Taken, Foreign>> {
     let (sequence, received_at) = match message.info() {
         Ok(info) => (i64::try_from(info.stream_sequence).unwrap_or(i64::MAX), info.published),
         Err(_) => (0, OffsetDateTime::UNIX_EPOCH),
     };
-    let written = serde_json::from_slice::<Vec<Written>>(&message.payload);
-    let written = written.map_err(|_| Foreign { sequence, received_at })?;
+    let foreign = |place| Foreign { sequence, place, received_at };
+    let Ok(written) = serde_json::from_slice::<Vec<&RawValue>>(&message.payload) else {
+        return vec![Err(foreign(0))];
+    };
     let taken = (0..).zip(written).map(|(place, written)| {
-        let Written { bot_id, campaign, received_at, traceparent, content } = written;
+        let written = serde_json::from_str::<Written>(written.get());
+        let Written { bot_id, campaign, received_at, traceparent, content } =
+            written.map_err(|_| foreign(place))?;
         let hook = Hook { bot_id, campaign };
-        Taken { sequence, place, hook, received_at, traceparent, content }
+        Ok(Taken { sequence, place, hook, received_at, traceparent, content })
     });
-    Ok(taken.collect())
+    taken.collect()
 }
 
 fn day_subject(day: Date) -> Uuid {

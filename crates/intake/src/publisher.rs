@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::LARGEST_MESSAGE;
 
-/// Where updates lie.
-pub(crate) const SUBJECT: &str = "tg.in";
+/// Where updates are published.
+const SUBJECT: &str = "tg.in.updates";
 /// Updates that may wait; whoever brings more waits with them.
 const QUEUE: usize = 4_096;
 
@@ -55,6 +55,10 @@ async fn run(jetstream: jetstream::Context, mut queue: mpsc::Receiver<Job>) {
         };
         let mut bundle = Bundle::of(first);
         while let Ok(job) = queue.try_recv() {
+            if job.reply.is_closed() {
+                // Whoever asked has given up, so nothing was promised; Telegram brings it again.
+                continue;
+            }
             if !bundle.has_room_for(&job) {
                 next = Some(job);
                 break;

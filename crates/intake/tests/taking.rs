@@ -39,10 +39,8 @@ async fn the_key_of_a_day_is_destroyed_when_two_days_are_past_even_after_a_long_
     let taken = consumer.messages().await.expect("they come").take(2).collect::<Vec<_>>().await;
     let opened = async |number: usize| {
         let message = taken[number].as_ref().expect("it came");
-        let mut held = read(message).expect("it is ours");
-        let Some(Content::Update(update)) = held.pop().map(|taken| taken.content) else {
-            panic!("it is not too large")
-        };
+        let held = read(message).pop().expect("there is one").expect("it is ours");
+        let Content::Update(update) = held.content else { panic!("it is not too large") };
         intake.open(HOOK, &update).await.expect("keys answer")
     };
 
@@ -75,19 +73,20 @@ async fn brought(updates: &[String]) -> (Vec<String>, u64) {
     for _ in 0..messages {
         let message = coming.next().await.expect("there is one more").expect("it comes");
         assert!(message.payload.len() <= LARGEST_MESSAGE);
-        for taken in read(&message).expect("it is ours") {
-            let Content::Update(update) = taken.content else { panic!("it is not too large") };
+        for taken in read(&message) {
+            let Content::Update(update) = taken.expect("it is ours").content else {
+                panic!("it is not too large")
+            };
             texts.extend(intake.open(HOOK, &update).await.expect("keys answer"));
         }
     }
-    texts.sort();
     (texts, messages)
 }
 
 #[tokio::test]
-async fn updates_that_come_together_share_a_message_and_none_is_lost() {
+async fn updates_that_come_together_share_a_message_in_the_order_in_which_they_came() {
     let updates =
-        (100..300).map(|number| format!("{{\"update_id\":{number}}}")).collect::<Vec<_>>();
+        (100..150).map(|number| format!("{{\"update_id\":{number}}}")).collect::<Vec<_>>();
 
     let (texts, messages) = brought(&updates).await;
 

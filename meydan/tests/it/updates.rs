@@ -145,8 +145,8 @@ async fn an_update_that_does_not_open_is_kept_aside_and_the_others_pass() {
     let [own, others] = [9, 8].map(|number| Uuid::from_u128(number).to_string());
     let moved = String::from_utf8_lossy(&taken.payload).replace(&own, &others);
     let client = hub.nats().await;
-    client.publish("tg.in", moved.into()).await.expect("it goes");
-    client.publish("tg.in", "what is this?".into()).await.expect("it goes");
+    client.publish("tg.in.updates", moved.into()).await.expect("it goes");
+    client.publish("tg.in.updates", "what is this?".into()).await.expect("it goes");
     client.flush().await.expect("it went");
 
     telegram.say(TOKEN, SARA, "سلام").expect("she writes");

@@ -20,7 +20,10 @@ use crate::app::{AppError, BotHub, Recording};
 
 /// Name of the checkpoint.
 const READER: &str = "telegram_intake";
+/// Most messages in a round.
 const BATCH: usize = 256;
+/// A round ends with the message that makes it so large, in bytes.
+const BATCH_BYTES: usize = 2 << 20;
 /// Name of the daily destruction of keys.
 const KEYS: &str = "destroy_intake_keys";
 /// How often to look whether a day is over.
@@ -77,8 +80,8 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
         .map_err(|error| stream_failed(&error))?;
     let mut messages = consumer.messages().await.map_err(|error| stream_failed(&error))?;
     loop {
-        let mut batch = Vec::new();
-        while batch.len() < BATCH {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
             let next = if batch.is_empty() {
                 messages.next().await
             } else {
@@ -88,7 +91,9 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
                 }
             };
             let next = next.ok_or_else(|| Failure::Stream("it ended".to_owned()))?;
-            batch.push(next.map_err(|error| stream_failed(&error))?);
+            let next = next.map_err(|error| stream_failed(&error))?;
+            bytes += next.payload.len();
+            batch.push(next);
         }
         let began = Instant::now();
         let last = batch.iter().filter_map(|message| message.info().ok()).next_back();
@@ -96,15 +101,17 @@ async fn follow(hub: &BotHub, intake: &Intake) -> Result<std::convert::Infallibl
             last.map_or(reached, |info| i64::try_from(info.stream_sequence).unwrap_or(reached));
         let mut ours = Vec::with_capacity(batch.len());
         for message in &batch {
-            match meydan_intake::read(message) {
-                Ok(taken) => ours.extend(taken),
-                Err(foreign) => set_foreign_aside(hub, &foreign).await?,
+            for read in meydan_intake::read(message) {
+                match read {
+                    Ok(taken) => ours.push(taken),
+                    Err(foreign) => set_foreign_aside(hub, &foreign).await?,
+                }
             }
         }
         carry_out(hub, intake, ours).await?;
         move_to(hub, reached, last).await?;
         reached = last;
-        if batch.len() < BATCH {
+        if batch.len() < BATCH && bytes < BATCH_BYTES {
             tokio::time::sleep_until(began + GATHER).await;
         }
     }
@@ -282,10 +289,11 @@ async fn set_aside(hub: &BotHub, taken: &Taken, kind: &str, reason: &str) -> Res
 async fn set_foreign_aside(hub: &BotHub, foreign: &Foreign) -> Result<(), Failure> {
     sqlx::query!(
         r#"
-        INSERT INTO aside (intake_sequence, kind, reason, received_at)
-        VALUES ($1, 'foreign', 'it lacks what an update has', $2) ON CONFLICT DO NOTHING
+        INSERT INTO aside (intake_sequence, intake_place, kind, reason, received_at)
+        VALUES ($1, $2, 'foreign', 'it lacks what an update has', $3) ON CONFLICT DO NOTHING
         "#,
         foreign.sequence,
+        foreign.place,
         foreign.received_at,
     )
     .execute(hub.log.pool())

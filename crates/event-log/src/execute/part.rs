@@ -23,6 +23,8 @@ pub(super) enum Verdict {
 /// One aggregate's part of a command, whatever its type.
 pub(super) trait Part: Send {
     fn target(&self) -> Target;
+    /// Remembers what the cache has, once it is one's turn.
+    fn recall(&mut self, log: &EventLog);
     /// Whether it is worth judging at once: the aggregate is known, or commands like this begin theirs.
     fn is_guess_good(&self, log: &EventLog) -> bool;
     /// The aggregate's turn, without its keys.
@@ -59,11 +61,9 @@ where
     A::Command: Clone + Send,
     A::Event: Event,
 {
-    pub(super) fn new(log: &EventLog, target: Target, command: A::Command) -> Self {
-        let cached = log.hot().get(target);
-        let is_strange = cached.is_none();
-        let known = cached.unwrap_or_default();
-        Self { target, command, known, is_strange, decided: None, refusal: None }
+    pub(super) fn new(target: Target, command: A::Command) -> Self {
+        let known = Loaded::default();
+        Self { target, command, known, is_strange: true, decided: None, refusal: None }
     }
 
     /// Lets the next command of this kind profit from what this one met.
@@ -83,6 +83,12 @@ where
 {
     fn target(&self) -> Target {
         self.target
+    }
+
+    fn recall(&mut self, log: &EventLog) {
+        if let Some(known) = log.hot().get(self.target) {
+            (self.known, self.is_strange) = (known, false);
+        }
     }
 
     fn is_guess_good(&self, log: &EventLog) -> bool {
@@ -127,7 +133,9 @@ where
             let known = std::mem::take(&mut self.known);
             let (known, first_answer) = log.catch_up(self.target, known, command).await?;
             self.known = known;
-            self.learn(log);
+            if first_answer.is_none() {
+                self.learn(log);
+            }
             Ok(first_answer)
         })
     }

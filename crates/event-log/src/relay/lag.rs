@@ -1,6 +1,9 @@
 //! How far a stream is behind its log: a metric always, and an event when it becomes much and when that is over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use time::{Duration, OffsetDateTime};
 
@@ -13,24 +16,25 @@ pub(super) struct Lag {
     context: &'static str,
     part: i16,
     late: AtomicBool,
+    /// When that was recorded which waits longest.
+    oldest: Mutex<Option<OffsetDateTime>>,
 }
 
 impl Lag {
     pub(super) const fn new(context: &'static str, part: i16) -> Self {
-        Self { context, part, late: AtomicBool::new(false) }
+        Self { context, part, late: AtomicBool::new(false), oldest: Mutex::new(None) }
     }
 
-    /// Nothing waits.
-    pub(super) fn none(&self) {
-        self.note(Duration::ZERO);
+    /// What waits longest was recorded at this moment; or nothing waits.
+    pub(super) fn since(&self, oldest: Option<OffsetDateTime>) {
+        *self.oldest.lock().expect("nobody panics while holding it") = oldest;
+        self.note();
     }
 
-    /// What waits longest was recorded at this moment.
-    pub(super) fn since(&self, oldest: OffsetDateTime) {
-        self.note(OffsetDateTime::now_utc() - oldest);
-    }
-
-    fn note(&self, lag: Duration) {
+    /// Time has passed, and what waited may wait still.
+    pub(super) fn note(&self) {
+        let oldest = *self.oldest.lock().expect("nobody panics while holding it");
+        let lag = oldest.map_or(Duration::ZERO, |oldest| OffsetDateTime::now_utc() - oldest);
         let (context, part, seconds) = (self.context, self.part, lag.as_seconds_f64());
         metrics::gauge!("relay_lag_seconds", "context" => context, "part" => part.to_string())
             .set(seconds);

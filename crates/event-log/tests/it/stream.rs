@@ -191,7 +191,7 @@ async fn a_stream_that_is_far_behind_is_told_of_and_so_is_the_end_of_it() {
     let relay = tokio::spawn(Relay::new(log.clone(), jetstream, 0).run(stop.clone()));
     let said = async {
         while !told.has("caught up with its log") {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, said).await.expect("it is told");

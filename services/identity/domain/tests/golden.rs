@@ -32,6 +32,8 @@ fn pin<E: Event + DomainEvent + Serialize + DeserializeOwned + PartialEq>(golden
     assert_eq!(golden.lines().count(), all.len());
     for (stored, event) in golden.lines().zip(all) {
         assert_eq!(stored, serde_json::to_string(event).expect("events are plain data"));
+        assert!(stored.starts_with(&format!("{{\"type\":\"{}\"", event.event_type())));
+        assert_eq!(event.event_version(), "1");
         assert_eq!(serde_json::from_str::<E>(stored).expect("it can be read"), *event);
     }
 }

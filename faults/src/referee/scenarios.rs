@@ -184,7 +184,9 @@ async fn stream_cut(ground: &mut Ground) -> Result<String> {
         copy(&ground.aside(), &ground.stream_data())?;
         ground.faults += 1;
         ground.nats.restart(|_| {}).await?;
-        ensure!(ground.published().await? == kept, "the stream is not cut");
+        // A relay that is quick has begun to fill it up.
+        let now = ground.published().await?;
+        ensure!((kept..lost).contains(&now), "the stream is not cut: {kept}, {now}, {lost}");
         cut += lost - kept;
     }
     end(crew).await?;

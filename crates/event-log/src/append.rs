@@ -5,7 +5,10 @@
 
 mod call;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,6 +18,11 @@ use crate::{rules, session::connect};
 
 /// Most commands in one call. More would only lengthen the wait of the first.
 const MOST_COMMANDS: usize = 500;
+/// Commands from which on a call is worth its flush.
+const ENOUGH: usize = 64;
+/// What a command costs when its call is mostly work. A call that took longer for each of its commands was
+/// mostly a flush, which more commands may share.
+const WORK: Duration = Duration::from_micros(35);
 
 /// Something of which there may be one in a campaign, or on the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -109,19 +117,19 @@ impl Appender {
 
 async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Job>, head: watch::Sender<i64>) {
     let mut waiting = Vec::new();
+    let mut is_flush_dear = false;
     loop {
         if waiting.is_empty() && queue.recv_many(&mut waiting, MOST_COMMANDS).await == 0 {
             return;
         }
-        while waiting.len() < MOST_COMMANDS
-            && let Ok(job) = queue.try_recv()
-        {
-            waiting.push(job);
-        }
+        gather(&mut waiting, &mut queue, is_flush_dear).await;
         let (batch, later) = split(waiting);
         waiting = later;
-        metrics::histogram!("event_log_batch_commands").record(count(batch.len()));
+        let commands = u32::try_from(batch.len()).expect("calls are bounded");
+        metrics::histogram!("event_log_batch_commands").record(f64::from(commands));
+        let began = Instant::now();
         let reached = answer(&mut writer, batch).await;
+        is_flush_dear = began.elapsed() > WORK * commands;
         head.send_if_modified(|head| {
             let further = reached > *head;
             *head = reached.max(*head);
@@ -130,8 +138,22 @@ async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Job>, head: watch::Se
     }
 }
 
-fn count(n: usize) -> f64 {
-    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+/// Takes what has come meanwhile. Where a flush is dear and would be for few, it gives way as long as that
+/// brings more: whoever was just answered may have the next command ready, and would otherwise wait for the
+/// flush of the others.
+async fn gather(waiting: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, is_flush_dear: bool) {
+    let mut before = 0;
+    while waiting.len() > before {
+        before = waiting.len();
+        if is_flush_dear && before < ENOUGH {
+            tokio::task::yield_now().await;
+        }
+        while waiting.len() < MOST_COMMANDS
+            && let Ok(job) = queue.try_recv()
+        {
+            waiting.push(job);
+        }
+    }
 }
 
 /// What a call may name only once.

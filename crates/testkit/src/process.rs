@@ -48,6 +48,28 @@ impl Ground {
         self.data.path()
     }
 
+    /// Runs `program` with these arguments beside the platform; what it printed, or what it complained of.
+    ///
+    /// # Errors
+    ///
+    /// Its complaint, when it did not succeed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, or writes what is not text.
+    pub async fn run(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
+        let run = Command::new(program)
+            .args(arguments)
+            .env("MEYDAN_DATA_DIR", self.data())
+            .envs(&self.settings)
+            .stdin(Stdio::null())
+            .output()
+            .await;
+        let run = run.expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
+        if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
+    }
+
     /// The broker.
     #[must_use]
     pub const fn nats(&self) -> &Nats {

@@ -15,8 +15,6 @@ use crate::{
 const SARA: i64 = 4_200_000_000_000_001;
 const NAVID: i64 = 4_200_000_000_000_002;
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The bar: erasing a person takes no longer.
-const LONGEST: Duration = Duration::from_secs(2);
 
 /// One of the platform's databases.
 pub(crate) async fn database(ground: &Ground, name: &str) -> PgPool {
@@ -230,73 +228,4 @@ async fn the_servers_of_the_program_beside_us_are_found() {
     assert!(said.contains("there is no such subject"), "{said}");
     let said = meydan(&ground, &["keys", "rotate", "--platform", "--campaigns"]).await;
     assert!(said.expect("keys are exchanged").starts_with("the platform's newest key"));
-}
-
-/// `ERASE_EVENTS=1000000` measures the bar; without it, the log is small.
-#[tokio::test]
-#[expect(clippy::print_stdout, reason = "a measurement, for people")]
-async fn erasing_takes_no_longer_when_the_log_is_long() {
-    let events = std::env::var("ERASE_EVENTS").ok();
-    let events: i64 = events.and_then(|number| number.parse().ok()).unwrap_or(5_000);
-    let telegram = telegram().await;
-    let office = Office::open(&telegram.url(), Reach::Polling).await;
-    talk(&office, &telegram).await;
-    let ground = &office.ground;
-    let (campaign, sara) = who_opened(ground, 1001).await;
-    fill(ground, campaign, events).await;
-    let erase = ["erase", "--campaign", &campaign.to_string(), "--subject", &sara.to_string()];
-
-    let began = std::time::Instant::now();
-    meydan(ground, &erase).await.expect("she is erased");
-    let took = began.elapsed();
-
-    println!("erased a person beside {events} events in {:.3} s", took.as_secs_f64());
-    assert!(took <= LONGEST, "{took:?}");
-}
-
-/// Lets other citizens have come before: their facts, rows and keys. The relay publishes them meanwhile.
-async fn fill(ground: &Ground, campaign: Uuid, events: i64) {
-    let crm = database(ground, "crm").await;
-    let mut tx = crm.begin().await.expect("the database answers");
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock(7100, 0)").execute(&mut *tx).await;
-    lock.expect("nobody else appends");
-    let filled = sqlx::query(
-        r"
-        INSERT INTO es.events (part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id,
-                               event_type, event_version, payload, meta)
-        SELECT 0, base.position + n, $1, 'citizen', gen_random_uuid(), 1, gen_random_uuid(), 'citizen.met', 1,
-               json_build_object('type', 'citizen.met', 'person',
-                 's1.' || replace(gen_random_uuid()::text, '-', '') || '.' || repeat('A', 120),
-                 'fingerprint', 'x', 'at', '2026-11-20T12:00:00Z'),
-               json_build_object('command_id', gen_random_uuid(), 'correlation_id', gen_random_uuid(),
-                 'actor', json_build_object('kind', 'service', 'name', 'test'))
-        FROM generate_series(1, $2) n, (SELECT max(position) AS position FROM es.events) base
-        ",
-    )
-    .bind(campaign)
-    .bind(events)
-    .execute(&mut *tx)
-    .await;
-    filled.expect("the facts are there");
-    // As a replica that is faster than a test build would have digested them.
-    let digested = sqlx::raw_sql(
-        "UPDATE es.checkpoints SET position = (SELECT max(position) FROM es.events) WHERE reader = 'inbox';
-         INSERT INTO citizens (tenant_id, citizen_id, person_sealed, first_seen, last_seen)
-         SELECT tenant_id, aggregate_id, payload->>'person', recorded_at, recorded_at FROM es.events
-         WHERE event_type = 'citizen.met' ON CONFLICT DO NOTHING",
-    );
-    digested.execute(&mut *tx).await.expect("the rows are there");
-    tx.commit().await.expect("the facts are kept");
-    let keys = sqlx::query(
-        r"
-        INSERT INTO subject_keys (tenant_id, subject_id, key_id, wrapped, campaign_version, fingerprint)
-        SELECT $1, gen_random_uuid(), gen_random_uuid(), decode(repeat('00', 60), 'hex'), 1, '\x00'
-        FROM generate_series(1, $2)
-        ",
-    )
-    .bind(campaign)
-    .bind(events)
-    .execute(&database(ground, "keys").await)
-    .await;
-    keys.expect("the keys are there");
 }

@@ -16,16 +16,7 @@ const SARA: i64 = 4_200_000_000_000_001;
 
 /// Runs `meydan` with these arguments beside the platform; what it printed, or what it complained of.
 pub(crate) async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String, String> {
-    let run = Command::new(PROGRAM)
-        .args(arguments)
-        .env("MEYDAN_DATA_DIR", ground.data())
-        .envs(&ground.settings)
-        .stdin(Stdio::null())
-        .output()
-        .await;
-    let run = run.expect("the program starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
-    if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
+    ground.run(PROGRAM, arguments).await
 }
 
 /// What `meydan … --json` found.

@@ -3,12 +3,14 @@
 mod account;
 mod admin;
 mod admin_bot;
+mod devices;
 mod files;
 mod health;
 mod home;
 mod inbox;
 mod login;
 mod preferences;
+mod security;
 mod statics;
 mod team;
 mod welcome;
@@ -33,6 +35,7 @@ use crate::{
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
 const OWN: Access = access(Session, RateClass::Panel);
+const OWN_PROOF: Access = access(Session, RateClass::Login);
 const ADMIN: Access = access(Admin, RateClass::Panel);
 const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
@@ -60,12 +63,25 @@ fn addresses(panel: Panel) -> Routes {
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
+        .get("/login/factor", OPEN, login::show_factor)
+        .post("/login/factor", PASSWORD, login::submit_factor)
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
-        .post("/account/password", access(Session, RateClass::Login), account::change_password)
+        .post("/account/password", OWN_PROOF, account::change_password)
+        .get("/account/prove", OWN, security::show_proof)
+        .post("/account/prove", OWN_PROOF, security::prove)
+        .get("/account/factors", OWN, security::factors)
+        .post("/account/factors", OWN, security::begin)
+        .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
+        .post("/account/recovery-codes", OWN, security::renew_codes)
+        .get("/account/sessions", OWN, devices::sessions)
+        .post("/account/sessions/end", OWN, devices::end_others)
+        .post("/account/sessions/{id}/end", OWN, devices::end)
+        .get("/account/history", OWN, devices::history)
         .get("/admin", ADMIN, admin::list)
         .get("/admin/campaigns", ADMIN, admin::list)
         .get("/admin/campaigns/new", ADMIN, admin::new)
@@ -75,9 +91,9 @@ fn addresses(panel: Panel) -> Routes {
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
         .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
-        .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
+        .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
-        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
+        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
         .get("/c/{slug}", READ, home::show)
         .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)

@@ -1,10 +1,12 @@
 //! Every command and query of identity: the table of contents.
 
 mod campaigns;
+mod factors;
 mod failures;
+mod gate;
 mod invitations;
-mod lockout;
 mod login;
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,8 +18,10 @@ use uuid::Uuid;
 
 pub use self::{
     campaigns::{NewCampaign, TeamMember},
+    factors::{Confirmed, Enrolment, Factor},
     invitations::Entry,
-    login::{Entered, Guest, Held, is_running},
+    login::{Entered, Entrance, Guest},
+    sessions::{Happened, Held, SeenSession, is_running},
 };
 use crate::password::{Busy, Passwords};
 

@@ -34,7 +34,7 @@ const TOLD: [&str; 15] = [
 const LONGEST: usize = 40;
 
 /// A row of `entries`; the table says what each column is. Fields stand in the order of the columns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the migration says what each column is")]
 pub struct Entry {
     pub arrival: i64,

@@ -21,7 +21,7 @@ const ARRIVALS: i32 = 7_200;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// PostgreSQL said no, or nothing.
-    #[error("entries cannot be written")]
+    #[error("entries cannot be written: {0}")]
     Database(#[from] sqlx::Error),
     /// A tree is not what this program wrote.
     #[error("the frontier of tree {0} is damaged: nothing arrives until an operator has looked")]
@@ -104,10 +104,10 @@ async fn trees(
 
 /// One statement for all: the names of the fields are those of the columns.
 async fn insert(db: &mut PgConnection, entries: &[Entry]) -> Result<(), sqlx::Error> {
-    let rows = serde_json::value::to_raw_value(entries).expect("entries are plain data");
+    let rows = serde_json::to_string(entries).expect("entries are plain data");
     sqlx::query!(
-        "INSERT INTO entries SELECT * FROM json_populate_recordset(NULL::entries, $1)",
-        sqlx::types::Json(rows) as _,
+        "INSERT INTO entries SELECT * FROM json_populate_recordset(NULL::entries, $1::text::json)",
+        rows,
     )
     .execute(db)
     .await?;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{follow::LOGS, note::Verifier};
+use crate::note::Verifier;
 
 /// Most findings that are told.
 const MOST: usize = 100;
@@ -132,12 +132,6 @@ impl Evidence<'_> {
     fn concerns(&self, tree: Uuid) -> bool {
         self.tree.is_none_or(|one| one == tree)
     }
-}
-
-/// The names of the logs to compare with.
-#[must_use]
-pub const fn logs() -> [&'static str; 3] {
-    LOGS
 }
 
 /// A tree as people name it.

@@ -35,6 +35,8 @@ pub enum Problem {
     AlreadyMember,
     /// Not shaped like a token from BotFather.
     InvalidToken,
+    /// Not a day of the calendar.
+    InvalidDay,
     /// None of the choices.
     UnknownChoice,
     /// Refused for another reason.
@@ -58,6 +60,7 @@ impl Problem {
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
+            Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::Refused => shell.t("problem-refused"),
         }

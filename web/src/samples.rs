@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod admin;
+mod audit;
 mod campaign;
 mod entry;
 mod inbox;
@@ -36,6 +37,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(admin::samples(&make));
     samples.extend(campaign::samples(&make));
     samples.extend(inbox::samples(&make));
+    samples.extend(audit::samples(&make));
     samples
 }
 
@@ -57,6 +59,7 @@ impl Samples {
             campaign: None,
             active: Nav::None,
             unread: 0,
+            may_audit: false,
             now: NOW,
             notice: None,
             demo: false,
@@ -93,6 +96,7 @@ impl Samples {
             campaign: Some(own),
             active,
             unread: 12,
+            may_audit: true,
             demo: true,
             ..self.outside(path)
         }

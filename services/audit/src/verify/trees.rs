@@ -54,6 +54,8 @@ struct Walk<'a> {
     whole: bool,
     /// The largest size whose root was right.
     right: u64,
+    /// The first size whose root was wrong.
+    wrong: Option<u64>,
     changed: Vec<Entry>,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Walk<'a> {
             grown: Frontier::default(),
             whole: true,
             right: 0,
+            wrong: None,
             changed: vec![],
         }
     }
@@ -87,23 +90,18 @@ impl<'a> Walk<'a> {
         }
         // With the hash that a row arrived with, one changed row does not make all that follow look changed.
         match stored.or(is) {
-            Some(hash) if self.whole => self.grow(hash, report),
+            Some(hash) if self.whole => self.grow(hash),
             _ => self.whole = false,
         }
     }
 
-    fn grow(&mut self, hash: Hash, report: &mut Report) {
+    fn grow(&mut self, hash: Hash) {
         self.grown.push(hash);
         let size = self.grown.size();
         match self.signed.get(&size) {
             Some(root) if *root == self.grown.root() => self.right = size,
             Some(_) => {
-                let (first, last) = (self.right, size - 1);
-                let words = format!(
-                    "entries {first} to {last} of {} are not those that were signed",
-                    named(self.tree)
-                );
-                report.find(Wrong::NotAsSigned, Some(self.tree), Some(first), words);
+                self.wrong = Some(size);
                 self.whole = false;
             }
             None => {}
@@ -141,6 +139,15 @@ impl<'a> Walk<'a> {
                 entry.position
             );
             report.find(wrong, Some(self.tree), leaf, words);
+        }
+        if let Some(size) = self.wrong {
+            let words = format!(
+                "entries {} to {} of {} are not those that were signed",
+                self.right,
+                size - 1,
+                named(self.tree)
+            );
+            report.find(Wrong::NotAsSigned, Some(self.tree), Some(self.right), words);
         }
         let newest = self.signed.last_key_value().map_or(0, |(size, _)| *size);
         if newest > self.next {

@@ -60,7 +60,7 @@ test('the owner reads what happened, and no word of what was said', async () => 
   await until(owner, '/c/tehran/audit', 'ارسال پاسخ');
   const text = await owner.textContent('main');
   for (const words of ['نوشتن پاسخ', 'نرگس زاینده', 'آغاز گفت‌وگو', 'یک شهروند', 'آغاز به کار بات', '۱۴۰۵']) assert.ok(text.includes(words), words);
-  for (const secret of ['زهرا', 'آسفالت', '4200000001', 'پیگیری']) assert.ok(!text.includes(secret), secret);
+  for (const secret of ['زهرا', 'آسفالت', '4200000001', 'می‌کنیم']) assert.ok(!text.includes(secret), secret);
   await sound(owner);
   await screenshot(owner, 'audit-fa');
   await screenshot(owner, 'audit-fa-390', 390, 844);

@@ -148,7 +148,7 @@ impl Entry {
         let leaf = Leaf {
             v: 1,
             tree: self.tree_id,
-            leaf: place.leaf,
+            index: place.leaf,
             arrival: place.arrival,
             log: &self.log,
             part: self.part,
@@ -187,7 +187,7 @@ impl Entry {
 struct Leaf<'a> {
     v: u8,
     tree: Uuid,
-    leaf: i64,
+    index: i64,
     arrival: i64,
     log: &'a str,
     part: i16,

@@ -132,7 +132,7 @@ impl Signer {
         if rows.is_empty() {
             return Ok(());
         }
-        let notes: String = rows.iter().map(|row| format!("{}\n", row.note)).collect();
+        let notes = rows.iter().flat_map(|row| [row.note.as_str(), "\n"]).collect::<String>();
         let path = self.file.clone();
         let appended = tokio::task::spawn_blocking(move || append(&path, &notes)).await;
         appended.map_err(io::Error::other)??;

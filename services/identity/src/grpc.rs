@@ -28,6 +28,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
+    ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),

@@ -23,7 +23,7 @@ pub enum Who {
         /// What they are called.
         name: String,
     },
-    /// Somebody with a login whose name the viewer does not see: the platform's staff, or somebody who left.
+    /// Somebody with a login who is not of the viewer's team: the platform's staff, or somebody who left.
     Account {
         /// Their account.
         id: String,

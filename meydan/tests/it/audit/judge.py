@@ -31,7 +31,7 @@ assert size == proof["tree_size"]
 
 # Section 2.1.3.2.
 leaf = json.loads(proof["leaf"])
-assert leaf["leaf"] == proof["leaf_index"] < size and origin == "meydan.audit/" + leaf["tree"]
+assert leaf["index"] == proof["leaf_index"] < size and origin == "meydan.audit/" + leaf["tree"]
 fn, sn, digest = proof["leaf_index"], size - 1, sha256(b"\x00", proof["leaf"].encode())
 for step in map(bytes.fromhex, proof["path"]):
     assert sn > 0, "the way is too long"

@@ -1,6 +1,6 @@
 //! `/c/{slug}/audit` and `/admin/audit`: what happened, and the same as CSV.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::{
     body::Body,
@@ -14,8 +14,8 @@ use meydan_rpc::{
     form::timestamp,
     outcome::Failure,
     pb::{
-        audit::{ExportEntriesRequest, Filter, ListEntriesRequest},
-        identity::{ListCampaignsRequest, ListMembersRequest},
+        audit::{Entry, ExportEntriesRequest, Filter, ListEntriesRequest},
+        identity::{ListCampaignsRequest, ListMembersRequest, NameAccountsRequest},
     },
 };
 use meydan_web::{
@@ -125,11 +125,11 @@ async fn page(app: &App, visit: &Visit, asked: Asked, base: String) -> Result<Re
     let message = ListEntriesRequest { filter: Some(filter), before, limit: PAGE };
     let request = app.audit.ask(&visit.caller(), message);
     let mut entries = app.entries();
+    let unread = async { if own(visit).is_some() { inbox::unread(app, visit).await } else { 0 } };
     let (answer, names, unread) =
-        tokio::join!(entries.list_entries(request), names(app, visit), async {
-            if own(visit).is_some() { inbox::unread(app, visit).await } else { 0 }
-        });
-    let (answer, names) = (answer.map_err(Failure::from)?.into_inner(), names?);
+        tokio::join!(entries.list_entries(request), names(app, visit), unread);
+    let answer = answer.map_err(Failure::from)?.into_inner();
+    let names = with_accounts(app, visit, names?, &answer.entries).await?;
     let oldest = answer.entries.last().map(|entry| entry.arrival);
     let mut shell = visit.shell(app, Nav::Audit);
     shell.unread = unread;
@@ -173,9 +173,23 @@ async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
         let campaigns = app.campaigns().list_campaigns(request).await?.into_inner().campaigns;
         let named = |one: meydan_rpc::pb::identity::Campaign| (one.campaign_id, one.candidate_name);
         names.campaigns = campaigns.into_iter().map(named).collect::<HashMap<_, _>>();
-        if let Some(visitor) = &visit.visitor {
-            names.accounts.insert(visitor.account.to_string(), visitor.name.clone());
-        }
+    }
+    Ok(names)
+}
+
+/// Adds what the people in these entries are called, for admins. A team's own names are known.
+async fn with_accounts(
+    app: &App,
+    visit: &Visit,
+    mut names: Names,
+    entries: &[Entry],
+) -> Result<Names, Failure> {
+    if own(visit).is_none() {
+        let accounts = entries.iter().filter(|entry| entry.actor_kind == "account");
+        let ids: HashSet<_> = accounts.map(|entry| entry.actor_id.clone()).collect();
+        let message = NameAccountsRequest { account_ids: ids.into_iter().collect() };
+        let request = app.identity.ask(&visit.caller(), message);
+        names.accounts = app.accounts().name_accounts(request).await?.into_inner().names;
     }
     Ok(names)
 }
@@ -199,11 +213,17 @@ async fn exported(app: &App, visit: &Visit, asked: &Asked) -> Result<Response, F
     let mut request = app.audit.ask(&visit.caller(), message);
     request.set_timeout(std::time::Duration::from_secs(25));
     let pieces = app.entries().export_entries(request).await?.into_inner();
-    let shell = visit.shell(app, Nav::Audit);
-    let head = audit::csv_head(&shell);
-    let rows = pieces.map_err(std::io::Error::other).map_ok(move |piece| {
-        let rows = piece.entries.into_iter().map(|entry| audit::csv_row(entry, &names, &shell));
-        rows.collect::<String>()
+    let head = audit::csv_head(&visit.shell(app, Nav::Audit));
+    let (app, visit) = (app.clone(), visit.clone());
+    let rows = pieces.map_err(std::io::Error::other).and_then(move |piece| {
+        let (app, visit, names) = (app.clone(), visit.clone(), names.clone());
+        async move {
+            let known = with_accounts(&app, &visit, names, &piece.entries).await;
+            let names = known.map_err(|_| std::io::Error::other("names cannot be asked for"))?;
+            let shell = visit.shell(&app, Nav::Audit);
+            let rows = piece.entries.into_iter().map(|one| audit::csv_row(one, &names, &shell));
+            Ok(rows.collect::<String>())
+        }
     });
     let body = Body::from_stream(stream::once(async { Ok(head) }).chain(rows));
     let mut response = body.into_response();

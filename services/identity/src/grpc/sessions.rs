@@ -3,7 +3,7 @@
 use identity_domain::Profile;
 use meydan_rpc::{
     caller::Who,
-    form::timestamp,
+    form::{Form, timestamp},
     guard::caller,
     pb::identity::{self as pb, accounts_server::Accounts, sessions_server::Sessions},
 };
@@ -141,5 +141,18 @@ impl Accounts for AccountsApi {
         let changed =
             self.0.change_password((id, session), wire.current_password, wire.new_password).await;
         changed.map(|()| Response::new(pb::ChangePasswordResponse {})).map_err(status)
+    }
+
+    async fn name_accounts(
+        &self,
+        request: Request<pb::NameAccountsRequest>,
+    ) -> Result<Response<pb::NameAccountsResponse>, Status> {
+        let mut form = Form::default();
+        let wire = request.into_inner().account_ids;
+        let ids: Option<Vec<_>> = wire.iter().map(|id| form.id("account_ids", id)).collect();
+        form.finish()?;
+        let names = self.0.names(&ids.unwrap_or_default()).await.map_err(status)?;
+        let names = names.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
+        Ok(Response::new(pb::NameAccountsResponse { names }))
     }
 }

@@ -167,7 +167,7 @@ const scripts = await sources('src', '.js');
 const faces = await fonts();
 const iconCount = await icons(templates, rust);
 // In the order in which they stand in the stylesheet.
-const parts = ['base', 'frame', 'home', 'inbox', 'entry', 'devices'];
+const parts = ['base', 'frame', 'home', 'inbox', 'audit', 'entry', 'devices'];
 const ours = await Promise.all(parts.map((part) => readFile(join(here, `src/styles/${part}.css`), 'utf8')));
 const own = [faces, ...ours].join('\n');
 const entry = templates.filter(({ path, text }) => /(base|entry|macros|preferences|error)\.html$/.test(path) || text.startsWith('{% extends "entry.html" %}'));

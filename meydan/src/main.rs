@@ -73,6 +73,13 @@ enum Command {
         #[command(flatten)]
         arguments: operate::verify::Arguments,
     },
+    /// Proves that nobody changed what happened.
+    Audit {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(subcommand)]
+        command: operate::audit::Command,
+    },
     /// Prints a file of settings with every key, its meaning and its default.
     Settings,
 }
@@ -99,6 +106,9 @@ fn main() -> ExitCode {
             .and_then(|settings| wait_for(operate::projection::run(settings, output, command))),
         Command::Relay { output, command } => {
             settings().and_then(|settings| wait_for(operate::relay::run(settings, output, command)))
+        }
+        Command::Audit { output, command } => {
+            settings().and_then(|settings| wait_for(operate::audit::run(settings, output, command)))
         }
         Command::Verify { output, arguments } => settings()
             .and_then(|settings| wait_for(operate::verify::run(settings, output, arguments))),

@@ -3,6 +3,7 @@
 //! Everything goes to the servers that the settings name, or to those of the `meydan up` beside us. People
 //! read tables; `--json` prints one JSON document, or one a line where there is no end.
 
+pub(crate) mod audit;
 pub(crate) mod log;
 pub(crate) mod projection;
 pub(crate) mod relay;
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use meydan_event_log::{EventLog, stream_name};
 use meydan_settings::Settings;
 use serde::Serialize;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use url::Url;
 
 use crate::servers;
@@ -71,6 +73,16 @@ impl Platform {
         url.set_path(&format!("{}{name}", self.prefix));
         let log = EventLog::open(name, url.as_str(), CONNECTIONS).await;
         log.with_context(|| format!("the log of {name} cannot be opened; has meydan up made it?"))
+    }
+
+    /// One of the databases as its owner sees it, for looking at more than services may.
+    pub(crate) async fn database(&self, name: &str) -> Result<PgPool> {
+        let mut url = self.server.clone();
+        url.set_path(&format!("{}{name}", self.prefix));
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url.as_str()).await;
+        pool.with_context(|| {
+            format!("the database of {name} cannot be opened; has meydan up made it?")
+        })
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {

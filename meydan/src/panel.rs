@@ -20,8 +20,8 @@ use crate::servers::connect_nats;
 pub(crate) struct Panel {
     pub(crate) listener: std::net::TcpListener,
     pub(crate) nats_url: String,
-    /// Where identity, crm and the hub answer.
-    pub(crate) services: [io::Result<SocketAddr>; 3],
+    /// Where identity, crm, the hub and the audit answer.
+    pub(crate) services: [io::Result<SocketAddr>; 4],
     pub(crate) keyring: Keyring,
     pub(crate) assertions: Assertions,
     pub(crate) settings: Settings,
@@ -52,7 +52,7 @@ impl Panel {
     /// Connections belong to the runtime that made them, so all are made here.
     async fn serve(self, stop: CancellationToken) -> Result<()> {
         let nats = connect_nats(&self.nats_url).await?;
-        let [identity, crm, bot_hub] = self.services;
+        let [identity, crm, bot_hub, audit] = self.services;
         let dial = |audience, address| {
             Dial::new(gateway::NAME, audience, address, self.assertions.clone())
         };
@@ -62,6 +62,7 @@ impl Panel {
             identity: dial(identity::NAME, identity?),
             crm: dial(crm::NAME, crm?),
             bot_hub: dial(bot_hub::NAME, bot_hub?),
+            audit: dial(audit::NAME, audit?),
             intake: Intake::new(async_nats::jetstream::new(nats.clone()), self.keyring),
             nats: nats.clone(),
             clock: Clock::system(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use audit::note::Notary;
 use meydan_event_log::Clock;
 use meydan_keyring::Keyring;
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
@@ -34,6 +35,7 @@ struct Listeners {
     identity: TcpListener,
     crm: TcpListener,
     bot_hub: TcpListener,
+    audit: TcpListener,
 }
 
 impl Listeners {
@@ -48,6 +50,7 @@ impl Listeners {
             identity: bind("identity-listen", settings.identity_listen).await?,
             crm: bind("crm-listen", settings.crm_listen).await?,
             bot_hub: bind("bot-hub-listen", settings.bot_hub_listen).await?,
+            audit: bind("audit-listen", settings.audit_listen).await?,
         })
     }
 }
@@ -57,6 +60,7 @@ struct Databases {
     identity: String,
     crm: String,
     bot_hub: String,
+    audit: String,
     keyring: String,
 }
 
@@ -69,6 +73,7 @@ impl Databases {
             identity: identity::migrate(server, prefix).await?,
             crm: crm::migrate(server, prefix).await?,
             bot_hub: bot_hub::migrate(server, prefix).await?,
+            audit: audit::migrate(server, prefix).await?,
             keyring: meydan_event_log::prepare_database(server, &keys, &migrators).await?,
         })
     }
@@ -117,7 +122,7 @@ impl Platform {
         let panel = Panel {
             listener: listeners.panel.into_std()?,
             nats_url: servers.nats_url.clone(),
-            services: [&listeners.identity, &listeners.crm, &listeners.bot_hub]
+            services: [&listeners.identity, &listeners.crm, &listeners.bot_hub, &listeners.audit]
                 .map(TcpListener::local_addr),
             keyring: keyring.clone(),
             assertions: assertions.clone(),
@@ -146,6 +151,20 @@ impl Platform {
             assertions: assertions.clone(),
             clock: clock.clone(),
         };
+        let audit = audit::Setup {
+            listener: listeners.audit,
+            database_url: databases.audit,
+            connections,
+            nats: nats.clone(),
+            assertions: assertions.clone(),
+            clock: clock.clone(),
+            notary: Notary::open(&settings.audit_key_file)?,
+            folder: settings.audit_folder.clone(),
+            pace: audit::Pace {
+                entries: settings.audit_checkpoint_entries,
+                seconds: settings.audit_checkpoint_seconds,
+            },
+        };
         let identity = identity::Setup {
             listener: listeners.identity,
             database_url: databases.identity,
@@ -155,6 +174,8 @@ impl Platform {
             assertions,
             clock,
         };
+        let stop = self.stop_services.clone();
+        self.services.spawn(async move { Ok(audit::run(audit, stop).await?) });
         self.run((identity, crm, bot_hub), panel)
     }
 

@@ -39,6 +39,8 @@ pub enum Problem {
     WrongCode,
     /// As many authenticators as an account may have.
     TooManyFactors,
+    /// Not a day of the calendar.
+    InvalidDay,
     /// None of the choices.
     UnknownChoice,
     /// Refused for another reason.
@@ -64,6 +66,7 @@ impl Problem {
             Self::InvalidToken => shell.t("problem-invalid-token"),
             Self::WrongCode => shell.t("problem-wrong-code"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
+            Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::Refused => shell.t("problem-refused"),
         }

@@ -44,11 +44,49 @@ impl Zone {
         instant.to_zoned(self.0.clone())
     }
 
+    /// When the day that somebody typed begins and ends here; `None` when it is no day. Jalali or Gregorian, with
+    /// digits of any script: `۱۴۰۵/۰۸/۳۰`, `2026-11-21`.
+    #[must_use]
+    pub fn typed_day(&self, text: &str) -> Option<(OffsetDateTime, OffsetDateTime)> {
+        let begins = |day: civil::Date| {
+            let second = day.to_zoned(self.0.clone()).ok()?.timestamp().as_second();
+            OffsetDateTime::from_unix_timestamp(second).ok()
+        };
+        let day = typed_day(text)?;
+        Some((begins(day)?, begins(day.tomorrow().ok()?)?))
+    }
+
     /// The calendar day on which an instant falls here.
     #[must_use]
     pub fn day(&self, at: OffsetDateTime) -> civil::Date {
         self.at(at).date()
     }
+}
+
+/// The day that somebody typed, such as ۱۴۰۵/۰۸/۳۰ or 2026-11-21: Jalali or Gregorian, as its year says.
+fn typed_day(text: &str) -> Option<civil::Date> {
+    let ascii: String = text.trim().chars().map(ascii_digit).collect();
+    let mut numbers = ascii.split(['/', '-']).map(str::parse::<i16>);
+    let (year, month, day) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let (month, day) = (u8::try_from(month).ok()?, u8::try_from(day).ok()?);
+    if numbers.next().is_some() {
+        return None;
+    }
+    let iso = match year {
+        1300..1500 => Date::try_new_persian(year.into(), month, day).ok()?.to_calendar(Iso),
+        1900..2200 => Date::try_new_iso(year.into(), month, day).ok()?,
+        _ => return None,
+    };
+    let year = i16::try_from(iso.year().extended_year()).ok()?;
+    let (month, day) = (iso.month().ordinal, iso.day_of_month().0);
+    civil::Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// Persian and Arabic digits as ASCII ones.
+fn ascii_digit(letter: char) -> char {
+    let of = |zero: char| u32::from(letter).checked_sub(zero.into()).filter(|digit| *digit < 10);
+    let digit = of('۰').or_else(|| of('٠')).and_then(|digit| char::from_digit(digit, 10));
+    digit.unwrap_or(letter)
 }
 
 /// How much of a date is said.
@@ -238,6 +276,20 @@ mod tests {
         assert_eq!(date(Locale::Fa, day, Detail::Weekday), "شنبه ۳۰ آبان ۱۴۰۵");
         assert_eq!(date(Locale::Fa, day, Detail::DayMonth), "۳۰ آبان");
         assert_eq!(date(Locale::En, day, Detail::Full), "21 November 2026");
+    }
+
+    #[test]
+    fn a_typed_day_is_the_same_in_either_calendar_and_nonsense_is_none() {
+        let zone = Zone::default();
+        let day = (datetime!(2026-11-20 20:30 UTC), datetime!(2026-11-21 20:30 UTC));
+        for text in ["۱۴۰۵/۰۸/۳۰", " 1405-8-30", "2026-11-21", "٢٠٢٦/١١/٢١"] {
+            assert_eq!(zone.typed_day(text), Some(day), "{text}");
+        }
+        for text in
+            ["", "۱۴۰۵/۱۳/۰۱", "1405/12/30", "2026-02-29", "2026", "26-11-21", "1-2-3-4", "دیروز"]
+        {
+            assert_eq!(zone.typed_day(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod admin;
+mod audit;
 mod campaign;
 mod entry;
 mod inbox;
@@ -38,6 +39,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(campaign::samples(&make));
     samples.extend(inbox::samples(&make));
     samples.extend(security::samples(&make));
+    samples.extend(audit::samples(&make));
     samples
 }
 
@@ -59,6 +61,7 @@ impl Samples {
             campaign: None,
             active: Nav::None,
             unread: 0,
+            may_audit: false,
             now: NOW,
             notice: None,
             demo: false,
@@ -95,6 +98,7 @@ impl Samples {
             campaign: Some(own),
             active,
             unread: 12,
+            may_audit: true,
             demo: true,
             ..self.outside(path)
         }

@@ -35,6 +35,8 @@ pub struct Shell {
     pub active: Nav,
     /// Conversations of the current campaign that wait for an answer.
     pub unread: u64,
+    /// Whether the viewer may read what happened in the current campaign.
+    pub may_audit: bool,
     /// The moment of rendering.
     pub now: OffsetDateTime,
     /// What the last action did.
@@ -81,6 +83,8 @@ pub enum Nav {
     Inbox,
     /// The team.
     Team,
+    /// What happened.
+    Audit,
     /// One's own account.
     Account,
 }
@@ -182,6 +186,13 @@ impl Shell {
         Safe(format!(r#"<time datetime="{}">{date}</time>"#, format::machine(at)))
     }
 
+    /// A `<time>` with day, hours and minutes.
+    #[must_use]
+    pub fn moment(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
+        Safe(format!(r#"<time datetime="{}">{}</time>"#, format::machine(at), self.moment_text(at)))
+    }
+
     /// The moment of rendering as weekday, day, month and year.
     #[must_use]
     pub fn today(&self) -> String {
@@ -194,14 +205,9 @@ impl Shell {
         format::machine(self.now)
     }
 
-    /// A `<time>` with day, hours and minutes.
+    /// Day, hours and minutes.
     #[must_use]
-    pub fn moment(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
-        let at = *at.borrow();
-        Safe(format!(r#"<time datetime="{}">{}</time>"#, format::machine(at), self.moment_text(at)))
-    }
-
-    fn moment_text(&self, at: OffsetDateTime) -> String {
+    pub fn moment_text(&self, at: OffsetDateTime) -> String {
         let date = format::date(self.locale, self.zone.day(at), Detail::Full);
         let clock = format::clock(self.locale, &self.zone, at);
         self.with("moment", &[("date", date.into()), ("clock", clock.into())])

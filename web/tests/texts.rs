@@ -53,7 +53,7 @@ fn quoted() -> BTreeSet<String> {
 
 #[test]
 fn both_languages_have_the_same_keys_in_the_same_files() {
-    for file in ["shell", "entry", "admin", "home", "inbox", "people"] {
+    for file in ["shell", "entry", "admin", "home", "inbox", "people", "audit"] {
         let of = |locale: &str| {
             let path = root().join("texts").join(locale).join(format!("{file}.ftl"));
             read(&path).lines().filter_map(key).collect::<Vec<_>>()

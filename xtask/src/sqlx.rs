@@ -19,12 +19,13 @@ struct Package {
     has_log: bool,
 }
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     package("crates/event-log", "meydan-event-log", "EVENT_LOG_DATABASE_URL", false),
     package("crates/keyring", "meydan-keyring", "KEYRING_DATABASE_URL", false),
     package("services/identity", "identity", "IDENTITY_DATABASE_URL", true),
     package("services/crm", "crm", "CRM_DATABASE_URL", true),
     package("services/bot-hub", "bot-hub", "BOT_HUB_DATABASE_URL", true),
+    package("services/audit", "audit", "AUDIT_DATABASE_URL", true),
 ];
 
 const fn package(

@@ -80,6 +80,7 @@ pub use self::{
     rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
     repair::{RepairError, Standing, compare, discard_stream, gaps, recover_from_stream},
+    session::service_pool,
     source::{Source, SourceError, Subscription, stream_name},
     timer::{Timer, cancel_timer, set_timer},
 };

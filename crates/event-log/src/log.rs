@@ -103,7 +103,7 @@ impl EventLog {
         options: Options,
     ) -> Result<Self, sqlx::Error> {
         let to = PgConnectOptions::from_str(url)?;
-        let pool = session::pool(to.clone(), options.connections).await?;
+        let pool = session::service_pool(to.clone(), options.connections).await?;
         let mut parts = Vec::new();
         for part in 0..options.parts.max(1) {
             let last = last_position(&pool, part).await?;

@@ -24,8 +24,12 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
     tokio::time::timeout(PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// A pool for everything else.
-pub(crate) async fn pool(
+/// A pool for everything else, and for services that keep tables without a log of their own.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL cannot be reached or the log's migrations have not been run.
+pub async fn service_pool(
     options: PgConnectOptions,
     connections: u32,
 ) -> Result<PgPool, sqlx::Error> {

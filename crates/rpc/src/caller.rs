@@ -6,13 +6,12 @@
 use std::{fmt, path::Path, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::{
-    Signature, Signer as _, SigningKey, VerifyingKey,
-    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
-};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::key::{self, BadKey};
 
 /// How long an assertion lasts, in seconds.
 const LIFETIME: i64 = 60;
@@ -127,44 +126,20 @@ impl fmt::Debug for Assertions {
     }
 }
 
-/// A key file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the assertion key {path} cannot be used: {problem}")]
-pub struct BadKey {
-    /// The file.
-    pub path: String,
-    /// Why.
-    pub problem: String,
-}
-
 impl Assertions {
     /// A key of its own, for tests.
-    ///
-    /// # Panics
-    ///
-    /// When the operating system has no randomness.
     #[must_use]
     pub fn generate() -> Self {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).expect("the operating system has randomness");
-        Self { key: SigningKey::from_bytes(&seed) }
+        Self { key: key::generate() }
     }
 
-    /// Reads the key (PKCS#8, PEM), making it the first time, readable by its owner alone.
+    /// Reads the key, making it the first time.
     ///
     /// # Errors
     ///
     /// [`BadKey`] when the file cannot be read, written or understood.
     pub fn from_file(path: &Path) -> Result<Self, BadKey> {
-        let bad = |problem: String| BadKey { path: path.display().to_string(), problem };
-        if !path.exists() {
-            let pem = Self::generate().key.to_pkcs8_pem(LineEnding::LF);
-            let pem = pem.map_err(|error| bad(error.to_string()))?;
-            write_private(path, pem.as_bytes()).map_err(|error| bad(error.to_string()))?;
-        }
-        let pem = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-        let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| bad(error.to_string()))?;
-        Ok(Self { key })
+        Ok(Self { key: key::signing_key(path)? })
     }
 
     /// Asserts that `caller` calls service `audience`.
@@ -220,16 +195,6 @@ impl Assertions {
         }
         Ok(claims.caller)
     }
-}
-
-fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 /// Reads an id of the wire.

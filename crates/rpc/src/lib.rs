@@ -2,6 +2,7 @@
 //!
 //! - [`pb`]: generated from `proto/`.
 //! - [`caller`]: the signed assertion that every call carries.
+//! - [`key`]: the files of keys that sign.
 //! - [`guard`]: the policy table in front of every method, and the span around it.
 //! - [`server`] and [`client`]: the two ends.
 //! - [`outcome`]: the five outcomes, the same from the domain to the browser.
@@ -11,6 +12,7 @@ pub mod caller;
 pub mod client;
 pub mod form;
 pub mod guard;
+pub mod key;
 pub mod outcome;
 pub mod pb;
 pub mod server;

@@ -23,5 +23,10 @@ pub mod bot_hub {
     tonic::include_proto!("meydan.bot_hub.v1");
 }
 
+/// `meydan.audit.v1`
+pub mod audit {
+    tonic::include_proto!("meydan.audit.v1");
+}
+
 /// All contracts, for reflection and for tests that enumerate methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/meydan.bin"));

@@ -44,6 +44,16 @@ pub struct Settings {
     pub crm_listen: SocketAddr,
     /// Where the bot hub serves gRPC.
     pub bot_hub_listen: SocketAddr,
+    /// Where the audit serves gRPC.
+    pub audit_listen: SocketAddr,
+    /// Where signed checkpoints of the audit are written.
+    pub audit_folder: PathBuf,
+    /// The key that signs them.
+    pub audit_key_file: PathBuf,
+    /// After how many new entries one is signed.
+    pub audit_checkpoint_entries: u32,
+    /// After how many seconds one is signed when there are fewer.
+    pub audit_checkpoint_seconds: u32,
     /// Where the Bot API is.
     pub telegram_api_url: Url,
     /// Through which proxy Telegram is reached.

@@ -68,6 +68,27 @@ pub const KEYS: &[Key] = &[
     key("identity-listen", "127.0.0.1:0", "Where identity serves gRPC. Port 0 is any free one."),
     key("crm-listen", "127.0.0.1:0", "Where crm serves gRPC."),
     key("bot-hub-listen", "127.0.0.1:0", "Where the bot hub serves gRPC."),
+    key("audit-listen", "127.0.0.1:0", "Where the audit serves gRPC."),
+    key(
+        "audit-folder",
+        "",
+        "Where signed checkpoints of the audit are written, one after the other, into a file that only grows. Best a disk that the operators of the database cannot change. Without it: audit in data-dir.",
+    ),
+    key(
+        "audit-key-file",
+        "",
+        "The key that signs checkpoints of the audit, made when it is not there. Without it: secrets/audit.pem in data-dir.",
+    ),
+    key(
+        "audit-checkpoint-entries",
+        "1000",
+        "After how many new entries a checkpoint of the audit is signed, 1 to 1000000.",
+    ),
+    key(
+        "audit-checkpoint-seconds",
+        "60",
+        "After how many seconds one is signed when there are fewer, 1 to 86400.",
+    ),
     key(
         "platform-key-file",
         "",

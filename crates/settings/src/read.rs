@@ -201,6 +201,13 @@ impl Given {
             identity_listen: self.address("identity-listen"),
             crm_listen: self.address("crm-listen"),
             bot_hub_listen: self.address("bot-hub-listen"),
+            audit_listen: self.address("audit-listen"),
+            audit_folder: self
+                .text("audit-folder")
+                .map_or_else(|| data_dir.join("audit"), PathBuf::from),
+            audit_key_file: secret_file(&self, "audit-key-file", "audit.pem"),
+            audit_checkpoint_entries: self.number("audit-checkpoint-entries", 1..=1_000_000),
+            audit_checkpoint_seconds: self.number("audit-checkpoint-seconds", 1..=86_400),
             telegram_api_url: self.parsed("telegram-api-url", telegram(), |text| {
                 Url::parse(text).map_err(|_| "must be a URL")
             }),

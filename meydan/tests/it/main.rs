@@ -2,6 +2,7 @@
 //! to Telegram's rules, and people who use the panel through HTTP.
 
 mod answers;
+mod audit;
 mod bots;
 mod canary;
 mod conversation;

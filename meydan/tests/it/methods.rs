@@ -17,7 +17,12 @@ fn every_method_of_the_contracts_has_a_policy_and_no_policy_is_left_over() {
             }
         }
     }
-    let tables = [crm::grpc::POLICIES, identity::grpc::POLICIES, bot_hub::grpc::POLICIES];
+    let tables = [
+        crm::grpc::POLICIES,
+        identity::grpc::POLICIES,
+        bot_hub::grpc::POLICIES,
+        audit::grpc::POLICIES,
+    ];
     let listed = tables.into_iter().flatten().map(|(path, _)| (*path).to_owned());
 
     assert_eq!(listed.collect::<BTreeSet<_>>(), defined);

@@ -8,6 +8,7 @@ use meydan_intake::{Hook, Intake};
 use meydan_rpc::{
     client::Dial,
     pb::{
+        audit::entries_client::EntriesClient,
         bot_hub::{bots_client::BotsClient, files_client::FilesClient, hooks_client::HooksClient},
         crm::tickets_client::TicketsClient,
         identity::{
@@ -51,6 +52,8 @@ pub struct App {
     pub crm: Dial,
     /// Bots.
     pub bot_hub: Dial,
+    /// What happened.
+    pub audit: Dial,
     /// Where updates go.
     pub intake: Intake,
     /// Where changes are told.
@@ -130,6 +133,12 @@ impl App {
     #[must_use]
     pub fn tickets(&self) -> TicketsClient<Channel> {
         TicketsClient::new(self.crm.channel())
+    }
+
+    /// Calls the audit's entries.
+    #[must_use]
+    pub fn entries(&self) -> EntriesClient<Channel> {
+        EntriesClient::new(self.audit.channel())
     }
 
     /// Calls the hub's bots.

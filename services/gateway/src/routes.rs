@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod admin_bot;
+mod audit;
 mod devices;
 mod files;
 mod health;
@@ -43,6 +44,7 @@ const READ_LIVE: Access = access(Permission("crm:ticket.read"), RateClass::Live)
 const REPLY: Access = access(Permission("crm:ticket.reply"), RateClass::Panel);
 const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
 const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
+const READ_AUDIT: Access = access(Permission("identity:audit.read"), RateClass::Panel);
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
 
 /// Every route.
@@ -94,6 +96,10 @@ fn addresses(panel: Panel) -> Routes {
         .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
+        .get("/admin/audit", ADMIN, audit::show_all)
+        .get("/admin/audit/export.csv", ADMIN, audit::export)
+        .get("/c/{slug}/audit", READ_AUDIT, audit::show)
+        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::export)
         .get("/c/{slug}", READ, home::show)
         .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)

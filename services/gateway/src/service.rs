@@ -40,6 +40,8 @@ pub struct Setup {
     pub crm: Dial,
     /// Reaches the hub.
     pub bot_hub: Dial,
+    /// Reaches the audit.
+    pub audit: Dial,
     /// Where updates go.
     pub intake: Intake,
     /// Where changes are told.
@@ -68,6 +70,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         identity: setup.identity,
         crm: setup.crm,
         bot_hub: setup.bot_hub,
+        audit: setup.audit,
         intake: setup.intake,
         nats: setup.nats,
         clock: setup.clock,

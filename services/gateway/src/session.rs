@@ -142,6 +142,7 @@ impl Visit {
             campaign: self.membership.as_ref().map(link),
             active,
             unread: 0,
+            may_audit: self.may("identity:audit.read"),
             now: app.clock.now(),
             notice,
             demo: app.demo,

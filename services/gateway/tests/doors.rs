@@ -78,6 +78,7 @@ impl Gate {
             identity: dial("identity", nowhere),
             crm: dial("crm", nowhere),
             bot_hub: dial("bot-hub", hub_address),
+            audit: dial("audit", hub_address),
             intake: Intake::new(async_nats::jetstream::new(client.clone()), keyring),
             nats: client,
             clock: Clock::new(|| datetime!(2026-11-21 12:00:00 UTC)),

@@ -40,6 +40,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/ListSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
+    ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),

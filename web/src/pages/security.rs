@@ -7,7 +7,7 @@ use askama::{Template, filters::Safe};
 use qrcode::{Color, QrCode};
 use time::OffsetDateTime;
 
-use crate::{form::Problems, shell::Shell};
+use crate::{form::Problems, pages::audit::ACTIONS, shell::Shell};
 
 /// Why a code opened nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,20 +172,9 @@ pub struct Happened {
 }
 
 impl Happened {
-    fn key(&self) -> &'static str {
-        match self.kind.as_str() {
-            "account.registered" => "happened-registered",
-            "account.password_set" => "happened-password-set",
-            "account.logged_in" => "happened-logged-in",
-            "account.logged_out" => "happened-logged-out",
-            "account.log_in_failed" => "happened-log-in-failed",
-            "account.locked" => "happened-locked",
-            "account.proved_again" => "happened-proved-again",
-            "account.factor_added" => "happened-factor-added",
-            "account.factor_removed" => "happened-factor-removed",
-            "account.recovery_codes_made" => "happened-recovery-codes-made",
-            _ => "happened-other",
-        }
+    /// The key of the words for it, which are those of the audit.
+    fn key(&self) -> Option<&'static str> {
+        ACTIONS.iter().find(|(action, _)| *action == self.kind).map(|(_, key)| *key)
     }
 
     fn proof_key(&self) -> Option<&'static str> {

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn healthz(State(app): State<App>) -> StatusCode {
     let connected = app.nats.connection_state() == async_nats::connection::State::Connected;
     let well =
-        futures::future::join_all([&app.identity, &app.crm, &app.bot_hub].map(is_well)).await;
+        futures::future::join_all([&app.identity, &app.crm, &app.bot_hub, &app.audit].map(is_well))
+            .await;
     if connected && well.into_iter().all(|well| well) {
         StatusCode::OK
     } else {

@@ -43,6 +43,7 @@ impl Role {
                 "bot:bot.connect",
                 "identity:member.read",
                 "identity:member.invite",
+                "identity:audit.read",
             ],
             Self::Staff => &[
                 "crm:ticket.read",

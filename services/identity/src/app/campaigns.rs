@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{AppError, Identity, Result, email, member_of, name, profile_place, said_place, step};
 use crate::{
     projections::{
+        accounts,
         campaigns::{self, CampaignRow},
         members::{self, MemberRow},
     },
@@ -209,6 +210,20 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         self.ask_to_join(campaign, &who, role, meta).await
+    }
+
+    /// What people are called, by their accounts; nothing where their keys are destroyed.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn names(&self, accounts: &[Uuid]) -> Result<Vec<(Uuid, String)>> {
+        let mut names = Vec::with_capacity(accounts.len());
+        for (account, sealed) in accounts::profiles(self.log.pool(), accounts).await? {
+            let profile = self.profile(&sealed, &profile_place(account)).await?;
+            names.push((account, profile.map(|known| known.display_name).unwrap_or_default()));
+        }
+        Ok(names)
     }
 
     /// The team of a campaign.

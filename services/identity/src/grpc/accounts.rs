@@ -2,7 +2,7 @@
 
 use meydan_rpc::{
     caller::{Caller, Who},
-    form::timestamp,
+    form::{Form, timestamp},
     guard::caller,
     pb::identity::{self as pb, accounts_server::Accounts},
 };
@@ -191,5 +191,18 @@ impl Accounts for AccountsApi {
         let entries = self.0.history(account, Some(before).filter(|before| *before > 0)).await;
         let entries = entries.map_err(status)?.into_iter().map(happened).collect();
         Ok(Response::new(pb::ListHistoryResponse { entries }))
+    }
+
+    async fn name_accounts(
+        &self,
+        request: Request<pb::NameAccountsRequest>,
+    ) -> Result<Response<pb::NameAccountsResponse>, Status> {
+        let mut form = Form::default();
+        let wire = request.into_inner().account_ids;
+        let ids: Option<Vec<_>> = wire.iter().map(|id| form.id("account_ids", id)).collect();
+        form.finish()?;
+        let names = self.0.names(&ids.unwrap_or_default()).await.map_err(status)?;
+        let names = names.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
+        Ok(Response::new(pb::NameAccountsResponse { names }))
     }
 }

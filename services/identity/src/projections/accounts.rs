@@ -53,6 +53,20 @@ pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountR
     .await
 }
 
+/// The profiles of several accounts, sealed, for those that are not erased.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn profiles(pool: &PgPool, accounts: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String)>> {
+    let found = sqlx::query!(
+        "SELECT account_id, profile_sealed FROM accounts WHERE account_id = ANY ($1)",
+        accounts,
+    );
+    let rows = found.fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.account_id, row.profile_sealed)).collect())
+}
+
 /// Whether there is an admin.
 ///
 /// # Errors

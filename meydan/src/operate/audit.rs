@@ -1,0 +1,85 @@
+//! `meydan audit`: whether what happened is still what was signed, and proofs of it for those who trust nobody here.
+
+use anyhow::{Context as _, Result, bail};
+use audit::{
+    FILE,
+    note::Notary,
+    prove::prove,
+    verify::{Evidence, Report},
+};
+use meydan_settings::Settings;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Context, Output, Platform};
+
+/// Proves that nobody changed what happened.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Computes all trees anew from the entries and compares them with the signed checkpoints and with the logs. Fails
+    /// when anything differs, and says what first.
+    Verify {
+        /// One campaign alone, or the platform by its own id.
+        #[arg(long, value_name = "ID")]
+        campaign: Option<Uuid>,
+    },
+    /// Prints, as JSON, the entry of a fact with the proof that it is in a tree that was signed.
+    Prove {
+        /// The log of the fact.
+        context: Context,
+        /// Its position there.
+        position: i64,
+    },
+}
+
+/// Carries it out.
+pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
+    let platform = Platform::find(&settings)?;
+    let entries = platform.database(audit::NAME).await?;
+    if !settings.audit_key_file.exists() {
+        bail!("there is no key in {}; has meydan up made it?", settings.audit_key_file.display());
+    }
+    let notary = Notary::open(&settings.audit_key_file)?;
+    match command {
+        Command::Verify { campaign } => {
+            let mut logs = Vec::new();
+            for context in Context::ALL {
+                logs.push((context.name(), platform.database(context.name()).await?));
+            }
+            let evidence = Evidence {
+                audit: &entries,
+                logs: &logs,
+                file: &settings.audit_folder.join(FILE),
+                verifier: notary.verifier(),
+                tree: campaign,
+            };
+            let report = evidence.verify().await?;
+            let key = notary.verifier().public();
+            output.print(&json!({"key": key, "report": report}), |_| table(&report))?;
+            judge(&report)
+        }
+        Command::Prove { context, position } => {
+            let fact = (context.name(), position);
+            let proof = prove(&entries, notary.verifier(), fact).await;
+            let proof = proof.with_context(|| format!("{} at {position}", context.name()))?;
+            println!("{}", serde_json::to_string_pretty(&proof)?);
+            Ok(())
+        }
+    }
+}
+
+fn table(report: &Report) -> String {
+    let Report { trees, entries, checkpoints, events, behind, unsigned, .. } = report;
+    format!(
+        "{entries} entries in {trees} trees, {checkpoints} signed checkpoints and {events} facts compared\n\
+         {behind} facts have not arrived yet, {unsigned} entries are not signed yet\n"
+    )
+}
+
+fn judge(report: &Report) -> Result<()> {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = report.findings.iter().map(|finding| finding.words.as_str()).collect();
+    bail!("{}", words.join("\n"))
+}

@@ -1,0 +1,115 @@
+//! The signed checkpoints: of the file that only grows, and of the table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+};
+
+use uuid::Uuid;
+
+use super::{Evidence, Report, VerifyError, Wrong, named};
+use crate::{merkle::Hash, note::Checkpoint};
+
+/// What was signed: for each tree, at which sizes it had which roots.
+pub(super) type Signed = BTreeMap<Uuid, BTreeMap<u64, Hash>>;
+
+/// Reads and compares them.
+pub(super) async fn read(
+    evidence: &Evidence<'_>,
+    report: &mut Report,
+) -> Result<Signed, VerifyError> {
+    let mut signed = Signed::new();
+    let filed = of_file(evidence, &mut signed, report)?;
+    let rows =
+        sqlx::query!("SELECT tree_id, size, note, filed FROM checkpoints ORDER BY tree_id, size")
+            .fetch_all(evidence.audit)
+            .await?;
+    let mut kept = BTreeSet::new();
+    for row in rows.into_iter().filter(|row| evidence.concerns(row.tree_id)) {
+        let place = format!(
+            "the checkpoint of {} entries of {} in the table",
+            row.size,
+            named(row.tree_id)
+        );
+        let tree = Some(row.tree_id);
+        match evidence.verifier.open(&row.note) {
+            Err(bad) => report.find(Wrong::Checkpoint, tree, None, format!("{place}: {bad}")),
+            Ok(note) if note.tree != row.tree_id || i64::try_from(note.size) != Ok(row.size) => {
+                report.find(Wrong::Checkpoint, tree, None, format!("{place} is of something else"));
+            }
+            Ok(note) => {
+                let name = (note.tree, note.size);
+                if row.filed && !filed.contains(&name) {
+                    let words =
+                        format!("{place} is not in the file, which had it: its size went back");
+                    report.find(Wrong::File, tree, Some(note.size), words);
+                }
+                kept.insert(name);
+                keep(&mut signed, &note, report);
+            }
+        }
+    }
+    for (tree, size) in filed.difference(&kept) {
+        let words = format!(
+            "the checkpoint of {size} entries of {} is in the file and not in the table",
+            named(*tree)
+        );
+        report.find(Wrong::Checkpoint, Some(*tree), Some(*size), words);
+    }
+    Ok(signed)
+}
+
+/// The checkpoints of the file, which are believed one by one.
+fn of_file(
+    evidence: &Evidence<'_>,
+    signed: &mut Signed,
+    report: &mut Report,
+) -> Result<BTreeSet<(Uuid, u64)>, VerifyError> {
+    let text = match std::fs::read_to_string(evidence.file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        other => other?,
+    };
+    let mut filed = BTreeSet::new();
+    let mut newest: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for (number, note) in notes(&text).into_iter().enumerate() {
+        let place = format!("checkpoint {} of the file", number + 1);
+        match evidence.verifier.open(&note) {
+            Err(bad) => report.find(Wrong::Checkpoint, None, None, format!("{place}: {bad}")),
+            Ok(note) if evidence.concerns(note.tree) => {
+                let before = newest.insert(note.tree, note.size).unwrap_or(0);
+                if note.size < before {
+                    let words = format!(
+                        "{place} counts {} entries of {} after one that counted {before}",
+                        note.size,
+                        named(note.tree)
+                    );
+                    report.find(Wrong::File, Some(note.tree), Some(note.size), words);
+                }
+                filed.insert((note.tree, note.size));
+                keep(signed, &note, report);
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(filed)
+}
+
+/// The notes of a file: each has one empty line within, and one after.
+fn notes(text: &str) -> Vec<String> {
+    let pieces: Vec<_> = text.split("\n\n").filter(|piece| !piece.trim().is_empty()).collect();
+    let note = |pair: &[&str]| format!("{}\n", pair.join("\n\n"));
+    pieces.chunks(2).map(note).collect()
+}
+
+fn keep(signed: &mut Signed, note: &Checkpoint, report: &mut Report) {
+    report.checkpoints += 1;
+    let known = signed.entry(note.tree).or_default().insert(note.size, note.root);
+    if known.is_some_and(|root| root != note.root) {
+        let words = format!(
+            "two checkpoints of {} entries of {} name different roots",
+            note.size,
+            named(note.tree)
+        );
+        report.find(Wrong::Checkpoint, Some(note.tree), Some(note.size), words);
+    }
+}

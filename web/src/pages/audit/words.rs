@@ -1,0 +1,141 @@
+//! Events, targets and their words in the panel's languages.
+
+use crate::shell::Shell;
+
+/// Every event that is recorded, with the key of its text.
+pub const ACTIONS: &[(&str, &str)] = &[
+    ("account.registered", "act-account-registered"),
+    ("account.password_set", "act-account-password-set"),
+    ("account.logged_in", "act-account-logged-in"),
+    ("account.logged_out", "act-account-logged-out"),
+    ("account.log_in_failed", "act-account-log-in-failed"),
+    ("account.locked", "act-account-locked"),
+    ("account.proved_again", "act-account-proved-again"),
+    ("account.factor_added", "act-account-factor-added"),
+    ("account.factor_removed", "act-account-factor-removed"),
+    ("account.recovery_codes_made", "act-account-recovery-codes-made"),
+    ("campaign.created", "act-campaign-created"),
+    ("campaign.edited", "act-campaign-edited"),
+    ("campaign.status_changed", "act-campaign-status-changed"),
+    ("member.invited", "act-member-invited"),
+    ("member.joined", "act-member-joined"),
+    ("subject.erased", "act-subject-erased"),
+    ("bot.token_given", "act-bot-token-given"),
+    ("bot.identified", "act-bot-identified"),
+    ("bot.went_live", "act-bot-went-live"),
+    ("bot.failed", "act-bot-failed"),
+    ("bot.troubled", "act-bot-troubled"),
+    ("bot.recovered", "act-bot-recovered"),
+    ("bot.revoked", "act-bot-revoked"),
+    ("bot.check_asked", "act-bot-check-asked"),
+    ("bot.disconnected", "act-bot-disconnected"),
+    ("bot.left", "act-bot-left"),
+    ("dialogue.started", "act-dialogue-started"),
+    ("dialogue.citizen_acted", "act-dialogue-citizen-acted"),
+    ("dialogue.reply_sent", "act-dialogue-reply-sent"),
+    ("dialogue.reply_failed", "act-dialogue-reply-failed"),
+    ("dialogue.reply_in_doubt", "act-dialogue-reply-in-doubt"),
+    ("citizen.met", "act-citizen-met"),
+    ("citizen.changed", "act-citizen-changed"),
+    ("citizen.phone_shared", "act-citizen-phone-shared"),
+    ("citizen.came_from", "act-citizen-came-from"),
+    ("citizen.blocked_bot", "act-citizen-blocked-bot"),
+    ("citizen.unblocked_bot", "act-citizen-unblocked-bot"),
+    ("ticket.opened", "act-ticket-opened"),
+    ("ticket.message_received", "act-ticket-message-received"),
+    ("ticket.message_edited", "act-ticket-message-edited"),
+    ("ticket.reopened", "act-ticket-reopened"),
+    ("ticket.status_changed", "act-ticket-status-changed"),
+    ("ticket.reply_written", "act-ticket-reply-written"),
+    ("ticket.reply_sent", "act-ticket-reply-sent"),
+    ("ticket.reply_failed", "act-ticket-reply-failed"),
+    ("ticket.reply_in_doubt", "act-ticket-reply-in-doubt"),
+];
+
+/// What things are done to, with the key of its text, in the order in which one looks for them.
+pub const AREAS: &[(&str, &str)] = &[
+    ("ticket", "target-ticket"),
+    ("citizen", "target-citizen"),
+    ("dialogue", "target-dialogue"),
+    ("bot", "target-bot"),
+    ("member", "target-member"),
+    ("campaign", "target-campaign"),
+    ("account", "target-account"),
+    ("subject", "target-subject"),
+];
+
+/// Words of payloads: the name of the field (empty for any), the word, and the key of its text.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("role", "owner", "role-owner"),
+    ("role", "staff", "role-staff"),
+    ("admin", "true", "detail-admin"),
+    ("kind", "text", "kind-text"),
+    ("kind", "photo", "kind-photo"),
+    ("kind", "voice", "kind-voice"),
+    ("kind", "video", "kind-video"),
+    ("kind", "audio", "kind-audio"),
+    ("kind", "document", "kind-document"),
+    ("kind", "location", "kind-location"),
+    ("kind", "contact", "kind-contact"),
+    ("kind", "sticker", "kind-sticker"),
+    ("mode", "webhook", "detail-webhook"),
+    ("mode", "polling", "detail-polling"),
+    ("did", "start", "did-start"),
+    ("did", "write", "did-write"),
+    ("did", "edit", "did-edit"),
+    ("did", "press", "did-press"),
+    ("did", "block", "did-block"),
+    ("did", "unblock", "did-unblock"),
+    ("failure", "blocked", "failure-blocked"),
+    ("failure", "chat_not_found", "failure-chat-not-found"),
+    ("failure", "bot_revoked", "failure-bot-revoked"),
+    ("failure", "rejected", "failure-rejected"),
+    ("failure", "gave_up", "failure-gave-up"),
+    ("problem", "wrong_token", "detail-wrong-token"),
+    ("problem", "unreachable", "detail-unreachable"),
+    ("problem", "used_elsewhere", "detail-used-elsewhere"),
+    ("problem", "webhook_refused", "detail-webhook-refused"),
+    ("", "new", "status-new"),
+    ("", "in_progress", "status-in-progress"),
+    ("", "waiting", "status-waiting"),
+    ("", "resolved", "status-resolved"),
+    ("", "closed", "status-closed"),
+    ("", "draft", "campaign-status-draft"),
+    ("", "active", "campaign-status-active"),
+    ("", "suspended", "campaign-status-suspended"),
+    ("", "archived", "campaign-status-archived"),
+];
+
+/// The key of an event's text.
+pub(super) fn action(event: &str) -> Option<&'static str> {
+    ACTIONS.iter().find(|(name, _)| *name == event).map(|(_, key)| *key)
+}
+
+/// The key of the text of what something was done to.
+pub(super) fn target(kind: &str) -> Option<&'static str> {
+    AREAS.iter().find(|(name, _)| *name == kind).map(|(_, key)| *key)
+}
+
+/// What goes with an event: from what to what, or its words one after the other. Ids are left out.
+pub(super) fn details(shell: &Shell, details: &[(String, String)]) -> Option<String> {
+    let word = |name: &str, value: &str| {
+        let known = WORDS
+            .iter()
+            .find(|(field, word, _)| *word == value && (*field == name || field.is_empty()));
+        known.map(|(_, _, key)| shell.t(key))
+    };
+    let of = |wanted: &str| {
+        let found = details.iter().find(|(name, _)| name == wanted);
+        found.map(|(name, value)| word(name, value).unwrap_or_else(|| value.clone()))
+    };
+    if let (Some(from), Some(to)) = (of("from"), of("to")) {
+        let pieces = [("from", from.into()), ("to", to.into())];
+        return Some(shell.with("detail-from-to", &pieces));
+    }
+    let told = |(name, value): &(String, String)| match name.as_str() {
+        "slug" => Some(value.clone()),
+        _ => word(name, value),
+    };
+    let told: Vec<_> = details.iter().filter_map(told).collect();
+    (!told.is_empty()).then(|| told.join(" · "))
+}

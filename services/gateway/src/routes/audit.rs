@@ -164,6 +164,9 @@ async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
     let caller = visit.caller();
     let mut names = Names::default();
     if own(visit).is_some() {
+        if !visit.may("identity:member.read") {
+            return Ok(names);
+        }
         let request = app.identity.ask(&caller, ListMembersRequest { min_position: 0 });
         let members = app.members().list_members(request).await?.into_inner().members;
         let joined = members.into_iter().filter(|member| !member.account_id.is_empty());

@@ -5,21 +5,28 @@ mod failures;
 mod invitations;
 mod lockout;
 mod login;
+mod places;
 
 use std::{sync::Arc, time::Duration};
 
 use identity_domain::Profile;
-use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
+use meydan_event_log::{
+    Clock, EventLog, ExecuteError, LoadError, Meta, PLATFORM, Progress, UniqueKey,
+};
 use meydan_keyring::{KeyError, Keyring, Place};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
-    campaigns::{NewCampaign, TeamMember},
+    campaigns::NewCampaign,
     invitations::Entry,
     login::{Entered, Guest, Held, is_running},
+    places::TeamMember,
 };
-use crate::password::{Busy, Passwords};
+use crate::{
+    changes::Changes,
+    password::{Busy, Passwords},
+};
 
 /// How long a query waits for the position that it must show.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -30,6 +37,7 @@ pub struct Identity {
     log: EventLog,
     keyring: Keyring,
     directory: Progress,
+    changes: Changes,
     clock: Clock,
     passwords: Passwords,
     /// That a failed login was noted.
@@ -81,7 +89,16 @@ impl From<KeyError> for AppError {
     }
 }
 
-impl<R: std::error::Error> From<ExecuteError<R>> for AppError {
+impl From<LoadError> for AppError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Unavailable(error) => Self::Unavailable(error.to_string()),
+            LoadError::Damaged(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl<R> From<ExecuteError<R>> for AppError {
     fn from(error: ExecuteError<R>) -> Self {
         match error {
             ExecuteError::Refused(_) => Self::NotFound,
@@ -98,11 +115,15 @@ impl<R: std::error::Error> From<ExecuteError<R>> for AppError {
 type Result<T> = std::result::Result<T, AppError>;
 
 impl Identity {
-    /// Keeps its facts in `log`; `directory` tells how far the tables have come.
+    /// Keeps its facts in `log`; `directory` tells how far the tables have come, `changes` tells gateways.
     #[must_use]
-    pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
+    pub fn new(
+        (log, keyring): (EventLog, Keyring),
+        (directory, changes): (Progress, Changes),
+        clock: Clock,
+    ) -> Self {
         let passwords = Passwords::default();
-        Self { log, keyring, directory, clock, passwords, noted: Arc::default() }
+        Self { log, keyring, directory, changes, clock, passwords, noted: Arc::default() }
     }
 
     /// Waits until the tables show `position`.

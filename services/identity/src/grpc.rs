@@ -38,6 +38,15 @@ pub const POLICIES: Policies = &[
         Need::PermissionOrService("identity:member.invite", &["demo"]),
     ),
     ("/meydan.identity.v1.Members/ListMembers", Need::Permission("identity:member.read")),
+    ("/meydan.identity.v1.Members/ChangeRole", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/ChangePermissions", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Deactivate", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Reactivate", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Remove", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Leave", Need::Account),
+    ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
+    ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
+    ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
 ];
 
 /// The services, ready to be guarded and served.

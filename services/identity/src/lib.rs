@@ -1,12 +1,14 @@
 //! Accounts, sessions, campaigns and members.
 //!
 //! - [`app`]: every command and query, the table of contents; [`grpc`]: `meydan.identity.v1` in front of it.
+//! - [`changes`]: tells gateways what is not so any more.
 //! - [`password`]: hashing, as much at a time as the machine bears.
 //! - [`tokens`]: sessions and one-time links, of which only hashes are kept.
 //! - [`policies`]: facts that lead to work here.
 //! - [`projections`]: the tables, what fills them and what may be asked of them.
 
 pub mod app;
+pub mod changes;
 pub mod grpc;
 pub mod password;
 pub mod policies;

@@ -10,9 +10,14 @@ use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
 
-/// Fills the tables.
+use crate::changes::Changes;
+
+/// Fills the tables, and tells gateways of changes.
 #[derive(Debug)]
-pub struct Directory;
+pub struct Directory {
+    /// Tells them; `None` when tables are filled that nobody reads yet.
+    pub changes: Option<Changes>,
+}
 
 impl Projection for Directory {
     const NAME: &'static str = "directory";
@@ -43,5 +48,12 @@ impl Projection for Directory {
             _ => {}
         }
         Ok(())
+    }
+
+    async fn committed(&self, events: &[&Recorded]) {
+        let Some(changes) = &self.changes else { return };
+        for event in events {
+            changes.tell_of(event).await;
+        }
     }
 }

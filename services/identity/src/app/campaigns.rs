@@ -1,18 +1,15 @@
 //! Campaigns and their teams.
 
 use identity_domain::{
-    Campaign, CampaignCommand, CampaignProfile, CampaignStatus, Member, MemberCommand,
-    MemberRefusal, Profile, Role, slug,
+    Campaign, CampaignCommand, CampaignProfile, CampaignStatus, Member, MemberCommand, Profile,
+    Role, slug,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, member_of, name, profile_place, said_place, step};
+use super::{AppError, Identity, Result, email, member_of, name, said_place, step};
 use crate::{
-    projections::{
-        campaigns::{self, CampaignRow},
-        members::{self, MemberRow},
-    },
+    projections::campaigns::{self, CampaignRow},
     tokens::Token,
 };
 
@@ -25,16 +22,6 @@ pub struct NewCampaign {
     pub profile: CampaignProfile,
     /// Who owns it.
     pub owner: Profile,
-}
-
-/// A member with what could be opened of them.
-#[derive(Debug, Clone)]
-pub struct TeamMember {
-    /// As stored.
-    pub row: MemberRow,
-    /// Address and name: of somebody who joined their own, of somebody invited what the inviter gave. `None`
-    /// when erased.
-    pub profile: Option<Profile>,
 }
 
 /// The fields of a campaign's profile that are wrong.
@@ -113,10 +100,7 @@ impl Identity {
         let command = MemberCommand::Invite { account_id: account, role, said, at };
         let invited = self.log.execute::<Member>(target, command, &step(meta, "invite")).await;
         let invited = match invited {
-            Err(ExecuteError::Refused(MemberRefusal::AlreadyMember)) => {
-                let code = "identity.member.already";
-                return Err(AppError::Refused(code, "the person is in the team already"));
-            }
+            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
             other => other?,
         };
         self.reach(invited.position).await?;
@@ -185,14 +169,15 @@ impl Identity {
         found.ok_or(AppError::NotFound)
     }
 
-    /// Asks somebody to join a campaign's team.
+    /// Asks somebody to join a campaign's team, on behalf of a member or of a service.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; `identity.member.already` for somebody who is in it.
+    /// See [`AppError`]; `identity.member.already` for somebody who is in it, `identity.member.not_held` when
+    /// the member would give what they do not hold.
     pub async fn invite_member(
         &self,
-        campaign: Uuid,
+        (campaign, by): (Uuid, Option<Uuid>),
         who: &Profile,
         role: Role,
         meta: &Meta,
@@ -208,30 +193,9 @@ impl Identity {
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }
-        self.ask_to_join(campaign, &who, role, meta).await
-    }
-
-    /// The team of a campaign.
-    ///
-    /// # Errors
-    ///
-    /// See [`AppError`].
-    pub async fn team(&self, campaign: Uuid, min_position: i64) -> Result<Vec<TeamMember>> {
-        self.reach(min_position).await?;
-        let rows = members::of_campaign(self.log.pool(), campaign).await?;
-        let mut team = Vec::with_capacity(rows.len());
-        for row in rows {
-            let profile = match (row.joined_at, &row.said_sealed) {
-                (Some(_), _) => {
-                    self.profile(&row.profile_sealed, &profile_place(row.account_id)).await?
-                }
-                (None, Some(said)) => {
-                    self.profile(said, &said_place(campaign, row.account_id)).await?
-                }
-                (None, None) => None,
-            };
-            team.push(TeamMember { row, profile });
+        if let Some(by) = by {
+            self.place(campaign, by).await?.may_invite(role)?;
         }
-        Ok(team)
+        self.ask_to_join(campaign, &who, role, meta).await
     }
 }

@@ -1,6 +1,6 @@
 //! `Sessions` and `Accounts`: coming in and going out.
 
-use identity_domain::Profile;
+use identity_domain::{Profile, effective};
 use meydan_rpc::{
     caller::Who,
     form::timestamp,
@@ -97,7 +97,8 @@ impl Sessions for SessionsApi {
 fn held_out(held: Held) -> pb::AuthenticateResponse {
     let memberships = held.places.into_iter().map(|(place, role)| {
         let running = is_running(&place.status);
-        let permissions = if running { role.permissions() } else { &[] };
+        let permissions =
+            if running { effective(role, &place.granted, &place.denied) } else { vec![] };
         pb::Membership {
             campaign_id: place.campaign_id.to_string(),
             slug: place.slug,

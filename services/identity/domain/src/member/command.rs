@@ -74,34 +74,44 @@ pub enum MemberChange {
 
 /// Why a member says no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.words())]
 pub enum MemberRefusal {
     /// They have not been asked.
-    #[error("the person has not been invited")]
     NotInvited,
     /// They are in the team.
-    #[error("the person is in the team already")]
     AlreadyMember,
     /// They have not accepted yet.
-    #[error("the person has not joined yet")]
     NotJoined,
     /// Their place was changed by somebody else this moment.
-    #[error("the member's place was changed meanwhile")]
     Changed,
     /// There is no such permission.
-    #[error("there is no such permission")]
     UnknownPermission,
     /// An owner has every permission.
-    #[error("an owner has every permission")]
     OwnersHaveAll,
     /// Whoever asks does not hold it themselves.
-    #[error("only somebody who holds a permission grants it")]
     NotHeld,
     /// Nobody changes their own place.
-    #[error("nobody changes their own place")]
     Oneself,
     /// Owners are made and unmade by owners.
-    #[error("only an owner changes who owns the campaign")]
     OwnersOnly,
+}
+
+impl MemberRefusal {
+    /// It in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotInvited => "the person has not been invited",
+            Self::AlreadyMember => "the person is in the team already",
+            Self::NotJoined => "the person has not joined yet",
+            Self::Changed => "the member's place was changed meanwhile",
+            Self::UnknownPermission => "there is no such permission",
+            Self::OwnersHaveAll => "an owner has every permission",
+            Self::NotHeld => "only somebody who holds a permission grants it",
+            Self::Oneself => "nobody changes their own place",
+            Self::OwnersOnly => "only an owner changes who owns the campaign",
+        }
+    }
 }
 
 impl Member {

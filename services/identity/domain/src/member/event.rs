@@ -109,6 +109,24 @@ pub enum MemberEvent {
     },
 }
 
+impl MemberEvent {
+    /// Whom it is about, where it says so. The account of `member.joined` follows from the invitation.
+    #[must_use]
+    pub const fn account_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Invited { account_id, .. }
+            | Self::InvitationRenewed { account_id, .. }
+            | Self::InvitationWithdrawn { account_id, .. }
+            | Self::RoleChanged { account_id, .. }
+            | Self::PermissionsChanged { account_id, .. }
+            | Self::Deactivated { account_id, .. }
+            | Self::Reactivated { account_id, .. }
+            | Self::Removed { account_id, .. } => Some(*account_id),
+            Self::Joined { .. } => None,
+        }
+    }
+}
+
 impl Event for MemberEvent {}
 
 impl DomainEvent for MemberEvent {

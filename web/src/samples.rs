@@ -14,6 +14,7 @@ mod admin;
 mod campaign;
 mod entry;
 mod inbox;
+mod team;
 
 /// The moment at which the samples are rendered.
 pub const NOW: OffsetDateTime = datetime!(2026-11-21 08:30 UTC);
@@ -35,6 +36,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(entry::samples(&make));
     samples.extend(admin::samples(&make));
     samples.extend(campaign::samples(&make));
+    samples.extend(team::samples(&make));
     samples.extend(inbox::samples(&make));
     samples
 }
@@ -55,6 +57,7 @@ impl Samples {
             csrf: "sample-token".to_owned(),
             viewer: None,
             campaign: None,
+            opens: Vec::new(),
             active: Nav::None,
             unread: 0,
             now: NOW,
@@ -91,6 +94,7 @@ impl Samples {
                 campaigns: vec![own.clone(), other],
             }),
             campaign: Some(own),
+            opens: vec![Nav::Team, Nav::ApiKeys],
             active,
             unread: 12,
             demo: true,

@@ -30,6 +30,8 @@ pub struct Shell {
     pub viewer: Option<Viewer>,
     /// The campaign whose pages these are.
     pub campaign: Option<CampaignLink>,
+    /// The parts of the campaign that the viewer may open, besides home and inbox.
+    pub opens: Vec<Nav>,
     /// The part of the navigation that is marked as current.
     pub active: Nav,
     /// Conversations of the current campaign that wait for an answer.
@@ -80,6 +82,10 @@ pub enum Nav {
     Inbox,
     /// The team.
     Team,
+    /// The keys of the campaign's own programs.
+    ApiKeys,
+    /// The admin's table of roles and permissions.
+    Permissions,
     /// One's own account.
     Account,
 }
@@ -101,6 +107,18 @@ pub enum Notice {
     StatusChanged,
     /// A member was invited.
     MemberInvited,
+    /// The viewer left a team.
+    MemberLeft,
+    /// A member was taken out of the team.
+    MemberRemoved,
+    /// An invitation was withdrawn.
+    InvitationWithdrawn,
+    /// A key was revoked.
+    KeyRevoked,
+    /// A campaign will be deleted.
+    DeletionRequested,
+    /// A campaign stays after all.
+    DeletionWithdrawn,
     /// The password was changed and other sessions ended.
     PasswordChanged,
     /// The person logged out.
@@ -111,7 +129,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -119,6 +137,12 @@ impl Notice {
         Self::ReplyQueued,
         Self::StatusChanged,
         Self::MemberInvited,
+        Self::MemberLeft,
+        Self::MemberRemoved,
+        Self::InvitationWithdrawn,
+        Self::KeyRevoked,
+        Self::DeletionRequested,
+        Self::DeletionWithdrawn,
         Self::PasswordChanged,
         Self::LoggedOut,
         Self::SessionEnded,
@@ -133,6 +157,12 @@ impl Notice {
             Self::ReplyQueued => "notice-reply-queued",
             Self::StatusChanged => "notice-status-changed",
             Self::MemberInvited => "notice-member-invited",
+            Self::MemberLeft => "notice-member-left",
+            Self::MemberRemoved => "notice-member-removed",
+            Self::InvitationWithdrawn => "notice-invitation-withdrawn",
+            Self::KeyRevoked => "notice-key-revoked",
+            Self::DeletionRequested => "notice-deletion-requested",
+            Self::DeletionWithdrawn => "notice-deletion-withdrawn",
             Self::PasswordChanged => "notice-password-changed",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",
@@ -339,6 +369,12 @@ impl Shell {
     #[must_use]
     pub fn has_assets(&self) -> bool {
         assets::are_built()
+    }
+
+    /// Whether the viewer may open a part of the campaign.
+    #[must_use]
+    pub fn may_open(&self, nav: Nav) -> bool {
+        self.opens.contains(&nav)
     }
 
     /// Whether a part of the navigation is the current one.

@@ -10,6 +10,7 @@ use ed25519_dalek::{
     Signature, Signer as _, SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
+use meydan_event_log::Actor;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -31,6 +32,11 @@ pub enum Who {
         session: Uuid,
         /// Platform staff.
         admin: bool,
+    },
+    /// A program of a campaign's own, which reads.
+    ApiKey {
+        /// The key.
+        id: Uuid,
     },
     /// One of our services, on its own account.
     Service {
@@ -65,6 +71,16 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
+    /// Who acts, as facts name them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.who {
+            Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
+            Who::ApiKey { id } => Actor::Service { name: format!("api-key {id}") },
+            Who::Service { name } => Actor::Service { name: name.clone() },
+        }
+    }
+
     /// A service that acts on its own account.
     #[must_use]
     pub fn service(name: &str, campaign: Option<Uuid>) -> Self {

@@ -1,5 +1,6 @@
 //! Every command and query of identity: the table of contents.
 
+mod api_keys;
 mod campaigns;
 mod failures;
 mod invitations;
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
+    api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
     campaigns::NewCampaign,
     invitations::Entry,
     login::{Entered, Guest, Held, is_running},

@@ -1,20 +1,24 @@
 //! `meydan.identity.v1`: parse, ask, answer. Nothing is decided here.
 
+mod api_keys;
 mod campaigns;
 mod failure;
 mod members;
 mod sessions;
 
-use meydan_event_log::{Actor, Meta};
+use meydan_event_log::Meta;
 use meydan_rpc::{
     caller::{Caller, Who},
+    form::Form,
     guard::{Need, Policies, command_id},
     pb::identity::{
-        accounts_server::AccountsServer, campaigns_server::CampaignsServer,
-        members_server::MembersServer, sessions_server::SessionsServer,
+        accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
+        campaigns_server::CampaignsServer, members_server::MembersServer,
+        sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
+use uuid::Uuid;
 
 use crate::app::Identity;
 
@@ -26,13 +30,19 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/LogIn", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ListCampaigns", Need::AdminOrService(&["demo"])),
-    ("/meydan.identity.v1.Campaigns/GetCampaign", Need::AdminOr("crm:ticket.read")),
+    (
+        "/meydan.identity.v1.Campaigns/GetCampaign",
+        Need::KeyOr("crm:ticket.read", &Need::AdminOr("crm:ticket.read")),
+    ),
+    ("/meydan.identity.v1.Campaigns/RequestDeletion", Need::Admin),
+    ("/meydan.identity.v1.Campaigns/WithdrawDeletion", Need::Admin),
     (
         "/meydan.identity.v1.Members/InviteMember",
         Need::PermissionOrService("identity:member.invite", &["demo"]),
@@ -47,6 +57,9 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
+    ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
+    ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
+    ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
 ];
 
 /// The services, ready to be guarded and served.
@@ -55,14 +68,32 @@ pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(sessions::AccountsApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
-        .add_service(MembersServer::new(members::MembersApi(identity)))
+        .add_service(MembersServer::new(members::MembersApi(identity.clone())))
+        .add_service(ApiKeysServer::new(api_keys::ApiKeysApi(identity)))
+}
+
+/// The account that acts.
+fn person(caller: &Caller) -> Result<Uuid, Status> {
+    account(caller).ok_or_else(|| Status::permission_denied("only a person does this"))
+}
+
+/// The account that acts, if a person does.
+const fn account(caller: &Caller) -> Option<Uuid> {
+    match caller.who {
+        Who::Account { id, .. } => Some(id),
+        Who::ApiKey { .. } | Who::Service { .. } => None,
+    }
+}
+
+/// An id of the wire, which a caller calls `field`.
+fn id(field: &str, text: &str) -> Result<Uuid, Status> {
+    let mut form = Form::default();
+    let id = form.id(field, text);
+    form.finish()?;
+    id.ok_or_else(|| Status::internal("a field was neither read nor rejected"))
 }
 
 /// The origin of a command that `caller` gives.
 fn meta<T>(request: &Request<T>, caller: &Caller) -> Result<Meta, Status> {
-    let actor = match &caller.who {
-        Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
-        Who::Service { name } => Actor::Service { name: name.clone() },
-    };
-    Ok(Meta::new(command_id(request)?, actor))
+    Ok(Meta::new(command_id(request)?, caller.actor()))
 }

@@ -1,11 +1,12 @@
-//! `directory`: accounts, campaigns and members, filled together.
+//! `directory`: accounts, campaigns, members and keys, filled together.
 
 pub mod accounts;
+pub mod api_keys;
 pub mod campaigns;
 pub mod members;
 pub mod subjects;
 
-use identity_domain::{AccountEvent, CampaignEvent, MemberEvent};
+use identity_domain::{AccountEvent, ApiKeyEvent, CampaignEvent, MemberEvent};
 use meydan_erasure::SubjectEvent;
 use meydan_event_log::{Projection, ProjectionError, Recorded};
 use sqlx::PgConnection;
@@ -21,13 +22,18 @@ pub struct Directory {
 
 impl Projection for Directory {
     const NAME: &'static str = "directory";
-    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "members"];
+    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "members", "api_keys"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
             "account" => {
                 for fact in event.decode::<AccountEvent>()? {
                     accounts::apply(db, event, &fact).await?;
+                }
+            }
+            "api_key" => {
+                for fact in event.decode::<ApiKeyEvent>()? {
+                    api_keys::apply(db, event, &fact).await?;
                 }
             }
             "campaign" => {

@@ -14,8 +14,15 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Identity, changes::Changes, grpc,
-    policies::when_subject_erased_forget::WhenSubjectErasedForget, projections::Directory,
+    app::Identity,
+    changes::Changes,
+    grpc,
+    policies::{
+        when_campaign_deleted_erase::WhenCampaignDeletedErase,
+        when_deletion_requested_delete::WhenDeletionRequestedDelete,
+        when_subject_erased_forget::WhenSubjectErasedForget,
+    },
+    projections::Directory,
 };
 
 /// Name of the context: of its database, its stream and its audience.
@@ -91,6 +98,20 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(Relay::new(log.clone(), jetstream, 0).run(readers.clone()));
     tasks.spawn(run_policy(
         WhenSubjectErasedForget(forgetting),
+        Source::Log(log.clone(), 0),
+        log.pool().clone(),
+        clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenDeletionRequestedDelete { identity: identity.clone(), pool: log.pool().clone() },
+        Source::Log(log.clone(), 0),
+        log.pool().clone(),
+        clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenCampaignDeletedErase(log.clone()),
         Source::Log(log.clone(), 0),
         log.pool().clone(),
         clock,

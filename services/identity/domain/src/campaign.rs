@@ -35,6 +35,16 @@ pub enum CampaignStatus {
 }
 
 impl CampaignStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] =
+        [Self::Draft, Self::Active, Self::Suspended, Self::Archived, Self::Deleted];
+
+    /// The status of a stored name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
     /// Name under which it is stored.
     #[must_use]
     pub const fn name(self) -> &'static str {

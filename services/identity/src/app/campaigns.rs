@@ -1,8 +1,8 @@
 //! Campaigns and their teams.
 
 use identity_domain::{
-    Campaign, CampaignCommand, CampaignProfile, CampaignStatus, Member, MemberCommand, Profile,
-    Role, slug,
+    Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
+    MemberCommand, Profile, Role, slug,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
 use uuid::Uuid;
@@ -40,6 +40,26 @@ fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, St
         wrong.push(("locale", "must be fa or en".to_owned()));
     }
     (checked, wrong)
+}
+
+impl From<CampaignRefusal> for AppError {
+    fn from(refusal: CampaignRefusal) -> Self {
+        match refusal {
+            CampaignRefusal::NotCreated => Self::NotFound,
+            CampaignRefusal::IllegalMove => {
+                Self::Refused("identity.campaign.move", "it cannot be moved there from here")
+            }
+            CampaignRefusal::BeingDeleted => {
+                Self::Refused("identity.campaign.leaving", "it is being deleted")
+            }
+            CampaignRefusal::Running => {
+                Self::Refused("identity.campaign.running", "it must be stopped first")
+            }
+            CampaignRefusal::NotDue => {
+                Self::Refused("identity.campaign.not_due", "its deletion is not due")
+            }
+        }
+    }
 }
 
 impl Identity {
@@ -123,8 +143,7 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let command = CampaignCommand::Edit { profile, at: self.clock.now() };
-        let target = Target { tenant: campaign, id: campaign };
-        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+        self.ask(campaign, command, meta).await
     }
 
     /// Suspends, archives or resumes a campaign.
@@ -138,9 +157,51 @@ impl Identity {
         to: CampaignStatus,
         meta: &Meta,
     ) -> Result<Committed> {
-        let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
+        self.ask(campaign, CampaignCommand::ChangeStatus { to, at: self.clock.now() }, meta).await
+    }
+
+    /// Has a campaign deleted when its time has come.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; `identity.campaign.running` while people work in it.
+    pub async fn request_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
+        self.ask(campaign, CampaignCommand::RequestDeletion { at: self.clock.now() }, meta).await
+    }
+
+    /// Keeps a campaign that was to be deleted.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn withdraw_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
+        self.ask(campaign, CampaignCommand::WithdrawDeletion { at: self.clock.now() }, meta).await
+    }
+
+    /// Deletes a campaign whose time has come. One that was kept meanwhile is left alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn delete_campaign(&self, campaign: Uuid, meta: &Meta) -> Result<()> {
+        let command = CampaignCommand::Delete { at: self.clock.now() };
+        match self.ask(campaign, command, meta).await {
+            Ok(_) | Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        campaign: Uuid,
+        command: CampaignCommand,
+        meta: &Meta,
+    ) -> Result<Committed> {
         let target = Target { tenant: campaign, id: campaign };
-        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+        match self.log.execute::<Campaign>(target, command, meta).await {
+            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
+            other => Ok(other?),
+        }
     }
 
     /// All campaigns, newest first.

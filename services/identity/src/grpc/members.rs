@@ -2,40 +2,18 @@
 
 use identity_domain::{CATALOGUE, MemberChange, Profile, Role};
 use meydan_rpc::{
-    caller::{Caller, Who},
     form::{Form, timestamp},
     guard::{caller, campaign},
     pb::identity::{self as pb, members_server::Members},
 };
 use time::Time;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
-use super::{failure::status, meta};
+use super::{account, failure::status, id, meta, person};
 use crate::app::{Identity, TeamMember};
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
-
-/// The account that acts, unless a service does.
-const fn account(caller: &Caller) -> Option<Uuid> {
-    match caller.who {
-        Who::Account { id, .. } => Some(id),
-        Who::Service { .. } => None,
-    }
-}
-
-/// The account that acts.
-fn person(caller: &Caller) -> Result<Uuid, Status> {
-    account(caller).ok_or_else(|| Status::permission_denied("only a person has a place in a team"))
-}
-
-fn member_id(text: &str) -> Result<Uuid, Status> {
-    let mut form = Form::default();
-    let id = form.id("member_id", text);
-    form.finish()?;
-    id.ok_or_else(|| Status::internal("a field was neither read nor rejected"))
-}
 
 impl MembersApi {
     /// Changes a member's place, as the caller of `request` wants it.
@@ -47,7 +25,7 @@ impl MembersApi {
     ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
         let caller = caller(request)?;
         let within = (campaign(&caller)?, person(&caller)?);
-        let (meta, member) = (meta(request, &caller)?, member_id(member)?);
+        let (meta, member) = (meta(request, &caller)?, id("member_id", member)?);
         let done = self.0.change_member(within, member, change, &meta).await.map_err(status)?;
         Ok(Response::new(pb::ChangeMemberResponse { position: done.position }))
     }
@@ -142,7 +120,8 @@ impl Members for MembersApi {
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let caller = caller(&request)?;
         let within = (campaign(&caller)?, person(&caller)?);
-        let (meta, member) = (meta(&request, &caller)?, member_id(&request.get_ref().member_id)?);
+        let (meta, member) =
+            (meta(&request, &caller)?, id("member_id", &request.get_ref().member_id)?);
         let (token, renewed) =
             self.0.renew_invitation(within, member, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {

@@ -92,6 +92,18 @@ impl Sessions for SessionsApi {
         let held = self.0.authenticate(&request.get_ref().session_token).await;
         held.map(|held| Response::new(held_out(held))).map_err(status)
     }
+
+    async fn authenticate_key(
+        &self,
+        request: Request<pb::AuthenticateKeyRequest>,
+    ) -> Result<Response<pb::AuthenticateKeyResponse>, Status> {
+        let opened = self.0.open_with(&request.get_ref().key).await.map_err(status)?;
+        Ok(Response::new(pb::AuthenticateKeyResponse {
+            api_key_id: opened.id.to_string(),
+            campaign_id: opened.campaign.to_string(),
+            permissions: opened.permissions.iter().map(ToString::to_string).collect(),
+        }))
+    }
 }
 
 fn held_out(held: Held) -> pb::AuthenticateResponse {

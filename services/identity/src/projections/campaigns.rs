@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::members;
+use super::{api_keys, members};
 
 /// One campaign, as stored.
 #[derive(Debug, Clone)]
@@ -65,7 +65,8 @@ pub(super) async fn apply(
         CampaignEvent::Deleted { .. } => {
             fall_due(&mut *db, event, None).await?;
             move_to(&mut *db, event, CampaignStatus::Deleted).await?;
-            members::remove_all(db, event.tenant).await?;
+            members::remove_all(&mut *db, event.tenant).await?;
+            api_keys::remove_all(db, event.tenant).await?;
         }
     }
     Ok(())

@@ -3,11 +3,15 @@
 mod account;
 mod admin;
 mod admin_bot;
+mod admin_deletion;
+mod api;
+mod api_keys;
 mod files;
 mod health;
 mod home;
 mod inbox;
 mod login;
+mod member;
 mod preferences;
 mod statics;
 mod team;
@@ -22,7 +26,7 @@ use axum::{
 use crate::{
     access::{
         Access,
-        Need::{Admin, Nobody, Permission, Session},
+        Need::{Admin, ApiKey, Nobody, Permission, Session},
         Panel, Route, Routes, access,
     },
     app::App,
@@ -41,6 +45,9 @@ const REPLY: Access = access(Permission("crm:ticket.reply"), RateClass::Panel);
 const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
 const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
+const MANAGE: Access = access(Permission("identity:member.manage"), RateClass::Panel);
+const KEYS: Access = access(Permission("identity:api_key.manage"), RateClass::Panel);
+const READ_WITH_KEY: Access = access(ApiKey("crm:ticket.read"), RateClass::Api);
 
 /// Every route.
 #[must_use]
@@ -56,7 +63,12 @@ pub fn table() -> Vec<Route> {
 }
 
 fn addresses(panel: Panel) -> Routes {
-    machines(panel)
+    campaign(platform(machines(panel))).finish()
+}
+
+/// What leads in and out, and the admins' pages.
+fn platform(panel: Panel) -> Panel {
+    panel
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
@@ -74,10 +86,18 @@ fn addresses(panel: Panel) -> Routes {
         .get("/admin/campaigns/{slug}/edit", ADMIN, admin::edit)
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
+        .post("/admin/campaigns/{slug}/deletion", ADMIN, admin_deletion::request)
+        .post("/admin/campaigns/{slug}/deletion/withdraw", ADMIN, admin_deletion::withdraw)
+        .get("/admin/permissions", ADMIN, member::platform_permissions)
         .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
         .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
+}
+
+/// The pages of a campaign, and what its programs read.
+fn campaign(panel: Panel) -> Panel {
+    panel
         .get("/c/{slug}", READ, home::show)
         .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)
@@ -90,7 +110,22 @@ fn addresses(panel: Panel) -> Routes {
         .get("/c/{slug}/live", READ_LIVE, live::open)
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
-        .finish()
+        .post("/c/{slug}/team/leave", READ, member::leave)
+        .get("/c/{slug}/team/permissions", SEE_TEAM, member::permissions)
+        .get("/c/{slug}/team/{member}", SEE_TEAM, member::show)
+        .post("/c/{slug}/team/{member}/role", MANAGE, member::change_role)
+        .post("/c/{slug}/team/{member}/permissions", MANAGE, member::change_permissions)
+        .post("/c/{slug}/team/{member}/deactivate", MANAGE, member::deactivate)
+        .post("/c/{slug}/team/{member}/reactivate", MANAGE, member::reactivate)
+        .post("/c/{slug}/team/{member}/remove", MANAGE, member::remove)
+        .post("/c/{slug}/team/{member}/renew", INVITE, member::renew)
+        .post("/c/{slug}/team/{member}/withdraw", INVITE, member::withdraw)
+        .get("/c/{slug}/api-keys", KEYS, api_keys::show)
+        .post("/c/{slug}/api-keys", KEYS, api_keys::create)
+        .post("/c/{slug}/api-keys/{key}/revoke", KEYS, api_keys::revoke)
+        .get("/api/v1/campaign", READ_WITH_KEY, api::campaign)
+        .get("/api/v1/tickets", READ_WITH_KEY, api::tickets)
+        .get("/api/v1/tickets/{number}", READ_WITH_KEY, api::ticket)
 }
 
 fn machines(panel: Panel) -> Panel {

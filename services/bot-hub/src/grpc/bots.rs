@@ -4,7 +4,7 @@ use bot_hub_domain::BotRefusal;
 use meydan_event_log::Meta;
 use meydan_keyring::KeyError;
 use meydan_rpc::{
-    caller::{Caller, Who},
+    caller::Caller,
     form::Form,
     guard::{caller, command_id},
     outcome::{broken, not_found, status, unavailable},

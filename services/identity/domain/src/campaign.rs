@@ -61,9 +61,8 @@ impl CampaignStatus {
     #[must_use]
     pub const fn moves(self) -> &'static [Self] {
         match self {
-            Self::Draft => &[Self::Active, Self::Archived],
+            Self::Draft | Self::Suspended => &[Self::Active, Self::Archived],
             Self::Active => &[Self::Suspended, Self::Archived],
-            Self::Suspended => &[Self::Active, Self::Archived],
             Self::Archived => &[Self::Suspended],
             Self::Deleted => &[],
         }

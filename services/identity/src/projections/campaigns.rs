@@ -59,7 +59,7 @@ pub(super) async fn apply(
         CampaignEvent::Edited { profile, .. } => edit(db, event, profile).await?,
         CampaignEvent::StatusChanged { to, .. } => move_to(db, event, *to).await?,
         CampaignEvent::DeletionRequested { due_at, .. } => {
-            fall_due(db, event, Some(*due_at)).await?
+            fall_due(db, event, Some(*due_at)).await?;
         }
         CampaignEvent::DeletionWithdrawn { .. } => fall_due(db, event, None).await?,
         CampaignEvent::Deleted { .. } => {

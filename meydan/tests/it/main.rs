@@ -14,6 +14,7 @@ mod metrics;
 mod office;
 mod open_page;
 mod operate;
+mod programs;
 mod rebuild;
 mod revocation;
 mod starting;

@@ -85,7 +85,7 @@ pub(super) struct Foreign {
 impl Foreign {
     /// Looks for them, as services of ours may.
     pub(super) async fn find(office: &Office, addresses: &[String; 3]) -> Self {
-        let keys = Assertions::from_file(&office.ground.data().join("assertion.pem"));
+        let keys = Assertions::from_file(&office.ground.data().join("secrets/assertion.pem"));
         let keys = keys.expect("the platform has made it");
         let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
         let mut dials = services.into_iter().zip(addresses).map(|(service, address)| {

@@ -2,6 +2,7 @@
 
 mod harness;
 mod invitations;
+mod leaving;
 mod team;
 
 use std::sync::Arc;

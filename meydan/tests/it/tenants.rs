@@ -117,7 +117,7 @@ async fn no_address_gives_or_changes_anything_of_another_campaign() {
                 ground.foreign.address(route.path, "tehran"),
                 ground.foreign.address(route.path, "isfahan"),
             ),
-            // A session is nothing there; a key of another campaign is tried in `keys`.
+            // A session is nothing there; a key of another campaign is tried in `programs`.
             Door::ApiKey(_) => {
                 let path = ground.foreign.address(route.path, "");
                 assert_eq!(ground.stranger.open(&path).await.status, 401, "{path}");

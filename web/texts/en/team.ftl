@@ -91,4 +91,4 @@ api-key-revoke-confirm = Revoke this key? The program that uses it stops at once
 api-key-secret-title = The new key
 api-key-secret-text = This key is shown this once only. Put it into your program now, and send it to nobody.
 api-use-title = How to use it
-api-use-text = Send the key in the Authorization header, never in an address. A key never may more than the person who made it.
+api-use-text = Send the key in the Authorization header, never in an address. A key can never do more than the person who made it.

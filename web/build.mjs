@@ -85,7 +85,7 @@ async function icons(templates, rust) {
   const literals = (text) => [...text.matchAll(/"([a-z0-9-]+)"/g)].map((match) => match[1]);
   for (const { text } of [...templates, ...rust]) {
     for (const match of text.matchAll(/\b(?:icon|arrow)\("([a-z0-9-]+)"/g)) names.add(match[1]);
-    for (const match of text.matchAll(/fn icon\(self\)[^{]*\{[\s\S]*?\n {4}\}/g)) literals(match[0]).forEach((name) => names.add(name));
+    for (const match of text.matchAll(/fn icon\(&?self\)[^{]*\{[\s\S]*?\n {4}\}/g)) literals(match[0]).forEach((name) => names.add(name));
     for (const match of text.matchAll(/^.*\bicon(?::| =).*$/gm)) literals(match[0]).filter((name) => !/^(tone|trend)-(?!ing)/.test(name)).forEach((name) => names.add(name));
   }
   for (const match of (await readFile(join(here, 'src/app.js'), 'utf8')).matchAll(/icon\('([a-z0-9-]+)'/g)) names.add(match[1]);
@@ -170,7 +170,7 @@ const iconCount = await icons(templates, rust);
 const parts = ['base', 'frame', 'home', 'inbox', 'entry', 'devices'];
 const ours = await Promise.all(parts.map((part) => readFile(join(here, `src/styles/${part}.css`), 'utf8')));
 const own = [faces, ...ours].join('\n');
-const entry = templates.filter(({ path }) => /(base|entry|macros|preferences|login|welcome|link_expired|error)\.html$/.test(path));
+const entry = templates.filter(({ path, text }) => /(base|entry|macros|preferences|error)\.html$/.test(path) || text.startsWith('{% extends "entry.html" %}'));
 const forEntry = [...entry, ...scripts, ...rust.filter(({ path }) => path.endsWith('shell.rs'))];
 for (const direction of ['rtl', 'ltr']) {
   await stylesheet('app', direction, own, [...templates, ...rust, ...scripts]);

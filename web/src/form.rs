@@ -35,6 +35,10 @@ pub enum Problem {
     AlreadyMember,
     /// Not shaped like a token from BotFather.
     InvalidToken,
+    /// Not the code that an authenticator shows.
+    WrongCode,
+    /// As many authenticators as an account may have.
+    TooManyFactors,
     /// None of the choices.
     UnknownChoice,
     /// Whoever asks does not hold it themselves.
@@ -70,6 +74,8 @@ impl Problem {
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
+            Self::WrongCode => shell.t("problem-wrong-code"),
+            Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),

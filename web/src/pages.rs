@@ -8,6 +8,7 @@ pub mod entry;
 pub mod error;
 pub mod home;
 pub mod inbox;
+pub mod security;
 pub mod team;
 
 /// Gives a template an infallible `render`.

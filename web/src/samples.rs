@@ -14,6 +14,7 @@ mod admin;
 mod campaign;
 mod entry;
 mod inbox;
+mod security;
 mod team;
 
 /// The moment at which the samples are rendered.
@@ -38,6 +39,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(campaign::samples(&make));
     samples.extend(team::samples(&make));
     samples.extend(inbox::samples(&make));
+    samples.extend(security::samples(&make));
     samples
 }
 

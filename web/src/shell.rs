@@ -12,6 +12,7 @@ use crate::{
     assets,
     format::{self, Ago, Detail, Zone},
     locale::{Locale, Theme},
+    notice::Notice,
     texts,
 };
 
@@ -88,98 +89,6 @@ pub enum Nav {
     Permissions,
     /// One's own account.
     Account,
-}
-
-/// What the last action did, said once on the next page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    /// A campaign was created.
-    CampaignCreated,
-    /// A change was saved.
-    Saved,
-    /// A bot's token was accepted and the bot is being connected.
-    BotConnecting,
-    /// A bot was disconnected.
-    BotDisconnected,
-    /// An answer was accepted and will be sent.
-    ReplyQueued,
-    /// The status of a conversation was changed.
-    StatusChanged,
-    /// A member was invited.
-    MemberInvited,
-    /// The viewer left a team.
-    MemberLeft,
-    /// A member was taken out of the team.
-    MemberRemoved,
-    /// An invitation was withdrawn.
-    InvitationWithdrawn,
-    /// A key was revoked.
-    KeyRevoked,
-    /// A campaign will be deleted.
-    DeletionRequested,
-    /// A campaign stays after all.
-    DeletionWithdrawn,
-    /// The password was changed and other sessions ended.
-    PasswordChanged,
-    /// The person logged out.
-    LoggedOut,
-    /// The session has ended.
-    SessionEnded,
-}
-
-impl Notice {
-    /// Every notice.
-    pub const ALL: [Self; 16] = [
-        Self::CampaignCreated,
-        Self::Saved,
-        Self::BotConnecting,
-        Self::BotDisconnected,
-        Self::ReplyQueued,
-        Self::StatusChanged,
-        Self::MemberInvited,
-        Self::MemberLeft,
-        Self::MemberRemoved,
-        Self::InvitationWithdrawn,
-        Self::KeyRevoked,
-        Self::DeletionRequested,
-        Self::DeletionWithdrawn,
-        Self::PasswordChanged,
-        Self::LoggedOut,
-        Self::SessionEnded,
-    ];
-
-    const fn key(self) -> &'static str {
-        match self {
-            Self::CampaignCreated => "notice-campaign-created",
-            Self::Saved => "notice-saved",
-            Self::BotConnecting => "notice-bot-connecting",
-            Self::BotDisconnected => "notice-bot-disconnected",
-            Self::ReplyQueued => "notice-reply-queued",
-            Self::StatusChanged => "notice-status-changed",
-            Self::MemberInvited => "notice-member-invited",
-            Self::MemberLeft => "notice-member-left",
-            Self::MemberRemoved => "notice-member-removed",
-            Self::InvitationWithdrawn => "notice-invitation-withdrawn",
-            Self::KeyRevoked => "notice-key-revoked",
-            Self::DeletionRequested => "notice-deletion-requested",
-            Self::DeletionWithdrawn => "notice-deletion-withdrawn",
-            Self::PasswordChanged => "notice-password-changed",
-            Self::LoggedOut => "notice-logged-out",
-            Self::SessionEnded => "notice-session-ended",
-        }
-    }
-
-    /// A short name for a cookie or a query: the last part of the text's key.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        self.key().trim_start_matches("notice-")
-    }
-
-    /// The notice of a code, or `None` when there is no such notice.
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notice| notice.code() == code)
-    }
 }
 
 /// Words.
@@ -291,6 +200,13 @@ impl Shell {
         format::machine(self.now)
     }
 
+    /// A `<time>` with day, hours and minutes.
+    #[must_use]
+    pub fn moment(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
+        Safe(format!(r#"<time datetime="{}">{}</time>"#, format::machine(at), self.moment_text(at)))
+    }
+
     fn moment_text(&self, at: OffsetDateTime) -> String {
         let date = format::date(self.locale, self.zone.day(at), Detail::Full);
         let clock = format::clock(self.locale, &self.zone, at);
@@ -381,6 +297,12 @@ impl Shell {
     #[must_use]
     pub fn is_active(&self, nav: Nav) -> bool {
         self.active == nav
+    }
+
+    /// Whether this page's path is `path`.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        self.path.split('?').next() == Some(path)
     }
 
     /// The first letters of a name, for an avatar.

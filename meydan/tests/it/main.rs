@@ -15,6 +15,7 @@ mod office;
 mod open_page;
 mod operate;
 mod programs;
+mod proving;
 mod rebuild;
 mod revocation;
 mod starting;

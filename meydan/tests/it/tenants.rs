@@ -105,8 +105,12 @@ async fn no_method_gives_or_changes_anything_of_another_campaign() {
 async fn no_address_gives_or_changes_anything_of_another_campaign() {
     let ground = Ground::prepare().await;
     let own = ground.stranger.open("/c/isfahan/team").await;
-    let forged =
-        [("csrf", own.field("csrf")), ("status", "closed".to_owned()), ("text", "سلام".to_owned())];
+    let forged = [
+        ("csrf", own.field("csrf")),
+        ("status", "closed".to_owned()),
+        ("text", "سلام".to_owned()),
+        ("role", "staff".to_owned()),
+    ];
     let before = ground.facts().await;
 
     for route in table() {

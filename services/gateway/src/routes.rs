@@ -6,6 +6,7 @@ mod admin_bot;
 mod admin_deletion;
 mod api;
 mod api_keys;
+mod devices;
 mod files;
 mod health;
 mod home;
@@ -13,6 +14,7 @@ mod inbox;
 mod login;
 mod member;
 mod preferences;
+mod security;
 mod statics;
 mod team;
 mod welcome;
@@ -37,6 +39,7 @@ use crate::{
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
 const OWN: Access = access(Session, RateClass::Panel);
+const OWN_PROOF: Access = access(Session, RateClass::Login);
 const ADMIN: Access = access(Admin, RateClass::Panel);
 const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
@@ -72,12 +75,25 @@ fn platform(panel: Panel) -> Panel {
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
+        .get("/login/factor", OPEN, login::show_factor)
+        .post("/login/factor", PASSWORD, login::submit_factor)
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
-        .post("/account/password", access(Session, RateClass::Login), account::change_password)
+        .post("/account/password", OWN_PROOF, account::change_password)
+        .get("/account/prove", OWN, security::show_proof)
+        .post("/account/prove", OWN_PROOF, security::prove)
+        .get("/account/factors", OWN, security::factors)
+        .post("/account/factors", OWN, security::begin)
+        .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
+        .post("/account/recovery-codes", OWN, security::renew_codes)
+        .get("/account/sessions", OWN, devices::sessions)
+        .post("/account/sessions/end", OWN, devices::end_others)
+        .post("/account/sessions/{id}/end", OWN, devices::end)
+        .get("/account/history", OWN, devices::history)
         .get("/admin", ADMIN, admin::list)
         .get("/admin/campaigns", ADMIN, admin::list)
         .get("/admin/campaigns/new", ADMIN, admin::new)
@@ -86,13 +102,13 @@ fn platform(panel: Panel) -> Panel {
         .get("/admin/campaigns/{slug}/edit", ADMIN, admin::edit)
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
-        .post("/admin/campaigns/{slug}/deletion", ADMIN, admin_deletion::request)
+        .post("/admin/campaigns/{slug}/deletion", ADMIN.fresh(1), admin_deletion::request)
         .post("/admin/campaigns/{slug}/deletion/withdraw", ADMIN, admin_deletion::withdraw)
         .get("/admin/permissions", ADMIN, member::platform_permissions)
         .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
-        .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
+        .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
-        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
+        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
 }
 
 /// The pages of a campaign, and what its programs read.
@@ -113,15 +129,15 @@ fn campaign(panel: Panel) -> Panel {
         .post("/c/{slug}/team/leave", READ, member::leave)
         .get("/c/{slug}/team/permissions", SEE_TEAM, member::permissions)
         .get("/c/{slug}/team/{member}", SEE_TEAM, member::show)
-        .post("/c/{slug}/team/{member}/role", MANAGE, member::change_role)
-        .post("/c/{slug}/team/{member}/permissions", MANAGE, member::change_permissions)
+        .post("/c/{slug}/team/{member}/role", MANAGE.fresh(1), member::change_role)
+        .post("/c/{slug}/team/{member}/permissions", MANAGE.fresh(1), member::change_permissions)
         .post("/c/{slug}/team/{member}/deactivate", MANAGE, member::deactivate)
         .post("/c/{slug}/team/{member}/reactivate", MANAGE, member::reactivate)
-        .post("/c/{slug}/team/{member}/remove", MANAGE, member::remove)
+        .post("/c/{slug}/team/{member}/remove", MANAGE.fresh(1), member::remove)
         .post("/c/{slug}/team/{member}/renew", INVITE, member::renew)
         .post("/c/{slug}/team/{member}/withdraw", INVITE, member::withdraw)
         .get("/c/{slug}/api-keys", KEYS, api_keys::show)
-        .post("/c/{slug}/api-keys", KEYS, api_keys::create)
+        .post("/c/{slug}/api-keys", KEYS.fresh(0), api_keys::create)
         .post("/c/{slug}/api-keys/{key}/revoke", KEYS, api_keys::revoke)
         .get("/api/v1/campaign", READ_WITH_KEY, api::campaign)
         .get("/api/v1/tickets", READ_WITH_KEY, api::tickets)

@@ -2,11 +2,13 @@
 
 mod api_keys;
 mod campaigns;
+mod factors;
 mod failures;
+mod gate;
 mod invitations;
-mod lockout;
 mod login;
 mod places;
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,9 +23,11 @@ use uuid::Uuid;
 pub use self::{
     api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
     campaigns::NewCampaign,
+    factors::{Confirmed, Enrolment, Factor},
     invitations::Entry,
-    login::{Entered, Guest, Held, is_running},
+    login::{Entered, Entrance, Guest},
     places::TeamMember,
+    sessions::{Happened, Held, SeenSession, is_running},
 };
 use crate::{
     changes::Changes,

@@ -49,9 +49,13 @@ impl Changes {
     async fn accounts(&self, event: &Recorded) -> sqlx::Result<Vec<Uuid>> {
         match (event.aggregate_type.as_str(), event.event_type.as_str()) {
             // A session that begins and one that did not change nothing of what was said before.
-            ("account", "account.registered" | "account.logged_in" | "account.log_in_failed") => {
-                Ok(vec![])
-            }
+            (
+                "account",
+                "account.registered"
+                | "account.logged_in"
+                | "account.log_in_failed"
+                | "account.locked",
+            ) => Ok(vec![]),
             ("account" | "subject", _) => Ok(vec![event.aggregate_id]),
             ("member", _) => {
                 let named = event.decode_one::<MemberEvent>().ok().flatten();

@@ -1,5 +1,6 @@
 //! `meydan.identity.v1`: parse, ask, answer. Nothing is decided here.
 
+mod accounts;
 mod api_keys;
 mod campaigns;
 mod failure;
@@ -28,11 +29,22 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/GetInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AcceptInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogIn", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
+    ("/meydan.identity.v1.Accounts/ProveAgain", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListFactors", Need::Account),
+    ("/meydan.identity.v1.Accounts/BeginFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/ConfirmFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RenameFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RemoveFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RenewRecoveryCodes", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListSessions", Need::Account),
+    ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),
@@ -66,7 +78,7 @@ pub const POLICIES: Policies = &[
 #[must_use]
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
-        .add_service(AccountsServer::new(sessions::AccountsApi(identity.clone())))
+        .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
         .add_service(MembersServer::new(members::MembersApi(identity.clone())))
         .add_service(ApiKeysServer::new(api_keys::ApiKeysApi(identity)))

@@ -1,8 +1,9 @@
-//! `directory`: accounts, campaigns, members and keys, filled together.
+//! `directory`: accounts with their history, campaigns, members and keys, filled together.
 
 pub mod accounts;
 pub mod api_keys;
 pub mod campaigns;
+pub mod history;
 pub mod members;
 pub mod subjects;
 
@@ -22,13 +23,15 @@ pub struct Directory {
 
 impl Projection for Directory {
     const NAME: &'static str = "directory";
-    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "members", "api_keys"];
+    const TABLES: &'static [&'static str] =
+        &["accounts", "api_keys", "campaigns", "login_history", "members"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
             "account" => {
                 for fact in event.decode::<AccountEvent>()? {
                     accounts::apply(db, event, &fact).await?;
+                    history::apply(db, event, &fact).await?;
                 }
             }
             "api_key" => {

@@ -9,7 +9,7 @@ pub mod permissions;
 pub mod team;
 
 pub use self::{
-    account::{Account, AccountCommand, AccountEvent, AccountRefusal, Profile},
+    account::{Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Profile, Proof},
     api_key::{ApiKey, ApiKeyCommand, ApiKeyEvent, ApiKeyRefusal},
     campaign::{
         Campaign, CampaignCommand, CampaignEvent, CampaignProfile, CampaignRefusal, CampaignStatus,

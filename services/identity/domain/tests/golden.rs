@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cqrs_es::DomainEvent;
 use identity_domain::{
     AccountEvent, ApiKeyEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent,
-    Profile, Role, TeamEvent, campaign::GRACE,
+    Profile, Proof, Role, TeamEvent, campaign::GRACE,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -17,7 +17,7 @@ const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 const SARA: Uuid = Uuid::from_u128(1);
 const SESSION: Uuid = Uuid::from_u128(2);
 
-fn sealed() -> Sealed<Profile> {
+fn sealed<T>() -> Sealed<T> {
     "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one")
 }
 
@@ -48,9 +48,25 @@ fn facts_about_accounts_keep_their_shape() {
         &[
             AccountEvent::Registered { profile: sealed(), admin: true, at: NOON },
             AccountEvent::PasswordSet { at: NOON },
-            AccountEvent::LoggedIn { session_id: SESSION, at: NOON },
+            AccountEvent::LoggedIn { session_id: SESSION, proof: None, origin: None, at: NOON },
             AccountEvent::LoggedOut { session_id: SESSION, at: NOON },
-            AccountEvent::LogInFailed { at: NOON },
+            AccountEvent::LogInFailed { proof: None, origin: None, at: NOON },
+            AccountEvent::LoggedIn {
+                session_id: SESSION,
+                proof: Some(Proof::Totp),
+                origin: Some(sealed()),
+                at: NOON,
+            },
+            AccountEvent::LogInFailed {
+                proof: Some(Proof::RecoveryCode),
+                origin: Some(sealed()),
+                at: NOON,
+            },
+            AccountEvent::Locked { until: NOON, origin: Some(sealed()), at: NOON },
+            AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Password, at: NOON },
+            AccountEvent::FactorAdded { factor_id: SARA, at: NOON },
+            AccountEvent::FactorRemoved { factor_id: SARA, at: NOON },
+            AccountEvent::RecoveryCodesMade { at: NOON },
         ],
     );
 }
@@ -73,8 +89,12 @@ fn facts_about_campaigns_keep_their_shape() {
 
 #[test]
 fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() {
-    let invited =
-        |said| MemberEvent::Invited { account_id: SARA, role: Role::Staff, said, at: NOON };
+    let invited = |said: Option<Sealed<Profile>>| MemberEvent::Invited {
+        account_id: SARA,
+        role: Role::Staff,
+        said,
+        at: NOON,
+    };
     pin(
         include_str!("golden/member.jsonl"),
         &[

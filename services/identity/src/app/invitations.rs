@@ -1,14 +1,15 @@
 //! One-time links: how accounts begin, and how people join teams.
 
-use identity_domain::{Account, AccountCommand, Profile};
+use identity_domain::{Account, AccountCommand, AccountEvent, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use uuid::Uuid;
 
 use super::{AppError, Entered, Guest, Identity, Result, email, name, profile_place, said_place};
 use crate::{
+    invitations::{self, InvitationRow},
     password::acceptable,
     projections::{accounts, campaigns, members},
-    tokens::{self, InvitationRow, Token},
+    tokens::Token,
 };
 
 /// For whom a one-time link is.
@@ -47,12 +48,13 @@ impl Identity {
     ) -> Result<Token> {
         let token = Token::fresh();
         let invitation = InvitationRow { account_id, campaign_id };
-        tokens::keep_invitation(self.log.pool(), &token, &invitation, self.clock.now()).await?;
+        invitations::keep_invitation(self.log.pool(), &token, &invitation, self.clock.now())
+            .await?;
         Ok(token)
     }
 
     async fn invitation(&self, token: &str) -> Result<InvitationRow> {
-        let found = tokens::invitation(self.log.pool(), token, self.clock.now()).await?;
+        let found = invitations::invitation(self.log.pool(), token, self.clock.now()).await?;
         found.ok_or(AppError::NotFound)
     }
 
@@ -80,13 +82,12 @@ impl Identity {
         })
     }
 
-    /// Uses a one-time link, and begins a session. Who has no password yet sets it; who has one proves the
-    /// account with it, and a link alone opens nothing of theirs.
+    /// Uses a one-time link of an account that has not begun: sets its first password, and begins a session.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; nothing is used up when a field is wrong. `identity.login.failed` when the account
-    /// has begun and the password is not its own.
+    /// See [`AppError`]; nothing is used up when a field is wrong. `identity.invitation.begun` when the account
+    /// has a password: a link opens nothing of it, its holder logs in and joins.
     pub async fn accept(
         &self,
         token: &str,
@@ -99,9 +100,7 @@ impl Identity {
             return self.begin_first_admin(token, said, password, guest).await;
         };
         if self.hash_of(account).await?.is_some() {
-            let (account, admin) = self.prove(Some(account), "", password, guest).await?;
-            self.take_up(&invitation, account, token).await?;
-            return self.begin(account, admin, guest).await;
+            return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
         if let Err(problem) = acceptable(&password, false) {
             return Err(AppError::Malformed(vec![("password", problem)]));
@@ -111,12 +110,12 @@ impl Identity {
         // The password first, and the membership only for whoever set it: of two links used at once, one
         // alone begins the account. The link is used up last: whoever is cut off in between has a password,
         // and a link that accepts it.
-        if !tokens::set_first_password(self.log.pool(), token, account, &hash, now).await? {
+        if !invitations::set_first_password(self.log.pool(), token, account, &hash, now).await? {
             return Err(AppError::NotFound);
         }
-        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
+        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
         self.take_up(&invitation, account, token).await?;
-        self.begin(account, false, guest).await
+        self.begin(account, Proof::Password, guest, false).await
     }
 
     async fn begin_first_admin(
@@ -145,12 +144,12 @@ impl Identity {
         // The link is used up before there is an admin, so that it never makes two. A crash in between leaves
         // a used link, a password of no account, and no admin: the platform prints a new link when it starts
         // again, for as long as there is none.
-        if !tokens::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
+        if !invitations::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
             return Err(AppError::NotFound);
         }
         self.register(account, &profile, true, &own(Uuid::now_v7())).await?;
-        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
-        self.begin(account, true, guest).await
+        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
+        self.begin(account, Proof::Password, guest, false).await
     }
 
     /// Uses a one-time link for somebody who is logged in.
@@ -172,7 +171,7 @@ impl Identity {
         let campaign = invitation.campaign_id.ok_or(AppError::NotFound)?;
         let joined = self.take_place(campaign, account).await?;
         // Somebody who was quicker with the same link was the same person.
-        tokens::use_up(self.log.pool(), token, self.clock.now()).await?;
+        invitations::use_up(self.log.pool(), token, self.clock.now()).await?;
         Ok(joined.position)
     }
 

@@ -1,5 +1,7 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod factors;
+mod gate;
 mod harness;
 mod invitations;
 mod leaving;

@@ -43,6 +43,18 @@ pub enum Problem {
     InvalidDay,
     /// None of the choices.
     UnknownChoice,
+    /// Whoever asks does not hold it themselves.
+    NotHeld,
+    /// Only an owner does this.
+    OwnersOnly,
+    /// Nobody would own the campaign.
+    LastOwner,
+    /// Nobody changes their own place.
+    Oneself,
+    /// Not the name that had to be typed.
+    WrongConfirmation,
+    /// The campaign has to be stopped first.
+    CampaignRunning,
     /// Refused for another reason.
     Refused,
 }
@@ -68,6 +80,12 @@ impl Problem {
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
+            Self::NotHeld => shell.t("problem-not-held"),
+            Self::OwnersOnly => shell.t("problem-owners-only"),
+            Self::LastOwner => shell.t("problem-last-owner"),
+            Self::Oneself => shell.t("problem-oneself"),
+            Self::WrongConfirmation => shell.t("problem-wrong-confirmation"),
+            Self::CampaignRunning => shell.t("problem-campaign-running"),
             Self::Refused => shell.t("problem-refused"),
         }
     }

@@ -17,6 +17,18 @@ pub enum Notice {
     StatusChanged,
     /// A member was invited.
     MemberInvited,
+    /// The viewer left a team.
+    MemberLeft,
+    /// A member was taken out of the team.
+    MemberRemoved,
+    /// An invitation was withdrawn.
+    InvitationWithdrawn,
+    /// A key was revoked.
+    KeyRevoked,
+    /// A campaign will be deleted.
+    DeletionRequested,
+    /// A campaign stays after all.
+    DeletionWithdrawn,
     /// The password was changed and other sessions ended.
     PasswordChanged,
     /// The person logged out.
@@ -37,7 +49,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -45,6 +57,12 @@ impl Notice {
         Self::ReplyQueued,
         Self::StatusChanged,
         Self::MemberInvited,
+        Self::MemberLeft,
+        Self::MemberRemoved,
+        Self::InvitationWithdrawn,
+        Self::KeyRevoked,
+        Self::DeletionRequested,
+        Self::DeletionWithdrawn,
         Self::PasswordChanged,
         Self::LoggedOut,
         Self::SessionEnded,
@@ -64,6 +82,12 @@ impl Notice {
             Self::ReplyQueued => "notice-reply-queued",
             Self::StatusChanged => "notice-status-changed",
             Self::MemberInvited => "notice-member-invited",
+            Self::MemberLeft => "notice-member-left",
+            Self::MemberRemoved => "notice-member-removed",
+            Self::InvitationWithdrawn => "notice-invitation-withdrawn",
+            Self::KeyRevoked => "notice-key-revoked",
+            Self::DeletionRequested => "notice-deletion-requested",
+            Self::DeletionWithdrawn => "notice-deletion-withdrawn",
             Self::PasswordChanged => "notice-password-changed",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",

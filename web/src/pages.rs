@@ -1,6 +1,7 @@
 //! Every page as a struct, and the fragments that are fetched again when something changes.
 
 pub mod account;
+pub mod api_keys;
 pub mod audit;
 pub mod bot;
 pub mod campaigns;

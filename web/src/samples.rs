@@ -16,6 +16,7 @@ mod campaign;
 mod entry;
 mod inbox;
 mod security;
+mod team;
 
 /// The moment at which the samples are rendered.
 pub const NOW: OffsetDateTime = datetime!(2026-11-21 08:30 UTC);
@@ -37,6 +38,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(entry::samples(&make));
     samples.extend(admin::samples(&make));
     samples.extend(campaign::samples(&make));
+    samples.extend(team::samples(&make));
     samples.extend(inbox::samples(&make));
     samples.extend(security::samples(&make));
     samples.extend(audit::samples(&make));
@@ -59,9 +61,9 @@ impl Samples {
             csrf: "sample-token".to_owned(),
             viewer: None,
             campaign: None,
+            opens: Vec::new(),
             active: Nav::None,
             unread: 0,
-            may_audit: false,
             now: NOW,
             notice: None,
             demo: false,
@@ -96,9 +98,9 @@ impl Samples {
                 campaigns: vec![own.clone(), other],
             }),
             campaign: Some(own),
+            opens: vec![Nav::Team, Nav::ApiKeys, Nav::Audit],
             active,
             unread: 12,
-            may_audit: true,
             demo: true,
             ..self.outside(path)
         }

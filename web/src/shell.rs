@@ -31,12 +31,12 @@ pub struct Shell {
     pub viewer: Option<Viewer>,
     /// The campaign whose pages these are.
     pub campaign: Option<CampaignLink>,
+    /// The parts of the campaign that the viewer may open, besides home and inbox.
+    pub opens: Vec<Nav>,
     /// The part of the navigation that is marked as current.
     pub active: Nav,
     /// Conversations of the current campaign that wait for an answer.
     pub unread: u64,
-    /// Whether the viewer may read what happened in the current campaign.
-    pub may_audit: bool,
     /// The moment of rendering.
     pub now: OffsetDateTime,
     /// What the last action did.
@@ -85,6 +85,10 @@ pub enum Nav {
     Team,
     /// What happened.
     Audit,
+    /// The keys of the campaign's own programs.
+    ApiKeys,
+    /// The admin's table of roles and permissions.
+    Permissions,
     /// One's own account.
     Account,
 }
@@ -285,6 +289,12 @@ impl Shell {
     #[must_use]
     pub fn has_assets(&self) -> bool {
         assets::are_built()
+    }
+
+    /// Whether the viewer may open a part of the campaign.
+    #[must_use]
+    pub fn may_open(&self, nav: Nav) -> bool {
+        self.opens.contains(&nav)
     }
 
     /// Whether a part of the navigation is the current one.

@@ -42,18 +42,25 @@ fn key(line: &str) -> Option<String> {
     (!key.is_empty() && key.chars().all(plain)).then(|| key.to_owned())
 }
 
-/// Every text in quotes in the templates and in our sources.
+/// The catalogue of permissions, which names the text of each.
+fn catalogue() -> PathBuf {
+    root().join("../services/identity/domain/src/permissions.rs")
+}
+
+/// Every text in quotes in the templates, in our sources and in the catalogue.
 fn quoted() -> BTreeSet<String> {
     files(&root().join("templates"), "html")
         .iter()
         .chain(&files(&root().join("src"), "rs"))
+        .chain(&[catalogue()])
         .flat_map(|path| read(path).split('"').map(str::to_owned).collect::<Vec<_>>())
         .collect()
 }
 
 #[test]
 fn both_languages_have_the_same_keys_in_the_same_files() {
-    for file in ["shell", "entry", "admin", "home", "inbox", "people", "audit"] {
+    for file in ["shell", "entry", "admin", "home", "inbox", "people", "security", "audit", "team"]
+    {
         let of = |locale: &str| {
             let path = root().join("texts").join(locale).join(format!("{file}.ftl"));
             read(&path).lines().filter_map(key).collect::<Vec<_>>()
@@ -98,6 +105,15 @@ fn every_key_that_a_template_or_page_asks_for_is_there() {
             }
         }
     }
+}
+
+#[test]
+fn every_permission_is_told_in_both_languages() {
+    let known: BTreeSet<_> = keys("fa").into_iter().collect();
+    let catalogue = read(&catalogue());
+    let texts = catalogue.split('"').filter(|piece| piece.starts_with("permission-"));
+    let missing: Vec<_> = texts.clone().filter(|key| !known.contains(*key)).collect();
+    assert!(texts.count() > 0 && missing.is_empty(), "texts that are missing: {missing:?}");
 }
 
 #[test]

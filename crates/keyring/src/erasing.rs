@@ -77,7 +77,8 @@ impl Keyring {
         Ok(erasures::is_known(&self.pool, tenant, subject).await?)
     }
 
-    /// Destroys a subject's keys: that of a campaign or, for the platform's subjects, those of all campaigns.
+    /// Destroys a subject's keys: that of a campaign or, for the platform's subjects, those of all campaigns. A
+    /// campaign is a subject of itself: then all of its keys are destroyed, and its own with them.
     /// Whatever was sealed under them, anywhere, cannot be read again. Once more, it changes nothing.
     ///
     /// # Errors
@@ -90,7 +91,11 @@ impl Keyring {
         (asked_by, asked_at): (&str, OffsetDateTime),
     ) -> Result<(), KeyError> {
         let asked = (asked_by, asked_at);
-        for (tenant, key_id) in erasures::erase(&self.pool, (tenant, subject), asked).await? {
+        let destroyed = erasures::erase(&self.pool, (tenant, subject), asked).await?;
+        if tenant == subject {
+            self.forget_campaign(tenant).await;
+        }
+        for (tenant, subject, key_id) in destroyed {
             self.forget_subject((tenant, subject), key_id).await;
             self.tell(Destroyed { tenant, subject, key_id }).await;
         }

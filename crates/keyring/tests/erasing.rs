@@ -140,3 +140,44 @@ async fn a_fingerprint_compares_what_one_person_said_and_nothing_else() {
     assert_ne!(sara.fingerprint("person", b"x"), sara.fingerprint("name", b"x"));
     assert_ne!(sara.fingerprint("person", b"x"), other.fingerprint("person", b"x"));
 }
+
+#[tokio::test]
+async fn a_campaign_that_is_erased_takes_all_its_keys_with_it_and_no_other_campaigns() {
+    let bench = Bench::prepare().await;
+    let keyring = bench.keyring();
+    let seal = async |tenant, subject| -> Sealed<String> {
+        let sealer = keyring.sealer(tenant, subject).await.expect("a key is made");
+        sealer.seal(&Place::new(tenant, "test", subject, "text"), "راز")
+    };
+    let (omid, everybody) = (Uuid::from_u128(5), [TENANT, OTHER, PLATFORM]);
+    let gone = [seal(TENANT, SARA).await, seal(TENANT, omid).await];
+    let stays = [(OTHER, seal(OTHER, SARA).await), (PLATFORM, seal(PLATFORM, SARA).await)];
+    for tenant in everybody {
+        keyring.blind_index(tenant, "test", b"x").await.expect("a secret is made");
+    }
+
+    assert!(keyring.knows(TENANT, TENANT).await.expect("it answers"));
+    assert!(!keyring.knows(PLATFORM, PLATFORM).await.expect("it answers"), "it is no campaign");
+    keyring.erase(PLATFORM, PLATFORM, ("test", NOON)).await.expect("there is nothing to destroy");
+    keyring.erase(TENANT, TENANT, ("test", NOON)).await.expect("they are destroyed");
+    keyring.erase(TENANT, TENANT, ("test", NOON)).await.expect("once more changes nothing");
+
+    let fresh = bench.keyring();
+    for (sealed, subject) in gone.iter().zip([SARA, omid]) {
+        let place = Place::new(TENANT, "test", subject, "text");
+        assert_eq!(fresh.reveal(sealed, TENANT, &place).await.expect("keys answer"), None);
+    }
+    for (tenant, sealed) in &stays {
+        let place = Place::new(*tenant, "test", SARA, "text");
+        let read = fresh.reveal(sealed, *tenant, &place).await.expect("keys answer");
+        assert_eq!(read.as_deref(), Some("راز"));
+    }
+    let ledger = keyring.erasure(TENANT, TENANT).await.expect("it answers").expect("it is kept");
+    assert_eq!(ledger.keys.len(), 2);
+    for table in ["campaign_keys", "hash_secrets"] {
+        let left = format!("SELECT count(*) FROM {table} WHERE tenant_id = $1");
+        let left =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(left)).bind(TENANT).fetch_one(&bench.pool);
+        assert_eq!(left.await.map_or(-1, |left: i64| left), 0, "{table}");
+    }
+}

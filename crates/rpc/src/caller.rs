@@ -7,6 +7,7 @@ use std::{fmt, path::Path, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use meydan_event_log::Actor;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,6 +31,11 @@ pub enum Who {
         session: Uuid,
         /// Platform staff.
         admin: bool,
+    },
+    /// A program of a campaign's own, which reads.
+    ApiKey {
+        /// The key.
+        id: Uuid,
     },
     /// One of our services, on its own account.
     Service {
@@ -64,6 +70,16 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
+    /// Who acts, as facts name them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.who {
+            Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
+            Who::ApiKey { id } => Actor::Service { name: format!("api-key {id}") },
+            Who::Service { name } => Actor::Service { name: name.clone() },
+        }
+    }
+
     /// A service that acts on its own account.
     #[must_use]
     pub fn service(name: &str, campaign: Option<Uuid>) -> Self {

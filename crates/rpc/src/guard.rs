@@ -34,6 +34,9 @@ pub enum Need {
     Service(&'static [&'static str]),
     /// Whoever holds the permission, or one of these services within the campaign of the call.
     PermissionOrService(&'static str, &'static [&'static str]),
+    /// A program of the campaign of the call whose key holds the permission, or whoever else may. Only methods
+    /// that change nothing.
+    KeyOr(&'static str, &'static Self),
 }
 
 impl Need {
@@ -42,7 +45,7 @@ impl Need {
         let permitted = |permission| account && caller.campaign.is_some() && caller.may(permission);
         let service = |names: &[&str]| match &caller.who {
             Who::Service { name } => names.contains(&name.as_str()),
-            Who::Account { .. } => false,
+            Who::Account { .. } | Who::ApiKey { .. } => false,
         };
         match self {
             Self::Admin => caller.is_admin(),
@@ -51,6 +54,10 @@ impl Need {
             Self::AdminOr(permission) => caller.is_admin() || permitted(permission),
             Self::AdminOrService(names) => caller.is_admin() || service(names),
             Self::Service(names) => service(names),
+            Self::KeyOr(permission, other) => {
+                let key = matches!(caller.who, Who::ApiKey { .. });
+                (key && caller.campaign.is_some() && caller.may(permission)) || other.allows(caller)
+            }
             Self::PermissionOrService(permission, names) => {
                 permitted(permission) || (caller.campaign.is_some() && service(names))
             }

@@ -124,7 +124,7 @@ async fn grow(log: &EventLog, context: Context, output: Output) -> Result<(), Re
     let bar = output.bar(format!("growing the tables of {}", context.name()));
     let (rebuild, progress) = (rebuild(log, context), advance(&bar));
     match context {
-        Context::Identity => rebuild.catch_up(Directory, progress).await?,
+        Context::Identity => rebuild.catch_up(Directory { changes: None }, progress).await?,
         Context::Crm => rebuild.catch_up(inbox(log), progress).await?,
         Context::BotHub => rebuild.catch_up(Hub::default(), progress).await?,
     }
@@ -141,7 +141,11 @@ pub(super) async fn compare(
     let bar = output.bar(format!("replaying the tables of {}", context.name()));
     let (rebuild, progress) = (rebuild(log, context), advance(&bar));
     let found = match context {
-        Context::Identity => rebuild.verify([Directory, Directory], progress).await?,
+        Context::Identity => {
+            rebuild
+                .verify([Directory { changes: None }, Directory { changes: None }], progress)
+                .await?
+        }
         Context::Crm => rebuild.verify([inbox(log), inbox(log)], progress).await?,
         Context::BotHub => rebuild.verify([Hub::default(), Hub::default()], progress).await?,
     };

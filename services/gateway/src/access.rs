@@ -21,6 +21,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    api,
     app::App,
     client,
     cookies::{self, Kind},
@@ -43,6 +44,8 @@ pub enum Need {
     Admin,
     /// Whoever holds the permission in the campaign of the address `/c/{slug}/…`.
     Permission(&'static str),
+    /// A program whose key holds the permission. A session is nothing there.
+    ApiKey(&'static str),
 }
 
 /// The policy of a route.
@@ -191,6 +194,13 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
 async fn prepare(app: &App, access: Access, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let client = asked_by(app, &parts.extensions, &parts.headers);
+    if let Need::ApiKey(permission) = access.need {
+        let asked = (client, &parts.headers);
+        let program = api::admit(app, (access.rate, permission), asked).await?;
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(program);
+        return Ok(request);
+    }
     let mut visit = visit(app, &parts, client);
     let asker = asker(app, access.rate, client, &parts.headers).await;
     if let Err(seconds) = app.limits.count(access.rate, asker, app.clock.now()) {
@@ -290,7 +300,7 @@ fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Res
         Need::Nobody | Need::Session => Ok(()),
         Need::Admin if visitor.admin => Ok(()),
         // Whoever is no admin does not learn that there is anything.
-        Need::Admin => Err(failure::page(app, visit, Shown::NotFound)),
+        Need::Admin | Need::ApiKey(_) => Err(failure::page(app, visit, Shown::NotFound)),
         Need::Permission(permission) => {
             let slug = path.split('/').nth(2).unwrap_or_default();
             let place: Option<Membership> =

@@ -12,22 +12,24 @@ use meydan_rpc::{
         bot_hub::{bots_client::BotsClient, files_client::FilesClient, hooks_client::HooksClient},
         crm::tickets_client::TicketsClient,
         identity::{
-            accounts_client::AccountsClient, campaigns_client::CampaignsClient,
-            members_client::MembersClient, sessions_client::SessionsClient,
+            accounts_client::AccountsClient, api_keys_client::ApiKeysClient,
+            campaigns_client::CampaignsClient, members_client::MembersClient,
+            sessions_client::SessionsClient,
         },
     },
 };
 use meydan_web::Zone;
 use moka::future::Cache;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use url::Url;
 
-use crate::{limits::Limits, live::Streams, serve::Patience, session::Visitor};
+use crate::{changes::Changes, limits::Limits, live::Streams, serve::Patience, session::Visitor};
 
 /// How long the gateway believes what identity said of a session. A session that ends elsewhere goes on
-/// for so long, at most.
-const SESSIONS: Duration = Duration::from_secs(5);
+/// for so long, at most, when nobody tells that it has ended.
+pub const SESSIONS: Duration = Duration::from_secs(5);
 /// How long it believes what the hub said of a webhook.
 const HOOKS: Duration = Duration::from_secs(60);
 /// How long it believes that a webhook is unknown. Their addresses are random and are told to Telegram after
@@ -74,8 +76,10 @@ pub struct App {
     pub demo: bool,
     /// In which time zone days begin.
     pub zone: Zone,
-    /// Sessions, by hash of their token.
-    pub sessions: Cache<[u8; 32], Visitor>,
+    /// Sessions, by hash of their token, and until when each is believed.
+    pub sessions: Cache<[u8; 32], (Visitor, OffsetDateTime)>,
+    /// What changed of accounts.
+    pub changes: Changes,
     /// Webhooks, by the random part of their path.
     pub hooks: Cache<String, KnownHook>,
     /// Webhooks that nobody knows.
@@ -89,7 +93,7 @@ pub struct App {
 impl App {
     /// A cache of sessions.
     #[must_use]
-    pub fn session_cache() -> Cache<[u8; 32], Visitor> {
+    pub fn session_cache() -> Cache<[u8; 32], (Visitor, OffsetDateTime)> {
         Cache::builder().max_capacity(50_000).time_to_live(SESSIONS).build()
     }
 
@@ -127,6 +131,12 @@ impl App {
     #[must_use]
     pub fn members(&self) -> MembersClient<Channel> {
         MembersClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's keys of programs.
+    #[must_use]
+    pub fn api_keys(&self) -> ApiKeysClient<Channel> {
+        ApiKeysClient::new(self.identity.channel())
     }
 
     /// Calls crm's tickets.

@@ -3,10 +3,13 @@
 //! - [`access`]: the policy in front of every route. A route cannot be added without one.
 //! - [`routes`]: a file for each address; [`views`] turns what services answer into pages.
 //! - [`session`], [`client`], [`csrf`], [`limits`], [`headers`]: who visits, and what protects them.
+//! - [`changes`]: what identity takes back. [`api`]: who asks with a key.
 //! - [`webhook`]: Telegram's updates. [`live`]: server-sent events.
 
 pub mod access;
+pub mod api;
 pub mod app;
+pub mod changes;
 pub mod client;
 pub mod cookies;
 pub mod csrf;

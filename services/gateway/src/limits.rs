@@ -28,6 +28,8 @@ pub enum RateClass {
     Live,
     /// Whatever takes a password or a one-time link.
     Login,
+    /// What programs ask with a key.
+    Api,
     /// Calls of webhooks that nobody knows.
     Hook,
 }
@@ -35,7 +37,7 @@ pub enum RateClass {
 /// How often a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Pages and forms, of one client; and as many calls of unknown webhooks.
+    /// Pages and forms, of one client; as many questions with one key; and as many calls of unknown webhooks.
     pub panel: u32,
     /// Tries to log in, of one client.
     pub login: u32,
@@ -50,6 +52,8 @@ pub enum Asker {
     Network(IpAddr),
     /// Whoever holds a session.
     Session(Uuid),
+    /// Whoever holds a key.
+    Key(Uuid),
 }
 
 impl From<IpAddr> for Asker {
@@ -88,7 +92,7 @@ impl Limits {
     pub fn count(&self, class: RateClass, asker: Asker, now: OffsetDateTime) -> Result<(), u8> {
         let most = match class {
             RateClass::Free => return Ok(()),
-            RateClass::Panel | RateClass::Hook => self.rates.panel,
+            RateClass::Panel | RateClass::Api | RateClass::Hook => self.rates.panel,
             RateClass::Login => self.rates.login,
             RateClass::Live => self.rates.live,
         };

@@ -20,7 +20,10 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use meydan_rpc::{outcome::Failure, pb::crm::ListTicketsRequest};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -92,9 +95,11 @@ pub async fn open(
         // Tells the browser from where to resume, should it lose us before anything happens.
         Event::default().id(position.to_string()).comment("here")
     };
+    let changed = app.changes.listen();
     let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let open = Open { app, visit, headers, campaign, pings, beat, told: position, _place: place };
+    let open =
+        Open { app, visit, headers, campaign, pings, changed, beat, told: position, _place: place };
     let changes = stream::once(async { Ok(first) }).chain(changes(open));
     let mut response =
         Sse::new(changes).keep_alive(KeepAlive::new().interval(BEAT)).into_response();
@@ -119,6 +124,8 @@ struct Open {
     headers: HeaderMap,
     campaign: Uuid,
     pings: async_nats::Subscriber,
+    /// Accounts that changed.
+    changed: broadcast::Receiver<Uuid>,
     beat: Interval,
     /// The position up to which the page was told.
     told: i64,
@@ -132,6 +139,7 @@ fn changes(open: Open) -> impl Stream<Item = Result<Event, Infallible>> {
             let event = tokio::select! {
                 () = open.app.stop.cancelled() => return None,
                 _ = open.beat.tick() => open.look().await.ok()?,
+                changed = open.changed.recv() => open.hear(changed.ok()).await.ok()?,
                 ping = open.pings.next() => open.tell(&ping?).await,
             };
             if let Some(event) = event {
@@ -145,6 +153,13 @@ fn changes(open: Open) -> impl Stream<Item = Result<Event, Infallible>> {
 struct Ended;
 
 impl Open {
+    /// An account changed; `None` when it is not known which. If it may be the visitor's, the stream looks
+    /// whether they may still listen.
+    async fn hear(&mut self, account: Option<Uuid>) -> Result<Option<Event>, Ended> {
+        let own = self.visit.visitor.as_ref().map(|visitor| visitor.account);
+        if account.is_none() || account == own { self.look().await } else { Ok(None) }
+    }
+
     /// At each beat: whether the visitor may still listen, and what was missed. A service that is away now
     /// ends nothing.
     async fn look(&mut self) -> Result<Option<Event>, Ended> {

@@ -3,6 +3,9 @@
 mod account;
 mod admin;
 mod admin_bot;
+mod admin_deletion;
+mod api;
+mod api_keys;
 mod audit;
 mod devices;
 mod files;
@@ -10,6 +13,7 @@ mod health;
 mod home;
 mod inbox;
 mod login;
+mod member;
 mod preferences;
 mod security;
 mod statics;
@@ -25,7 +29,7 @@ use axum::{
 use crate::{
     access::{
         Access,
-        Need::{Admin, Nobody, Permission, Session},
+        Need::{Admin, ApiKey, Nobody, Permission, Session},
         Panel, Route, Routes, access,
     },
     app::App,
@@ -46,6 +50,9 @@ const MOVE: Access = access(Permission("crm:ticket.move"), RateClass::Panel);
 const SEE_TEAM: Access = access(Permission("identity:member.read"), RateClass::Panel);
 const READ_AUDIT: Access = access(Permission("identity:audit.read"), RateClass::Panel);
 const INVITE: Access = access(Permission("identity:member.invite"), RateClass::Panel);
+const MANAGE: Access = access(Permission("identity:member.manage"), RateClass::Panel);
+const KEYS: Access = access(Permission("identity:api_key.manage"), RateClass::Panel);
+const READ_WITH_KEY: Access = access(ApiKey("crm:ticket.read"), RateClass::Api);
 
 /// Every route.
 #[must_use]
@@ -61,7 +68,12 @@ pub fn table() -> Vec<Route> {
 }
 
 fn addresses(panel: Panel) -> Routes {
-    machines(panel)
+    campaign(platform(machines(panel))).finish()
+}
+
+/// What leads in and out, and the admins' pages.
+fn platform(panel: Panel) -> Panel {
+    panel
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
@@ -92,14 +104,20 @@ fn addresses(panel: Panel) -> Routes {
         .get("/admin/campaigns/{slug}/edit", ADMIN, admin::edit)
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
+        .post("/admin/campaigns/{slug}/deletion", ADMIN.fresh(1), admin_deletion::request)
+        .post("/admin/campaigns/{slug}/deletion/withdraw", ADMIN, admin_deletion::withdraw)
+        .get("/admin/permissions", ADMIN, member::platform_permissions)
         .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
         .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
         .get("/admin/audit", ADMIN, audit::show_all)
         .get("/admin/audit/export.csv", ADMIN, audit::export)
-        .get("/c/{slug}/audit", READ_AUDIT, audit::show)
-        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::export)
+}
+
+/// The pages of a campaign, and what its programs read.
+fn campaign(panel: Panel) -> Panel {
+    panel
         .get("/c/{slug}", READ, home::show)
         .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)
@@ -110,9 +128,26 @@ fn addresses(panel: Panel) -> Routes {
         .post("/c/{slug}/inbox/{number}/status", MOVE, inbox::change_status)
         .get("/c/{slug}/files/{message}", READ_LIVE, files::fetch)
         .get("/c/{slug}/live", READ_LIVE, live::open)
+        .get("/c/{slug}/audit", READ_AUDIT, audit::show)
+        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::export)
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
-        .finish()
+        .post("/c/{slug}/team/leave", READ, member::leave)
+        .get("/c/{slug}/team/permissions", SEE_TEAM, member::permissions)
+        .get("/c/{slug}/team/{member}", SEE_TEAM, member::show)
+        .post("/c/{slug}/team/{member}/role", MANAGE.fresh(1), member::change_role)
+        .post("/c/{slug}/team/{member}/permissions", MANAGE.fresh(1), member::change_permissions)
+        .post("/c/{slug}/team/{member}/deactivate", MANAGE, member::deactivate)
+        .post("/c/{slug}/team/{member}/reactivate", MANAGE, member::reactivate)
+        .post("/c/{slug}/team/{member}/remove", MANAGE.fresh(1), member::remove)
+        .post("/c/{slug}/team/{member}/renew", INVITE, member::renew)
+        .post("/c/{slug}/team/{member}/withdraw", INVITE, member::withdraw)
+        .get("/c/{slug}/api-keys", KEYS, api_keys::show)
+        .post("/c/{slug}/api-keys", KEYS.fresh(0), api_keys::create)
+        .post("/c/{slug}/api-keys/{key}/revoke", KEYS, api_keys::revoke)
+        .get("/api/v1/campaign", READ_WITH_KEY, api::campaign)
+        .get("/api/v1/tickets", READ_WITH_KEY, api::tickets)
+        .get("/api/v1/tickets/{number}", READ_WITH_KEY, api::ticket)
 }
 
 fn machines(panel: Panel) -> Panel {

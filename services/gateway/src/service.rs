@@ -19,6 +19,7 @@ use url::Url;
 use crate::{
     access::Routes,
     app::App,
+    changes::{self, Changes},
     headers,
     limits::{Limits, Rates},
     live::Streams,
@@ -82,11 +83,13 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         demo: setup.demo,
         zone: meydan_web::Zone::default(),
         sessions: App::session_cache(),
+        changes: Changes::default(),
         hooks: App::hook_cache(),
         strange_hooks: App::strange_hook_cache(),
         streams: Streams::default(),
         stop: stop.clone(),
     };
+    let following = tokio::spawn(changes::follow(app.clone()));
     let Routes { pages, machines, .. } = routes::all(app.clone());
     let worth_it = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));
     let router = pages
@@ -95,4 +98,6 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         .layer(middleware::from_fn_with_state(app.clone(), headers::protect))
         .with_state(app);
     serve(setup.listener, router, (setup.connections, setup.patience.head), stop).await;
+    // It ends with the gateway, and has nothing to finish.
+    following.abort();
 }

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    app::App,
+    app::{App, SESSIONS},
     cookies::{self, Kind},
     csrf,
 };
@@ -118,6 +118,17 @@ impl Visit {
             .is_some_and(|place| place.permissions.iter().any(|granted| granted == permission))
     }
 
+    /// The parts of the campaign that the visitor may open besides home and inbox.
+    fn opens(&self) -> Vec<Nav> {
+        let parts = [
+            (Nav::Team, "identity:member.read"),
+            (Nav::ApiKeys, "identity:api_key.manage"),
+            (Nav::Audit, "identity:audit.read"),
+        ];
+        let open = parts.into_iter().filter(|(_, permission)| self.may(permission));
+        open.map(|(part, _)| part).collect()
+    }
+
     /// What every page of this visit shares.
     #[must_use]
     pub fn shell(&self, app: &App, active: Nav) -> Shell {
@@ -140,9 +151,9 @@ impl Visit {
                 campaigns: visitor.memberships.iter().map(link).collect(),
             }),
             campaign: self.membership.as_ref().map(link),
+            opens: self.opens(),
             active,
             unread: 0,
-            may_audit: self.may("identity:audit.read"),
             now: app.clock.now(),
             notice,
             demo: app.demo,
@@ -168,17 +179,22 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 ///
 /// When identity cannot be asked.
 pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, Failure> {
-    let Some(token) = cookies::get(headers, Kind::Session, app.secure) else { return Ok(None) };
-    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    if let Some(visitor) = app.sessions.get(&hash).await {
+    if let Some(visitor) = remembered(app, headers).await {
         return Ok(Some(visitor));
     }
+    let Some(token) = cookies::get(headers, Kind::Session, app.secure) else { return Ok(None) };
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    let (heard, until) = (app.changes.heard(), app.clock.now() + SESSIONS);
     let caller = Caller::service(crate::NAME, None);
     let request = app.identity.ask(&caller, AuthenticateRequest { session_token: token });
     match app.sessions_client().authenticate(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let visitor = read(answer.into_inner()).ok_or(Failure::Broken)?;
-            app.sessions.insert(hash, visitor.clone()).await;
+            app.sessions.insert(hash, (visitor.clone(), until)).await;
+            // Something changed while identity was asked: the answer may be from before.
+            if app.changes.heard() != heard {
+                app.sessions.invalidate(&hash).await;
+            }
             Ok(Some(visitor))
         }
         Err(Failure::NotFound) => Ok(None),
@@ -190,7 +206,8 @@ pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, 
 pub async fn remembered(app: &App, headers: &HeaderMap) -> Option<Visitor> {
     let token = cookies::get(headers, Kind::Session, app.secure)?;
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    app.sessions.get(&hash).await
+    let (visitor, until) = app.sessions.get(&hash).await?;
+    (app.clock.now() < until).then_some(visitor)
 }
 
 /// Forgets what identity said of a session.

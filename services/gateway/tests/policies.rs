@@ -53,10 +53,20 @@ fn admin_pages_are_for_admins_and_campaign_pages_ask_a_permission() {
 }
 
 #[test]
+fn what_programs_ask_is_asked_with_a_key_reads_only_and_is_counted_by_key() {
+    for route in table() {
+        let keyed = matches!(route.access.need, Need::ApiKey(_));
+        assert_eq!(keyed, route.path.starts_with("/api/"), "{}", route.path);
+        assert_eq!(keyed, route.access.rate == RateClass::Api, "{}", route.path);
+        assert!(!keyed || route.method == "GET", "{}", route.path);
+    }
+}
+
+#[test]
 fn every_permission_that_an_address_asks_is_in_the_catalogue() {
     let catalogue = identity_domain::Role::Owner.permissions();
     for route in table() {
-        if let Need::Permission(permission) = route.access.need {
+        if let Need::Permission(permission) | Need::ApiKey(permission) = route.access.need {
             assert!(catalogue.contains(&permission), "{permission} of {}", route.path);
         }
     }

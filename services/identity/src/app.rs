@@ -1,29 +1,38 @@
 //! Every command and query of identity: the table of contents.
 
+mod api_keys;
 mod campaigns;
 mod factors;
 mod failures;
 mod gate;
 mod invitations;
 mod login;
+mod places;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use identity_domain::Profile;
-use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
+use meydan_event_log::{
+    Clock, EventLog, ExecuteError, LoadError, Meta, PLATFORM, Progress, UniqueKey,
+};
 use meydan_keyring::{KeyError, Keyring, Place};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
-    campaigns::{NewCampaign, TeamMember},
+    api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
+    campaigns::NewCampaign,
     factors::{Confirmed, Enrolment, Factor},
     invitations::Entry,
     login::{Entered, Entrance, Guest},
+    places::TeamMember,
     sessions::{Happened, Held, SeenSession, is_running},
 };
-use crate::password::{Busy, Passwords};
+use crate::{
+    changes::Changes,
+    password::{Busy, Passwords},
+};
 
 /// How long a query waits for the position that it must show.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -34,6 +43,7 @@ pub struct Identity {
     log: EventLog,
     keyring: Keyring,
     directory: Progress,
+    changes: Changes,
     clock: Clock,
     passwords: Passwords,
     /// That a failed login was noted.
@@ -85,7 +95,16 @@ impl From<KeyError> for AppError {
     }
 }
 
-impl<R: std::error::Error> From<ExecuteError<R>> for AppError {
+impl From<LoadError> for AppError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Unavailable(error) => Self::Unavailable(error.to_string()),
+            LoadError::Damaged(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl<R> From<ExecuteError<R>> for AppError {
     fn from(error: ExecuteError<R>) -> Self {
         match error {
             ExecuteError::Refused(_) => Self::NotFound,
@@ -102,11 +121,15 @@ impl<R: std::error::Error> From<ExecuteError<R>> for AppError {
 type Result<T> = std::result::Result<T, AppError>;
 
 impl Identity {
-    /// Keeps its facts in `log`; `directory` tells how far the tables have come.
+    /// Keeps its facts in `log`; `directory` tells how far the tables have come, `changes` tells gateways.
     #[must_use]
-    pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
+    pub fn new(
+        (log, keyring): (EventLog, Keyring),
+        (directory, changes): (Progress, Changes),
+        clock: Clock,
+    ) -> Self {
         let passwords = Passwords::default();
-        Self { log, keyring, directory, clock, passwords, noted: Arc::default() }
+        Self { log, keyring, directory, changes, clock, passwords, noted: Arc::default() }
     }
 
     /// Waits until the tables show `position`.

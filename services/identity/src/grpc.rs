@@ -1,21 +1,25 @@
 //! `meydan.identity.v1`: parse, ask, answer. Nothing is decided here.
 
 mod accounts;
+mod api_keys;
 mod campaigns;
 mod failure;
 mod members;
 mod sessions;
 
-use meydan_event_log::{Actor, Meta};
+use meydan_event_log::Meta;
 use meydan_rpc::{
     caller::{Caller, Who},
+    form::Form,
     guard::{Need, Policies, command_id},
     pb::identity::{
-        accounts_server::AccountsServer, campaigns_server::CampaignsServer,
-        members_server::MembersServer, sessions_server::SessionsServer,
+        accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
+        campaigns_server::CampaignsServer, members_server::MembersServer,
+        sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
+use uuid::Uuid;
 
 use crate::app::Identity;
 
@@ -28,6 +32,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
     ("/meydan.identity.v1.Accounts/ProveAgain", Need::Account),
@@ -45,12 +50,29 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ListCampaigns", Need::AdminOrService(&["demo"])),
-    ("/meydan.identity.v1.Campaigns/GetCampaign", Need::AdminOr("crm:ticket.read")),
+    (
+        "/meydan.identity.v1.Campaigns/GetCampaign",
+        Need::KeyOr("crm:ticket.read", &Need::AdminOr("crm:ticket.read")),
+    ),
+    ("/meydan.identity.v1.Campaigns/RequestDeletion", Need::Admin),
+    ("/meydan.identity.v1.Campaigns/WithdrawDeletion", Need::Admin),
     (
         "/meydan.identity.v1.Members/InviteMember",
         Need::PermissionOrService("identity:member.invite", &["demo"]),
     ),
     ("/meydan.identity.v1.Members/ListMembers", Need::Permission("identity:member.read")),
+    ("/meydan.identity.v1.Members/ChangeRole", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/ChangePermissions", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Deactivate", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Reactivate", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Remove", Need::Permission("identity:member.manage")),
+    ("/meydan.identity.v1.Members/Leave", Need::Account),
+    ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
+    ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
+    ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
+    ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
+    ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
+    ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
 ];
 
 /// The services, ready to be guarded and served.
@@ -59,14 +81,32 @@ pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
-        .add_service(MembersServer::new(members::MembersApi(identity)))
+        .add_service(MembersServer::new(members::MembersApi(identity.clone())))
+        .add_service(ApiKeysServer::new(api_keys::ApiKeysApi(identity)))
+}
+
+/// The account that acts.
+fn person(caller: &Caller) -> Result<Uuid, Status> {
+    account(caller).ok_or_else(|| Status::permission_denied("only a person does this"))
+}
+
+/// The account that acts, if a person does.
+const fn account(caller: &Caller) -> Option<Uuid> {
+    match caller.who {
+        Who::Account { id, .. } => Some(id),
+        Who::ApiKey { .. } | Who::Service { .. } => None,
+    }
+}
+
+/// An id of the wire, which a caller calls `field`.
+fn id(field: &str, text: &str) -> Result<Uuid, Status> {
+    let mut form = Form::default();
+    let id = form.id(field, text);
+    form.finish()?;
+    id.ok_or_else(|| Status::internal("a field was neither read nor rejected"))
 }
 
 /// The origin of a command that `caller` gives.
 fn meta<T>(request: &Request<T>, caller: &Caller) -> Result<Meta, Status> {
-    let actor = match &caller.who {
-        Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
-        Who::Service { name } => Actor::Service { name: name.clone() },
-    };
-    Ok(Meta::new(command_id(request)?, actor))
+    Ok(Meta::new(command_id(request)?, caller.actor()))
 }

@@ -1,6 +1,7 @@
 //! Accounts, sessions, campaigns and members.
 //!
 //! - [`app`]: every command and query, the table of contents; [`grpc`]: `meydan.identity.v1` in front of it.
+//! - [`changes`]: tells gateways what is not so any more.
 //! - [`password`]: hashing, as much at a time as the machine bears.
 //! - [`tokens`], [`invitations`], [`factors`], [`devices`], [`tries`]: what proves people and what is counted.
 //!   They are no facts, and of secrets only hashes are kept.
@@ -9,6 +10,7 @@
 //! - [`projections`]: the tables, what fills them and what may be asked of them.
 
 pub mod app;
+pub mod changes;
 pub mod devices;
 pub mod factors;
 pub mod grpc;

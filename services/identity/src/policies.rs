@@ -1,3 +1,5 @@
 //! Facts that lead to work here.
 
+pub mod when_campaign_deleted_erase;
+pub mod when_deletion_requested_delete;
 pub mod when_subject_erased_forget;

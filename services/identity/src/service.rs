@@ -14,7 +14,14 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Identity, grpc, policies::when_subject_erased_forget::WhenSubjectErasedForget,
+    app::Identity,
+    changes::Changes,
+    grpc,
+    policies::{
+        when_campaign_deleted_erase::WhenCampaignDeletedErase,
+        when_deletion_requested_delete::WhenDeletionRequestedDelete,
+        when_subject_erased_forget::WhenSubjectErasedForget,
+    },
     projections::Directory,
 };
 
@@ -70,9 +77,11 @@ pub async fn migrate(server: &str, prefix: &str) -> Result<String, PrepareError>
 /// See [`RunError`].
 pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> {
     let log = EventLog::open(NAME, &setup.database_url, setup.connections).await?;
-    let jetstream = async_nats::jetstream::new(setup.nats);
+    let jetstream = async_nats::jetstream::new(setup.nats.clone());
+    let changes = Changes { nats: setup.nats, pool: log.pool().clone() };
+    let directory = Directory { changes: Some(changes.clone()) };
     let directory =
-        ProjectionRunner::new(Directory, Source::Log(log.clone(), 0), log.pool().clone());
+        ProjectionRunner::new(directory, Source::Log(log.clone(), 0), log.pool().clone());
     let clock = setup.clock;
     let forgetting = Forgetting {
         log: log.clone(),
@@ -80,7 +89,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         keyring: setup.keyring.clone(),
         clock: clock.clone(),
     };
-    let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), clock.clone());
+    let identity =
+        Identity::new((log.clone(), setup.keyring), (directory.progress(), changes), clock.clone());
     let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -88,6 +98,20 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(Relay::new(log.clone(), jetstream, 0).run(readers.clone()));
     tasks.spawn(run_policy(
         WhenSubjectErasedForget(forgetting),
+        Source::Log(log.clone(), 0),
+        log.pool().clone(),
+        clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenDeletionRequestedDelete { identity: identity.clone(), pool: log.pool().clone() },
+        Source::Log(log.clone(), 0),
+        log.pool().clone(),
+        clock.clone(),
+        readers.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenCampaignDeletedErase(log.clone()),
         Source::Log(log.clone(), 0),
         log.pool().clone(),
         clock,

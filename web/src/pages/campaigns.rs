@@ -17,11 +17,14 @@ pub enum CampaignStatus {
     Suspended,
     /// Over.
     Archived,
+    /// Gone.
+    Deleted,
 }
 
 impl CampaignStatus {
     /// Every status.
-    pub const ALL: [Self; 4] = [Self::Draft, Self::Active, Self::Suspended, Self::Archived];
+    pub const ALL: [Self; 5] =
+        [Self::Draft, Self::Active, Self::Suspended, Self::Archived, Self::Deleted];
 
     /// The value in forms.
     #[must_use]
@@ -31,6 +34,7 @@ impl CampaignStatus {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Archived => "archived",
+            Self::Deleted => "deleted",
         }
     }
 
@@ -46,6 +50,7 @@ impl CampaignStatus {
             Self::Active => "campaign-status-active",
             Self::Suspended => "campaign-status-suspended",
             Self::Archived => "campaign-status-archived",
+            Self::Deleted => "campaign-status-deleted",
         }
     }
 
@@ -54,7 +59,7 @@ impl CampaignStatus {
             Self::Draft => "tone-plain",
             Self::Active => "tone-good",
             Self::Suspended => "tone-bad",
-            Self::Archived => "tone-quiet",
+            Self::Archived | Self::Deleted => "tone-quiet",
         }
     }
 }
@@ -78,6 +83,12 @@ pub struct CampaignRow {
     pub bot: Option<BotState>,
     /// When it was created.
     pub created_at: OffsetDateTime,
+    /// Where it may be moved.
+    pub moves: Vec<CampaignStatus>,
+    /// Whether its deletion may be asked for.
+    pub may_be_deleted: bool,
+    /// When it will be deleted, if nobody withdraws that.
+    pub deletion_due_at: Option<OffsetDateTime>,
 }
 
 /// `GET /admin/campaigns`.
@@ -138,6 +149,8 @@ pub struct CampaignPage {
     pub panel: BotPanel,
     /// The owner's one-time link, whole. Shown this once only.
     pub invitation_link: Option<String>,
+    /// What is wrong with a refused change, by field.
+    pub problems: Problems,
 }
 
 super::renders!(CampaignsPage, CampaignFormPage, CampaignPage);

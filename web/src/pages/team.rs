@@ -1,30 +1,46 @@
-//! The team of a campaign.
+//! The team of a campaign: who is in it, one member, and who may do what.
 
 use askama::Template;
 use time::OffsetDateTime;
 
-use crate::{form::Problems, shell::Shell};
+use crate::{
+    form::{Problem, Problems},
+    shell::Shell,
+};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// Everything in the campaign, the team included.
     Owner,
+    /// Runs the campaign for its owner.
+    Manager,
     /// The inbox.
     #[default]
     Staff,
+    /// Speaks in public, and answers.
+    SocialMedia,
+    /// Writes, and reads what citizens ask.
+    Content,
+    /// Helps in the inbox.
+    Support,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 2] = [Self::Owner, Self::Staff];
+    pub const ALL: [Self; 6] =
+        [Self::Owner, Self::Manager, Self::Staff, Self::SocialMedia, Self::Content, Self::Support];
 
     /// The value in forms.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::Manager => "manager",
             Self::Staff => "staff",
+            Self::SocialMedia => "social_media",
+            Self::Content => "content",
+            Self::Support => "support",
         }
     }
 
@@ -37,14 +53,59 @@ impl Role {
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Owner => "role-owner",
+            Self::Manager => "role-manager",
             Self::Staff => "role-staff",
+            Self::SocialMedia => "role-social-media",
+            Self::Content => "role-content",
+            Self::Support => "role-support",
         }
     }
 
     pub(crate) const fn explanation(self) -> &'static str {
         match self {
             Self::Owner => "role-owner-text",
+            Self::Manager => "role-manager-text",
             Self::Staff => "role-staff-text",
+            Self::SocialMedia => "role-social-media-text",
+            Self::Content => "role-content-text",
+            Self::Support => "role-support-text",
+        }
+    }
+}
+
+/// How a member stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Asked, and not here yet.
+    Invited,
+    /// At work.
+    Active,
+    /// May do nothing for now.
+    Deactivated,
+}
+
+impl Standing {
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Invited => "member-invited",
+            Self::Active => "member-active",
+            Self::Deactivated => "member-deactivated",
+        }
+    }
+
+    pub(crate) const fn tone(self) -> &'static str {
+        match self {
+            Self::Invited => "tone-wait",
+            Self::Active => "tone-good",
+            Self::Deactivated => "tone-quiet",
+        }
+    }
+
+    pub(crate) const fn icon(self) -> &'static str {
+        match self {
+            Self::Invited => "mail",
+            Self::Active => "user-check",
+            Self::Deactivated => "user-off",
         }
     }
 }
@@ -52,14 +113,24 @@ impl Role {
 /// A member of the team.
 #[derive(Debug, Clone)]
 pub struct Member {
+    /// Names them in addresses.
+    pub id: String,
     /// Their name.
     pub name: String,
     /// Their e-mail address.
     pub email: String,
     /// What they may do.
     pub role: Role,
+    /// How they stand.
+    pub standing: Standing,
+    /// Whether they have other permissions than their role.
+    pub excepted: bool,
+    /// Whether it is the viewer.
+    pub oneself: bool,
     /// When they joined; `None` while the invitation is open.
     pub joined_at: Option<OffsetDateTime>,
+    /// The day on which they last used the panel, if known.
+    pub last_seen_on: Option<OffsetDateTime>,
 }
 
 /// `GET /c/{slug}/team`, and the answer to a refused `POST /c/{slug}/team/invite` (`name`,
@@ -75,6 +146,8 @@ pub struct TeamPage {
     pub members: Vec<Member>,
     /// Whether the viewer may invite.
     pub may_invite: bool,
+    /// The roles that the viewer may invite into.
+    pub roles: Vec<Role>,
     /// The name, as it was typed.
     pub name: String,
     /// The address, as it was typed.
@@ -83,10 +156,76 @@ pub struct TeamPage {
     pub role: Role,
     /// What is wrong, by field.
     pub problems: Problems,
+    /// Why something else was refused.
+    pub refusal: Option<Problem>,
     /// The new member's one-time link, whole. Shown this once only.
     pub invitation_link: Option<String>,
     /// For idempotency: sent back as `command_id`.
     pub command_id: String,
 }
 
-super::renders!(TeamPage);
+/// A permission of a member.
+#[derive(Debug, Clone)]
+pub struct MemberPermission {
+    /// `context:action`.
+    pub name: String,
+    /// Key of its text.
+    pub text: String,
+    /// Whether it comes with the role.
+    pub of_role: bool,
+    /// Whether the member has it.
+    pub may: bool,
+    /// Whether the viewer may change that.
+    pub changeable: bool,
+}
+
+/// `GET /c/{slug}/team/{member}`, and the answer to a refused change of the member.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/member.html")]
+pub struct MemberPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The campaign.
+    pub slug: String,
+    /// The member.
+    pub member: Member,
+    /// Their permissions, all of the catalogue.
+    pub permissions: Vec<MemberPermission>,
+    /// The roles that the viewer may give.
+    pub roles: Vec<Role>,
+    /// Whether the viewer may change the member's place.
+    pub may_manage: bool,
+    /// Whether the viewer may renew and withdraw invitations.
+    pub may_invite: bool,
+    /// Why a change was refused.
+    pub refusal: Option<Problem>,
+    /// A new one-time link, whole. Shown this once only.
+    pub invitation_link: Option<String>,
+    /// For idempotency: sent back as `command_id`.
+    pub command_id: String,
+}
+
+/// A permission, and who has it by their role.
+#[derive(Debug, Clone)]
+pub struct Permission {
+    /// `context:action`.
+    pub name: String,
+    /// Key of its text.
+    pub text: String,
+    /// The roles that hold it.
+    pub roles: Vec<Role>,
+}
+
+/// `GET /c/{slug}/team/permissions` and `GET /admin/permissions`: roles and what they may do.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/permissions.html")]
+pub struct PermissionsPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The campaign; `None` on the platform's page.
+    pub slug: Option<String>,
+    /// The catalogue.
+    pub permissions: Vec<Permission>,
+}
+
+super::renders!(TeamPage, MemberPage, PermissionsPage);

@@ -34,6 +34,9 @@ fn row(words: [&str; 4], status: CampaignStatus, bot: Option<BotState>, days: i6
         status,
         bot,
         created_at: days_ago(days),
+        moves: vec![CampaignStatus::Suspended, CampaignStatus::Archived],
+        may_be_deleted: status != CampaignStatus::Active,
+        deletion_due_at: None,
     }
 }
 
@@ -127,6 +130,7 @@ fn details(make: &Samples) -> Vec<Sample> {
         campaign: campaigns().swap_remove(0),
         panel: panel(bot),
         invitation_link: None,
+        problems: Problems::none(),
     };
     let mut created = page(None);
     created.shell.notice = Some(Notice::CampaignCreated);
@@ -139,7 +143,15 @@ fn details(make: &Samples) -> Vec<Sample> {
     let failed = page(Some(bot(BotState::Failed, Some(BotProblem::Unreachable))));
     let revoked = page(Some(bot(BotState::Revoked, Some(BotProblem::TokenRevoked))));
     let fragment = BotFragment { shell: live.shell.clone(), panel: live.panel.clone() };
+    let mut stopped = page(Some(bot(BotState::Live, None)));
+    stopped.campaign = campaigns().swap_remove(4);
+    stopped.problems = Problems::none().and("confirmation", Problem::WrongConfirmation);
+    let mut leaving = stopped.clone();
+    leaving.campaign.deletion_due_at = Some(NOW + Duration::days(30));
+    leaving.problems = Problems::none();
     vec![
+        Sample { name: "campaign-stopped", html: stopped.render() },
+        Sample { name: "campaign-leaving", html: leaving.render() },
         Sample { name: "campaign-created", html: created.render() },
         Sample { name: "campaign-token-refused", html: wrong.render() },
         Sample { name: "campaign-live", html: live.render() },

@@ -1,4 +1,4 @@
-//! Samples of a campaign's home and team, and of one's own account.
+//! Samples of a campaign's home, and of one's own account.
 
 use time::Duration;
 
@@ -9,7 +9,6 @@ use crate::{
         account::AccountPage,
         bot::BotState,
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
-        team::{Member, Role, TeamPage},
     },
     shell::Nav,
 };
@@ -18,7 +17,6 @@ const SLUG: &str = "isfahan-ahmadi";
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = homes(make);
-    samples.extend(teams(make));
     samples.extend(accounts(make));
     samples
 }
@@ -97,52 +95,6 @@ fn homes(make: &Samples) -> Vec<Sample> {
         Sample { name: "home-started", html: started.render() },
         Sample { name: "home-empty", html: empty.render() },
         Sample { name: "fragment-figures", html: fragment.render() },
-    ]
-}
-
-fn member(name: &str, email: &str, role: Role, days: Option<i64>) -> Member {
-    Member {
-        name: name.to_owned(),
-        email: email.to_owned(),
-        role,
-        joined_at: days.map(|days| NOW - Duration::days(days)),
-    }
-}
-
-fn teams(make: &Samples) -> Vec<Sample> {
-    let page = TeamPage {
-        shell: make.owner(Nav::Team, "/c/isfahan-ahmadi/team"),
-        slug: SLUG.to_owned(),
-        members: vec![
-            member("مریم احمدی", "maryam@example.ir", Role::Owner, Some(9)),
-            member("سعید نوری", "saeed.nouri@example.ir", Role::Staff, Some(7)),
-            member("الهه یزدانی", "elaheh@example.ir", Role::Staff, Some(2)),
-            member("Daniel Babayan", "daniel@example.com", Role::Staff, None),
-        ],
-        may_invite: true,
-        name: String::new(),
-        email: String::new(),
-        role: Role::Staff,
-        problems: Problems::none(),
-        invitation_link: None,
-        command_id: "0198c0de-0000-7000-8000-000000000003".to_owned(),
-    };
-    let invited = TeamPage {
-        invitation_link: Some("http://127.0.0.1:8080/welcome/p0Qw7LmT3xVb".to_owned()),
-        ..page.clone()
-    };
-    let refused = TeamPage {
-        name: "سعید نوری".to_owned(),
-        email: "saeed.nouri@example.ir".to_owned(),
-        problems: Problems::none().and("email", Problem::AlreadyMember),
-        ..page.clone()
-    };
-    let staff = TeamPage { may_invite: false, ..page.clone() };
-    vec![
-        Sample { name: "team", html: page.render() },
-        Sample { name: "team-invited", html: invited.render() },
-        Sample { name: "team-refused", html: refused.render() },
-        Sample { name: "team-staff", html: staff.render() },
     ]
 }
 

@@ -14,12 +14,15 @@ pub(crate) struct ErasureRow {
     pub(crate) certificate: Option<String>,
 }
 
-/// Whether a subject has, or had, a key: in one campaign, or in any when `tenant` is the platform.
+/// Whether a subject has, or had, a key: in one campaign, or in any when `tenant` is the platform. A campaign
+/// as a subject of itself is all of its subjects.
 pub(crate) async fn is_known(pool: &PgPool, tenant: Uuid, subject: Uuid) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
         SELECT EXISTS (
-          SELECT 1 FROM subject_keys WHERE subject_id = $2 AND (tenant_id = $1 OR $1 = $3)) AS "known!"
+          SELECT 1 FROM subject_keys
+          WHERE (subject_id = $2 AND (tenant_id = $1 OR $1 = $3))
+             OR (tenant_id = $1 AND $1 = $2 AND $1 <> $3)) AS "known!"
         "#,
         tenant,
         subject,
@@ -30,12 +33,12 @@ pub(crate) async fn is_known(pool: &PgPool, tenant: Uuid, subject: Uuid) -> sqlx
 }
 
 /// Notes the erasure and destroys the keys, in one transaction. The first to ask is the one that is noted.
-/// Returns the keys that this destroyed.
+/// Returns the keys that this destroyed: campaign, subject, key.
 pub(crate) async fn erase(
     pool: &PgPool,
     (tenant, subject): (Uuid, Uuid),
     (asked_by, asked_at): (&str, OffsetDateTime),
-) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+) -> sqlx::Result<Vec<(Uuid, Uuid, Uuid)>> {
     let mut tx = pool.begin().await?;
     sqlx::query!(
         r#"
@@ -52,16 +55,26 @@ pub(crate) async fn erase(
     let destroyed = sqlx::query!(
         r#"
         UPDATE subject_keys SET wrapped = NULL, campaign_version = NULL, destroyed_at = clock_timestamp()
-        WHERE subject_id = $2 AND (tenant_id = $1 OR $1 = $3) AND wrapped IS NOT NULL
-        RETURNING tenant_id, key_id
+        WHERE ((subject_id = $2 AND (tenant_id = $1 OR $1 = $3))
+            OR (tenant_id = $1 AND $1 = $2 AND $1 <> $3)) AND wrapped IS NOT NULL
+        RETURNING tenant_id, subject_id, key_id
         "#,
         tenant,
         subject,
         Uuid::nil(),
     )
-    .map(|row| (row.tenant_id, row.key_id))
+    .map(|row| (row.tenant_id, row.subject_id, row.key_id))
     .fetch_all(&mut *tx)
     .await?;
+    if tenant == subject && tenant != Uuid::nil() {
+        // The campaign's own keys go with it: nothing is sealed or hashed there any more.
+        sqlx::query!("DELETE FROM hash_secrets WHERE tenant_id = $1", tenant)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!("DELETE FROM campaign_keys WHERE tenant_id = $1", tenant)
+            .execute(&mut *tx)
+            .await?;
+    }
     tx.commit().await?;
     Ok(destroyed)
 }
@@ -95,8 +108,9 @@ pub(crate) async fn destroyed_keys(
         SELECT tenant_id AS campaign, key_id, encode(fingerprint, 'hex') AS fingerprint,
                destroyed_at AS "destroyed_at!"
         FROM subject_keys
-        WHERE subject_id = $2 AND (tenant_id = $1 OR $1 = $3) AND destroyed_at IS NOT NULL
-        ORDER BY tenant_id
+        WHERE ((subject_id = $2 AND (tenant_id = $1 OR $1 = $3))
+            OR (tenant_id = $1 AND $1 = $2 AND $1 <> $3)) AND destroyed_at IS NOT NULL
+        ORDER BY tenant_id, key_id
         "#,
         tenant,
         subject,

@@ -1,10 +1,10 @@
 //! `Bots`: connecting a campaign's bot, and how it stands.
 
 use bot_hub_domain::BotRefusal;
-use meydan_event_log::{Actor, Meta};
+use meydan_event_log::Meta;
 use meydan_keyring::KeyError;
 use meydan_rpc::{
-    caller::{Caller, Who},
+    caller::Caller,
     form::Form,
     guard::{caller, command_id},
     outcome::{broken, not_found, status, unavailable},
@@ -37,11 +37,7 @@ fn campaign(caller: &Caller, named: &str) -> Result<Uuid, Status> {
 }
 
 fn meta<T>(request: &Request<T>, caller: &Caller) -> Result<Meta, Status> {
-    let actor = match &caller.who {
-        Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
-        Who::Service { name } => Actor::Service { name: name.clone() },
-    };
-    Ok(Meta::new(command_id(request)?, actor))
+    Ok(Meta::new(command_id(request)?, caller.actor()))
 }
 
 fn failure(error: AppError<BotRefusal>) -> Status {

@@ -3,7 +3,6 @@
 use crm_domain::ticket::DeliveryFailure;
 use meydan_event_log::{Actor, Meta, Target};
 use meydan_rpc::{
-    caller::Who,
     form::Form,
     guard::{caller, campaign, command_id},
     pb::crm::{self as pb, intake_server::Intake},
@@ -21,11 +20,7 @@ pub(super) struct IntakeApi(pub(super) Crm);
 fn origin<T>(request: &Request<T>, citizen: Option<Uuid>) -> Result<(Uuid, Meta), Status> {
     let caller = caller(request)?;
     let tenant = campaign(&caller)?;
-    let actor = match (citizen, caller.who) {
-        (Some(id), _) => Actor::Citizen { id },
-        (None, Who::Service { name }) => Actor::Service { name },
-        (None, Who::Account { id, session, .. }) => Actor::Account { id, session: Some(session) },
-    };
+    let actor = citizen.map_or_else(|| caller.actor(), |id| Actor::Citizen { id });
     Ok((tenant, Meta::new(command_id(request)?, actor)))
 }
 

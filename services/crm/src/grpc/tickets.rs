@@ -2,7 +2,7 @@
 //! number is simply not found.
 
 use crm_domain::Person;
-use meydan_event_log::{Actor, Meta};
+use meydan_event_log::Meta;
 use meydan_rpc::{
     caller::{Caller, Who},
     form::{Form, instant, timestamp},
@@ -32,15 +32,8 @@ impl TicketsApi {
     fn when(&self, caller: &Caller, said: Option<prost_types::Timestamp>) -> OffsetDateTime {
         match caller.who {
             Who::Service { .. } => said.and_then(instant).unwrap_or_else(|| self.0.now()),
-            Who::Account { .. } => self.0.now(),
+            Who::Account { .. } | Who::ApiKey { .. } => self.0.now(),
         }
-    }
-}
-
-fn actor(caller: &Caller) -> Actor {
-    match &caller.who {
-        Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
-        Who::Service { name } => Actor::Service { name: name.clone() },
     }
 }
 
@@ -95,7 +88,7 @@ impl Tickets for TicketsApi {
     ) -> Result<Response<pb::ReplyResponse>, Status> {
         let caller = caller(&request)?;
         let tenant = campaign(&caller)?;
-        let meta = Meta::new(command_id(&request)?, actor(&caller));
+        let meta = Meta::new(command_id(&request)?, caller.actor());
         let wire = request.into_inner();
         let mut form = Form::default();
         let text = form.field("text", answer_text(&wire.text));
@@ -104,7 +97,7 @@ impl Tickets for TicketsApi {
             number: wire.number,
             text: text.unwrap_or_default(),
             author: match caller.who {
-                Who::Account { id, .. } => id,
+                Who::Account { id, .. } | Who::ApiKey { id } => id,
                 // The demo's members answer under names of its own.
                 Who::Service { .. } => Uuid::new_v5(&tenant, wire.author_name.as_bytes()),
             },
@@ -125,7 +118,7 @@ impl Tickets for TicketsApi {
     ) -> Result<Response<pb::ChangeStatusResponse>, Status> {
         let caller = caller(&request)?;
         let tenant = campaign(&caller)?;
-        let meta = Meta::new(command_id(&request)?, actor(&caller));
+        let meta = Meta::new(command_id(&request)?, caller.actor());
         let wire = request.into_inner();
         let mut form = Form::default();
         let to = form.field("status", wire::status_in(wire.status).ok_or("must be a status"));

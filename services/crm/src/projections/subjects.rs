@@ -7,6 +7,9 @@ use uuid::Uuid;
 /// Lets go of a citizen, or of what an account is called, here or, when the platform erases it, everywhere.
 pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Result<()> {
     let (tenant, subject) = (event.tenant, event.aggregate_id);
+    if tenant == subject {
+        return forget_campaign(db, tenant).await;
+    }
     forget_citizen(db, tenant, subject).await?;
     sqlx::query!(
         r#"
@@ -19,6 +22,14 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Lets go of a whole campaign: who was erased as a subject of themselves.
+async fn forget_campaign(db: &mut PgConnection, tenant: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM messages WHERE tenant_id = $1", tenant).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM tickets WHERE tenant_id = $1", tenant).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM citizens WHERE tenant_id = $1", tenant).execute(db).await?;
     Ok(())
 }
 

@@ -132,32 +132,40 @@ pub(super) async fn show(
     Path(slug): Path<String>,
     Query(At { at }): Query<At>,
 ) -> Response {
-    detail(&app, &visit, slug, at, None).await
+    detail(&app, &visit, slug, About { at, ..About::default() }).await
 }
 
-/// A campaign's page; with the owner's one-time link, the only time it is shown.
-async fn detail(
-    app: &App,
-    visit: &Visit,
-    slug: String,
-    at: i64,
-    invitation_link: Option<String>,
-) -> Response {
+/// What a campaign's page says besides the campaign.
+#[derive(Default)]
+pub(super) struct About {
+    /// The position that it shows at least.
+    pub(super) at: i64,
+    /// The owner's one-time link, the only time it is shown.
+    pub(super) invitation_link: Option<String>,
+    /// What is wrong with a refused change.
+    pub(super) problems: Problems,
+}
+
+/// A campaign's page.
+pub(super) async fn detail(app: &App, visit: &Visit, slug: String, about: About) -> Response {
     let found = async {
-        let campaign = named(app, visit, slug, at).await?;
+        let campaign = named(app, visit, slug, about.at).await?;
         let panel = panel(app, visit, &campaign, 0).await?;
         Ok((campaign, panel))
     };
     match found.await {
         Ok((campaign, panel)) => {
+            let ok = about.problems.is_empty();
+            let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             let state = panel.bot.as_ref().map(|bot| bot.state);
             let page = CampaignPage {
                 shell: visit.shell(app, Nav::Campaigns),
                 campaign: views::campaign::row(&campaign, state),
                 panel,
-                invitation_link,
+                invitation_link: about.invitation_link,
+                problems: about.problems,
             };
-            Html(page.render()).into_response()
+            (status, Html(page.render())).into_response()
         }
         Err(failure) => failure::of_call(app, visit, &failure),
     }
@@ -211,8 +219,9 @@ pub(super) async fn create(
     match app.campaigns().create_campaign(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let link = link(&app, &headers, &answer.invitation_token);
-            detail(&app, &visit, slug, answer.position, Some(link)).await
+            let invitation_link = Some(link(&app, &headers, &answer.invitation_token));
+            let about = About { at: answer.position, invitation_link, ..About::default() };
+            detail(&app, &visit, slug, about).await
         }
         Err(failure) => again(&app, &visit, None, filled, &failure),
     }
@@ -323,6 +332,10 @@ pub(super) async fn change_status(
         Ok(answer) => {
             let to = format!("/admin/campaigns/{slug}");
             go_with(&to, Notice::Saved, answer.get_ref().position)
+        }
+        Err(Failure::Refused(_)) => {
+            let problems = Problems::none().and("status", Problem::Refused);
+            detail(&app, &visit, slug, About { problems, ..About::default() }).await
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

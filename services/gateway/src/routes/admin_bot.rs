@@ -101,6 +101,7 @@ async fn bad_token(app: &App, visit: &Visit, campaign: Campaign) -> Response {
         campaign: views::campaign::row(&campaign, state),
         panel,
         invitation_link: None,
+        problems: meydan_web::Problems::none(),
     };
     (StatusCode::UNPROCESSABLE_ENTITY, Html(page.render())).into_response()
 }

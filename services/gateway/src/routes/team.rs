@@ -6,10 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Response},
 };
-use meydan_rpc::{
-    outcome::Failure,
-    pb::identity::{self as pb, InviteMemberRequest, ListMembersRequest},
-};
+use meydan_rpc::{outcome::Failure, pb::identity::InviteMemberRequest};
 use meydan_web::{
     Nav, Problem, Problems,
     pages::team::{Role, TeamPage},
@@ -20,7 +17,7 @@ use uuid::Uuid;
 use super::{
     At,
     admin::{command, link},
-    inbox,
+    inbox, member,
 };
 use crate::{app::App, failure, session::Visit, views};
 
@@ -42,6 +39,7 @@ struct About {
     at: i64,
     form: Invited,
     problems: Problems,
+    refusal: Option<Problem>,
     link: Option<String>,
 }
 
@@ -53,27 +51,37 @@ pub(super) async fn show(
     page(&app, &visit, About { at, ..About::default() }).await
 }
 
+/// The page, saying why something else was refused.
+pub(super) async fn refused(app: &App, visit: &Visit, refusal: Problem) -> Response {
+    page(app, visit, About { refusal: Some(refusal), ..About::default() }).await
+}
+
 async fn page(app: &App, visit: &Visit, about: About) -> Response {
-    let request = app.identity.ask(&visit.caller(), ListMembersRequest { min_position: about.at });
-    let mut service = app.members();
-    let (members, unread) = tokio::join!(service.list_members(request), inbox::unread(app, visit));
-    let members = match members.map_err(Failure::from) {
-        Ok(answer) => answer.into_inner().members,
+    let asked = async {
+        let members = member::members(app, visit, about.at).await?;
+        let roles = member::roles(app, visit, &members).await?;
+        Ok((members, roles))
+    };
+    let (asked, unread) = tokio::join!(asked, inbox::unread(app, visit));
+    let (members, roles) = match asked {
+        Ok(found) => found,
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
-    let ok = about.problems.is_empty();
+    let ok = about.problems.is_empty() && about.refusal.is_none();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let mut shell = visit.shell(app, Nav::Team);
     shell.unread = unread;
     let page = TeamPage {
         shell,
         slug: visit.slug(),
-        members: members.into_iter().map(views::campaign::member).collect(),
+        members,
         may_invite: visit.may("identity:member.invite"),
+        roles,
         name: about.form.name,
         email: about.form.email,
         role: Role::from_code(&about.form.role).unwrap_or_default(),
         problems: about.problems,
+        refusal: about.refusal,
         invitation_link: about.link,
         command_id: Uuid::now_v7().to_string(),
     };
@@ -86,16 +94,9 @@ pub(super) async fn invite(
     headers: HeaderMap,
     Form(form): Form<Invited>,
 ) -> Response {
-    let role = match Role::from_code(&form.role) {
-        Some(Role::Owner) => pb::Role::Owner,
-        Some(Role::Staff) => pb::Role::Staff,
-        None => pb::Role::Unspecified,
-    };
-    let message = InviteMemberRequest {
-        email: form.email.clone(),
-        display_name: form.name.clone(),
-        role: role.into(),
-    };
+    let role = Role::from_code(&form.role).map_or(0, |role| views::campaign::role_out(role).into());
+    let message =
+        InviteMemberRequest { email: form.email.clone(), display_name: form.name.clone(), role };
     let request = app.identity.command(&visit.caller(), command(&form.command_id), message);
     let about = match app.members().invite_member(request).await.map_err(Failure::from) {
         Ok(answer) => {
@@ -111,8 +112,10 @@ pub(super) async fn invite(
             let problems = views::problems(&["name", "email", "role"], &ours);
             About { form, problems, ..About::default() }
         }
-        Err(Failure::Refused(_)) => {
-            let problems = Problems::none().and("email", Problem::AlreadyMember);
+        Err(Failure::Refused(code)) => {
+            let problem = member::refusal(&code);
+            let field = if problem == Problem::AlreadyMember { "email" } else { "role" };
+            let problems = Problems::none().and(field, problem);
             About { form, problems, ..About::default() }
         }
         Err(failure) => return failure::of_call(&app, &visit, &failure),

@@ -6,7 +6,7 @@ use meydan_web::{
     pages::{
         bot::BotState,
         campaigns::{CampaignRow, CampaignStatus},
-        team::{Member, Role},
+        team::{Member, Permission, Role, Standing},
     },
 };
 
@@ -15,21 +15,28 @@ use super::instant;
 /// A campaign, with how its bot stands.
 #[must_use]
 pub fn row(campaign: &pb::Campaign, bot: Option<BotState>) -> CampaignRow {
-    let status = match campaign.status() {
-        pb::CampaignStatus::Unspecified | pb::CampaignStatus::Draft => CampaignStatus::Draft,
-        pb::CampaignStatus::Active => CampaignStatus::Active,
-        pb::CampaignStatus::Suspended => CampaignStatus::Suspended,
-        pb::CampaignStatus::Archived => CampaignStatus::Archived,
-    };
     CampaignRow {
         slug: campaign.slug.clone(),
         candidate_name: campaign.candidate_name.clone(),
         office: campaign.office.clone(),
         constituency: campaign.constituency.clone(),
         locale: Locale::from_code(&campaign.locale).unwrap_or_default(),
-        status,
+        status: status_in(campaign.status()),
         bot,
         created_at: instant(campaign.created_at),
+        moves: campaign.moves().map(status_in).collect(),
+        may_be_deleted: campaign.may_be_deleted,
+        deletion_due_at: campaign.deletion_due_at.and_then(meydan_rpc::form::instant),
+    }
+}
+
+const fn status_in(status: pb::CampaignStatus) -> CampaignStatus {
+    match status {
+        pb::CampaignStatus::Unspecified | pb::CampaignStatus::Draft => CampaignStatus::Draft,
+        pb::CampaignStatus::Active => CampaignStatus::Active,
+        pb::CampaignStatus::Suspended => CampaignStatus::Suspended,
+        pb::CampaignStatus::Archived => CampaignStatus::Archived,
+        pb::CampaignStatus::Deleted => CampaignStatus::Deleted,
     }
 }
 
@@ -41,16 +48,61 @@ pub const fn status(status: CampaignStatus) -> pb::CampaignStatus {
         CampaignStatus::Active => pb::CampaignStatus::Active,
         CampaignStatus::Suspended => pb::CampaignStatus::Suspended,
         CampaignStatus::Archived => pb::CampaignStatus::Archived,
+        CampaignStatus::Deleted => pb::CampaignStatus::Deleted,
     }
+}
+
+/// A role on the wire.
+#[must_use]
+pub const fn role_out(role: Role) -> pb::Role {
+    match role {
+        Role::Owner => pb::Role::Owner,
+        Role::Manager => pb::Role::Manager,
+        Role::Staff => pb::Role::Staff,
+        Role::SocialMedia => pb::Role::SocialMedia,
+        Role::Content => pb::Role::Content,
+        Role::Support => pb::Role::Support,
+    }
+}
+
+const fn role_in(role: pb::Role) -> Option<Role> {
+    Some(match role {
+        pb::Role::Owner => Role::Owner,
+        pb::Role::Manager => Role::Manager,
+        pb::Role::Staff => Role::Staff,
+        pb::Role::SocialMedia => Role::SocialMedia,
+        pb::Role::Content => Role::Content,
+        pb::Role::Support => Role::Support,
+        pb::Role::Unspecified => return None,
+    })
 }
 
 /// A member of the team.
 #[must_use]
-pub fn member(member: pb::Member) -> Member {
-    let role = match member.role() {
-        pb::Role::Owner => Role::Owner,
-        pb::Role::Staff | pb::Role::Unspecified => Role::Staff,
-    };
-    let joined_at = if member.invited { None } else { Some(instant(member.joined_at)) };
-    Member { name: member.display_name, email: member.email, role, joined_at }
+pub fn member(member: pb::Member, oneself: bool) -> Member {
+    Member {
+        role: role_in(member.role()).unwrap_or_default(),
+        standing: match (member.invited, member.deactivated) {
+            (true, _) => Standing::Invited,
+            (false, true) => Standing::Deactivated,
+            (false, false) => Standing::Active,
+        },
+        excepted: !member.granted.is_empty() || !member.denied.is_empty(),
+        oneself: oneself && !member.invited,
+        joined_at: if member.invited { None } else { Some(instant(member.joined_at)) },
+        last_seen_on: member.last_seen_on.and_then(meydan_rpc::form::instant),
+        id: member.member_id,
+        name: member.display_name,
+        email: member.email,
+    }
+}
+
+/// A permission of the catalogue.
+#[must_use]
+pub fn permission(permission: pb::Permission) -> Permission {
+    Permission {
+        roles: permission.roles().filter_map(role_in).collect(),
+        name: permission.name,
+        text: permission.text,
+    }
 }

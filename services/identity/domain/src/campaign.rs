@@ -1,11 +1,18 @@
 //! A campaign: the tenant. What stands here is public, as the candidacy is.
 //!
-//! Admins create it, running; they may suspend, archive and resume it.
+//! Admins create it, running; they may suspend, archive and resume it, and delete it, which they can withdraw
+//! for thirty days.
 
-use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
-use meydan_event_log::Event;
+mod event;
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, serde::rfc3339};
+use time::{Duration, OffsetDateTime};
+
+pub use self::event::CampaignEvent;
+
+/// How long a deletion can be withdrawn.
+pub const GRACE: Duration = Duration::days(30);
 
 /// Names that addresses need for themselves.
 const RESERVED: [&str; 8] =
@@ -23,9 +30,21 @@ pub enum CampaignStatus {
     Suspended,
     /// Over.
     Archived,
+    /// Gone: nothing that was said in it can be read again.
+    Deleted,
 }
 
 impl CampaignStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] =
+        [Self::Draft, Self::Active, Self::Suspended, Self::Archived, Self::Deleted];
+
+    /// The status of a stored name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
     /// Name under which it is stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -34,7 +53,25 @@ impl CampaignStatus {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Archived => "archived",
+            Self::Deleted => "deleted",
         }
+    }
+
+    /// Where it may be moved. It is deleted in another way, which takes its time.
+    #[must_use]
+    pub const fn moves(self) -> &'static [Self] {
+        match self {
+            Self::Draft | Self::Suspended => &[Self::Active, Self::Archived],
+            Self::Active => &[Self::Suspended, Self::Archived],
+            Self::Archived => &[Self::Suspended],
+            Self::Deleted => &[],
+        }
+    }
+
+    /// Whether its deletion may be asked for: not while people work in it.
+    #[must_use]
+    pub const fn may_be_deleted(self) -> bool {
+        matches!(self, Self::Draft | Self::Suspended | Self::Archived)
     }
 }
 
@@ -80,6 +117,9 @@ pub fn slug(text: &str) -> Result<String, &'static str> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Campaign {
     stands: Option<(CampaignStatus, CampaignProfile)>,
+    /// When its deletion falls due, once that was asked for.
+    #[serde(default)]
+    due_at: Option<OffsetDateTime>,
 }
 
 /// What may be asked of a campaign.
@@ -108,60 +148,21 @@ pub enum CampaignCommand {
         /// When.
         at: OffsetDateTime,
     },
-}
-
-/// A fact about a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-pub enum CampaignEvent {
-    /// It began.
-    #[serde(rename = "campaign.created")]
-    Created {
-        /// Its name in addresses.
-        slug: String,
-        /// Who stands for what.
-        profile: CampaignProfile,
+    /// Delete it, after [`GRACE`].
+    RequestDeletion {
         /// When.
-        #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// What it says was corrected.
-    #[serde(rename = "campaign.edited")]
-    Edited {
-        /// Who stands for what.
-        profile: CampaignProfile,
+    /// Keep it after all.
+    WithdrawDeletion {
         /// When.
-        #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// It was suspended, archived or resumed.
-    #[serde(rename = "campaign.status_changed")]
-    StatusChanged {
-        /// Where it was.
-        from: CampaignStatus,
-        /// Where it is.
-        to: CampaignStatus,
+    /// The time has come.
+    Delete {
         /// When.
-        #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-}
-
-impl Event for CampaignEvent {}
-
-impl DomainEvent for CampaignEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::Created { .. } => "campaign.created",
-            Self::Edited { .. } => "campaign.edited",
-            Self::StatusChanged { .. } => "campaign.status_changed",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
 }
 
 /// Why a campaign says no.
@@ -170,6 +171,18 @@ pub enum CampaignRefusal {
     /// There is no such campaign.
     #[error("there is no such campaign")]
     NotCreated,
+    /// From where it stands it cannot go there.
+    #[error("the campaign cannot be moved there from where it stands")]
+    IllegalMove,
+    /// It is to be deleted, or is.
+    #[error("the campaign is being deleted")]
+    BeingDeleted,
+    /// Its deletion was asked for too early.
+    #[error("the campaign must be stopped before it is deleted")]
+    Running,
+    /// Its deletion is not due.
+    #[error("the deletion is not due")]
+    NotDue,
 }
 
 impl Campaign {
@@ -184,20 +197,36 @@ impl Campaign {
                 CampaignCommand::Create { slug, profile, at } => {
                     Ok(vec![CampaignEvent::Created { slug, profile, at }])
                 }
-                CampaignCommand::Edit { .. } | CampaignCommand::ChangeStatus { .. } => {
-                    Err(CampaignRefusal::NotCreated)
-                }
+                _ => Err(CampaignRefusal::NotCreated),
             };
         };
-        Ok(match command {
-            CampaignCommand::Create { .. } => vec![],
-            CampaignCommand::Edit { profile, .. } if profile == *present => vec![],
-            CampaignCommand::Edit { profile, at } => vec![CampaignEvent::Edited { profile, at }],
-            CampaignCommand::ChangeStatus { to, .. } if to == *status => vec![],
-            CampaignCommand::ChangeStatus { to, at } => {
-                vec![CampaignEvent::StatusChanged { from: *status, to, at }]
+        let gone = self.due_at.is_some() || *status == CampaignStatus::Deleted;
+        Ok(vec![match command {
+            CampaignCommand::Create { .. } => return Ok(vec![]),
+            CampaignCommand::RequestDeletion { .. } if self.due_at.is_some() => return Ok(vec![]),
+            CampaignCommand::WithdrawDeletion { at } if self.due_at.is_some() => {
+                CampaignEvent::DeletionWithdrawn { at }
             }
-        })
+            CampaignCommand::Delete { at } => {
+                if self.due_at.is_none_or(|due| at < due) {
+                    return Err(CampaignRefusal::NotDue);
+                }
+                CampaignEvent::Deleted { at }
+            }
+            CampaignCommand::WithdrawDeletion { .. } if !gone => return Ok(vec![]),
+            _ if gone => return Err(CampaignRefusal::BeingDeleted),
+            CampaignCommand::Edit { profile, .. } if profile == *present => return Ok(vec![]),
+            CampaignCommand::Edit { profile, at } => CampaignEvent::Edited { profile, at },
+            CampaignCommand::ChangeStatus { to, .. } if to == *status => return Ok(vec![]),
+            CampaignCommand::ChangeStatus { to, at } if status.moves().contains(&to) => {
+                CampaignEvent::StatusChanged { from: *status, to, at }
+            }
+            CampaignCommand::ChangeStatus { .. } => return Err(CampaignRefusal::IllegalMove),
+            CampaignCommand::RequestDeletion { at } if status.may_be_deleted() => {
+                CampaignEvent::DeletionRequested { due_at: at + GRACE, at }
+            }
+            _ => return Err(CampaignRefusal::Running),
+        }])
     }
 }
 
@@ -228,6 +257,12 @@ impl Aggregate for Campaign {
             }
             (CampaignEvent::Edited { profile, .. }, Some(stands)) => stands.1 = profile,
             (CampaignEvent::StatusChanged { to, .. }, Some(stands)) => stands.0 = to,
+            (CampaignEvent::DeletionRequested { due_at, .. }, _) => self.due_at = Some(due_at),
+            (CampaignEvent::DeletionWithdrawn { .. }, _) => self.due_at = None,
+            (CampaignEvent::Deleted { .. }, Some(stands)) => {
+                stands.0 = CampaignStatus::Deleted;
+                self.due_at = None;
+            }
             (_, None) => {}
         }
     }

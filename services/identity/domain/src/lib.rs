@@ -2,16 +2,20 @@
 //! proof.
 
 pub mod account;
+pub mod api_key;
 pub mod campaign;
 pub mod member;
 pub mod permissions;
+pub mod team;
 
 pub use self::{
     account::{Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Profile, Proof},
+    api_key::{ApiKey, ApiKeyCommand, ApiKeyEvent, ApiKeyRefusal},
     campaign::{
         Campaign, CampaignCommand, CampaignEvent, CampaignProfile, CampaignRefusal, CampaignStatus,
         slug,
     },
-    member::{Member, MemberCommand, MemberEvent, MemberRefusal},
-    permissions::Role,
+    member::{Member, MemberChange, MemberCommand, MemberEvent, MemberRefusal, effective},
+    permissions::{CATALOGUE, Permission, Role, permission_named},
+    team::{Team, TeamCommand, TeamEvent, TeamRefusal},
 };

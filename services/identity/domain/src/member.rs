@@ -1,13 +1,19 @@
 //! A member: an account's place in one campaign.
 
-use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
-use meydan_event_log::Event;
-use meydan_keyring::Sealed;
-use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, serde::rfc3339};
-use uuid::Uuid;
+mod authority;
+mod command;
+mod event;
 
-use crate::{account::Profile, permissions::Role};
+use std::collections::BTreeSet;
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    command::{MemberChange, MemberCommand, MemberRefusal},
+    event::MemberEvent,
+};
+use crate::permissions::{CATALOGUE, Role};
 
 /// A member, as its events made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,102 +23,58 @@ pub struct Member {
     #[serde(default)]
     said: bool,
     joined: bool,
+    #[serde(default)]
+    deactivated: bool,
+    /// Permissions beyond those of the role.
+    #[serde(default)]
+    granted: BTreeSet<String>,
+    /// Permissions of the role that this member has not.
+    #[serde(default)]
+    denied: BTreeSet<String>,
 }
 
-/// What may be asked of a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MemberCommand {
-    /// Ask an account to join.
-    Invite {
-        /// Whom.
-        account_id: Uuid,
-        /// As what.
-        role: Role,
-        /// Name and address as the inviter gave them: all that the team knows before the person accepts.
-        said: Sealed<Profile>,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// They accepted.
-    Join {
-        /// When.
-        at: OffsetDateTime,
-    },
-}
-
-/// A fact about a member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-pub enum MemberEvent {
-    /// They were asked to join.
-    #[serde(rename = "member.invited")]
-    Invited {
-        /// Whom.
-        account_id: Uuid,
-        /// As what.
-        role: Role,
-        /// Name and address as the inviter gave them. Facts of before have none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        said: Option<Sealed<Profile>>,
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// They accepted.
-    #[serde(rename = "member.joined")]
-    Joined {
-        /// When.
-        #[serde(with = "rfc3339")]
-        at: OffsetDateTime,
-    },
-}
-
-impl Event for MemberEvent {}
-
-impl DomainEvent for MemberEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::Invited { .. } => "member.invited",
-            Self::Joined { .. } => "member.joined",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
-}
-
-/// Why a member says no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MemberRefusal {
-    /// They have not been asked.
-    #[error("the person has not been invited")]
-    NotInvited,
-    /// They are in the team.
-    #[error("the person is in the team already")]
-    AlreadyMember,
+/// What a role may do with single permissions granted and denied on top. Whatever is not in the catalogue
+/// any more is nobody's; an owner has everything.
+#[must_use]
+pub fn effective(role: Role, granted: &[String], denied: &[String]) -> Vec<&'static str> {
+    let has = |list: &[String], name: &str| list.iter().any(|listed| listed == name);
+    let held = CATALOGUE.iter().filter(|permission| {
+        let name = permission.name;
+        role == Role::Owner || has(granted, name) || (permission.is_of(role) && !has(denied, name))
+    });
+    held.map(|permission| permission.name).collect()
 }
 
 impl Member {
-    /// Judges `command` against the present state. An empty list means: already so.
-    ///
-    /// # Errors
-    ///
-    /// The rule that the command would break.
-    pub fn decide(&self, command: MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
-        match command {
-            MemberCommand::Invite { .. } if self.joined => Err(MemberRefusal::AlreadyMember),
-            MemberCommand::Invite { role, .. } if self.said && self.role == Some(role) => {
-                Ok(vec![])
-            }
-            MemberCommand::Invite { account_id, role, said, at } => {
-                Ok(vec![MemberEvent::Invited { account_id, role, said: Some(said), at }])
-            }
-            MemberCommand::Join { .. } if self.role.is_none() => Err(MemberRefusal::NotInvited),
-            MemberCommand::Join { .. } if self.joined => Ok(vec![]),
-            MemberCommand::Join { at } => Ok(vec![MemberEvent::Joined { at }]),
-        }
+    /// As what they were asked, or work; `None` when they are not in the team.
+    #[must_use]
+    pub const fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// Whether they work in the campaign now.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.role.is_some() && self.joined && !self.deactivated
+    }
+
+    /// Whether they own the campaign now.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.is_active() && self.role == Some(Role::Owner)
+    }
+
+    /// What they may do now.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<&'static str> {
+        if self.is_active() { self.allowed() } else { vec![] }
+    }
+
+    /// What they may do once they work.
+    fn allowed(&self) -> Vec<&'static str> {
+        let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+        let (granted, denied) = (list(&self.granted), list(&self.denied));
+        self.role.map(|role| effective(role, &granted, &denied)).unwrap_or_default()
     }
 }
 
@@ -142,7 +104,22 @@ impl Aggregate for Member {
                 self.role = Some(role);
                 self.said = said.is_some();
             }
+            MemberEvent::InvitationRenewed { .. } => {}
             MemberEvent::Joined { .. } => self.joined = true,
+            MemberEvent::RoleChanged { to, .. } => {
+                self.role = Some(to);
+                // Exceptions were made of another role: what they meant with this one is for a person to say.
+                self.granted.clear();
+                self.denied.clear();
+            }
+            MemberEvent::PermissionsChanged { granted, denied, .. } => {
+                (self.granted, self.denied) = (granted, denied);
+            }
+            MemberEvent::Deactivated { .. } => self.deactivated = true,
+            MemberEvent::Reactivated { .. } => self.deactivated = false,
+            MemberEvent::InvitationWithdrawn { .. } | MemberEvent::Removed { .. } => {
+                *self = Self::default();
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
-//! Who may do what in a campaign: the whole catalogue.
+//! Who may do what in a campaign: the whole catalogue. A line is a permission and the roles that hold it
+//! without being granted it; an owner holds all of them.
 
 use serde::{Deserialize, Serialize};
+
+use self::Role::{Content, Manager, SocialMedia, Staff, Support};
 
 /// A member's place in a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,20 +11,33 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// The candidate, or whom they trust with everything.
     Owner,
+    /// Runs the campaign for its owner, the team included.
+    Manager,
     /// Works in the inbox.
     Staff,
+    /// Speaks for the campaign in public, and answers.
+    SocialMedia,
+    /// Writes what the campaign publishes, and reads what citizens ask.
+    Content,
+    /// Helps in the inbox, and sees nothing of the team.
+    Support,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 2] = [Self::Owner, Self::Staff];
+    pub const ALL: [Self; 6] =
+        [Self::Owner, Self::Manager, Self::Staff, Self::SocialMedia, Self::Content, Self::Support];
 
     /// Name under which it is stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::Manager => "manager",
             Self::Staff => "staff",
+            Self::SocialMedia => "social_media",
+            Self::Content => "content",
+            Self::Support => "support",
         }
     }
 
@@ -33,43 +49,62 @@ impl Role {
 
     /// What it may do, as `context:action`.
     #[must_use]
-    pub const fn permissions(self) -> &'static [&'static str] {
-        match self {
-            Self::Owner => &[
-                "crm:ticket.read",
-                "crm:ticket.reply",
-                "crm:ticket.move",
-                "bot:bot.read",
-                "bot:bot.connect",
-                "identity:member.read",
-                "identity:member.invite",
-                "identity:audit.read",
-            ],
-            Self::Staff => &[
-                "crm:ticket.read",
-                "crm:ticket.reply",
-                "crm:ticket.move",
-                "bot:bot.read",
-                "identity:member.read",
-            ],
-        }
+    pub fn permissions(self) -> Vec<&'static str> {
+        let held = CATALOGUE.iter().filter(|permission| permission.is_of(self));
+        held.map(|permission| permission.name).collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Role;
+/// Something that may be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// `context:action`, as calls carry it.
+    pub name: &'static str,
+    /// Key of the text that tells people what it is.
+    pub text: &'static str,
+    roles: &'static [Role],
+}
 
-    #[test]
-    fn staff_may_do_nothing_that_an_owner_may_not() {
-        let owner = Role::Owner.permissions();
-        assert!(Role::Staff.permissions().iter().all(|permission| owner.contains(permission)));
+impl Permission {
+    /// Whether a role holds it.
+    #[must_use]
+    pub fn is_of(&self, role: Role) -> bool {
+        role == Role::Owner || self.roles.contains(&role)
     }
+}
 
-    #[test]
-    fn staff_neither_connect_bots_nor_invite() {
-        let staff = Role::Staff.permissions();
-        assert!(!staff.contains(&"bot:bot.connect"));
-        assert!(!staff.contains(&"identity:member.invite"));
-    }
+const fn permission(name: &'static str, text: &'static str, roles: &'static [Role]) -> Permission {
+    Permission { name, text, roles }
+}
+
+/// Every permission.
+pub const CATALOGUE: &[Permission] = &[
+    permission(
+        "crm:ticket.read",
+        "permission-ticket-read",
+        &[Manager, Staff, SocialMedia, Content, Support],
+    ),
+    permission(
+        "crm:ticket.reply",
+        "permission-ticket-reply",
+        &[Manager, Staff, SocialMedia, Support],
+    ),
+    permission("crm:ticket.move", "permission-ticket-move", &[Manager, Staff, Support]),
+    permission("bot:bot.read", "permission-bot-read", &[Manager, Staff, SocialMedia, Content]),
+    permission("bot:bot.connect", "permission-bot-connect", &[Manager]),
+    permission(
+        "identity:member.read",
+        "permission-member-read",
+        &[Manager, Staff, SocialMedia, Content],
+    ),
+    permission("identity:member.invite", "permission-member-invite", &[Manager]),
+    permission("identity:member.manage", "permission-member-manage", &[Manager]),
+    permission("identity:api_key.manage", "permission-api-key-manage", &[]),
+    permission("identity:audit.read", "permission-audit-read", &[]),
+];
+
+/// The permission of a name.
+#[must_use]
+pub fn permission_named(name: &str) -> Option<&'static Permission> {
+    CATALOGUE.iter().find(|permission| permission.name == name)
 }

@@ -1,8 +1,11 @@
 //! What stands in the log of identity, word for word: facts of years ago must be readable as they are.
 
+use std::collections::BTreeSet;
+
 use cqrs_es::DomainEvent;
 use identity_domain::{
-    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Profile, Proof, Role,
+    AccountEvent, ApiKeyEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent,
+    Profile, Proof, Role, TeamEvent, campaign::GRACE,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -77,6 +80,9 @@ fn facts_about_campaigns_keep_their_shape() {
             CampaignEvent::Created { slug: "tehran".to_owned(), profile: profile(), at: NOON },
             CampaignEvent::Edited { profile: profile(), at: NOON },
             CampaignEvent::StatusChanged { from, to, at: NOON },
+            CampaignEvent::DeletionRequested { due_at: NOON + GRACE, at: NOON },
+            CampaignEvent::DeletionWithdrawn { at: NOON },
+            CampaignEvent::Deleted { at: NOON },
         ],
     );
 }
@@ -91,6 +97,52 @@ fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() 
     };
     pin(
         include_str!("golden/member.jsonl"),
-        &[invited(Some(sealed())), invited(None), MemberEvent::Joined { at: NOON }],
+        &[
+            invited(Some(sealed())),
+            invited(None),
+            MemberEvent::Joined { at: NOON },
+            MemberEvent::InvitationRenewed { account_id: SARA, at: NOON },
+            MemberEvent::InvitationWithdrawn { account_id: SARA, at: NOON },
+            MemberEvent::RoleChanged {
+                account_id: SARA,
+                from: Role::Staff,
+                to: Role::SocialMedia,
+                at: NOON,
+            },
+            MemberEvent::PermissionsChanged {
+                account_id: SARA,
+                granted: names(&["bot:bot.connect"]),
+                denied: names(&["crm:ticket.move", "crm:ticket.reply"]),
+                at: NOON,
+            },
+            MemberEvent::Deactivated { account_id: SARA, at: NOON },
+            MemberEvent::Reactivated { account_id: SARA, at: NOON },
+            MemberEvent::Removed { account_id: SARA, at: NOON },
+        ],
     );
+}
+
+#[test]
+fn facts_about_teams_keep_their_shape() {
+    let owners = BTreeSet::from([SARA, SESSION]);
+    pin(include_str!("golden/team.jsonl"), &[TeamEvent::OwnersChanged { owners, at: NOON }]);
+}
+
+#[test]
+fn facts_about_keys_keep_their_shape_and_hold_no_secret() {
+    let created = |expires_at| ApiKeyEvent::Created {
+        name: "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one"),
+        permissions: names(&["crm:ticket.read"]),
+        created_by: SARA,
+        expires_at,
+        at: NOON,
+    };
+    pin(
+        include_str!("golden/api_key.jsonl"),
+        &[created(Some(NOON)), created(None), ApiKeyEvent::Revoked { at: NOON }],
+    );
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
 }

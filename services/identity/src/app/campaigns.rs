@@ -1,8 +1,8 @@
 //! Campaigns and their teams.
 
 use identity_domain::{
-    Campaign, CampaignCommand, CampaignProfile, CampaignStatus, Member, MemberCommand,
-    MemberRefusal, Profile, Role, slug,
+    Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
+    MemberCommand, Profile, Role, slug,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
 use uuid::Uuid;
@@ -12,7 +12,6 @@ use crate::{
     projections::{
         accounts,
         campaigns::{self, CampaignRow},
-        members::{self, MemberRow},
     },
     tokens::Token,
 };
@@ -26,16 +25,6 @@ pub struct NewCampaign {
     pub profile: CampaignProfile,
     /// Who owns it.
     pub owner: Profile,
-}
-
-/// A member with what could be opened of them.
-#[derive(Debug, Clone)]
-pub struct TeamMember {
-    /// As stored.
-    pub row: MemberRow,
-    /// Address and name: of somebody who joined their own, of somebody invited what the inviter gave. `None`
-    /// when erased.
-    pub profile: Option<Profile>,
 }
 
 /// The fields of a campaign's profile that are wrong.
@@ -54,6 +43,26 @@ fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, St
         wrong.push(("locale", "must be fa or en".to_owned()));
     }
     (checked, wrong)
+}
+
+impl From<CampaignRefusal> for AppError {
+    fn from(refusal: CampaignRefusal) -> Self {
+        match refusal {
+            CampaignRefusal::NotCreated => Self::NotFound,
+            CampaignRefusal::IllegalMove => {
+                Self::Refused("identity.campaign.move", "it cannot be moved there from here")
+            }
+            CampaignRefusal::BeingDeleted => {
+                Self::Refused("identity.campaign.leaving", "it is being deleted")
+            }
+            CampaignRefusal::Running => {
+                Self::Refused("identity.campaign.running", "it must be stopped first")
+            }
+            CampaignRefusal::NotDue => {
+                Self::Refused("identity.campaign.not_due", "its deletion is not due")
+            }
+        }
+    }
 }
 
 impl Identity {
@@ -114,10 +123,7 @@ impl Identity {
         let command = MemberCommand::Invite { account_id: account, role, said, at };
         let invited = self.log.execute::<Member>(target, command, &step(meta, "invite")).await;
         let invited = match invited {
-            Err(ExecuteError::Refused(MemberRefusal::AlreadyMember)) => {
-                let code = "identity.member.already";
-                return Err(AppError::Refused(code, "the person is in the team already"));
-            }
+            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
             other => other?,
         };
         self.reach(invited.position).await?;
@@ -140,8 +146,7 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let command = CampaignCommand::Edit { profile, at: self.clock.now() };
-        let target = Target { tenant: campaign, id: campaign };
-        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+        self.ask(campaign, command, meta).await
     }
 
     /// Suspends, archives or resumes a campaign.
@@ -155,9 +160,51 @@ impl Identity {
         to: CampaignStatus,
         meta: &Meta,
     ) -> Result<Committed> {
-        let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
+        self.ask(campaign, CampaignCommand::ChangeStatus { to, at: self.clock.now() }, meta).await
+    }
+
+    /// Has a campaign deleted when its time has come.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; `identity.campaign.running` while people work in it.
+    pub async fn request_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
+        self.ask(campaign, CampaignCommand::RequestDeletion { at: self.clock.now() }, meta).await
+    }
+
+    /// Keeps a campaign that was to be deleted.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn withdraw_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
+        self.ask(campaign, CampaignCommand::WithdrawDeletion { at: self.clock.now() }, meta).await
+    }
+
+    /// Deletes a campaign whose time has come. One that was kept meanwhile is left alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn delete_campaign(&self, campaign: Uuid, meta: &Meta) -> Result<()> {
+        let command = CampaignCommand::Delete { at: self.clock.now() };
+        match self.ask(campaign, command, meta).await {
+            Ok(_) | Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        campaign: Uuid,
+        command: CampaignCommand,
+        meta: &Meta,
+    ) -> Result<Committed> {
         let target = Target { tenant: campaign, id: campaign };
-        Ok(self.log.execute::<Campaign>(target, command, meta).await?)
+        match self.log.execute::<Campaign>(target, command, meta).await {
+            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
+            other => Ok(other?),
+        }
     }
 
     /// All campaigns, newest first.
@@ -186,14 +233,15 @@ impl Identity {
         found.ok_or(AppError::NotFound)
     }
 
-    /// Asks somebody to join a campaign's team.
+    /// Asks somebody to join a campaign's team, on behalf of a member or of a service.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; `identity.member.already` for somebody who is in it.
+    /// See [`AppError`]; `identity.member.already` for somebody who is in it, `identity.member.not_held` when
+    /// the member would give what they do not hold.
     pub async fn invite_member(
         &self,
-        campaign: Uuid,
+        (campaign, by): (Uuid, Option<Uuid>),
         who: &Profile,
         role: Role,
         meta: &Meta,
@@ -208,6 +256,9 @@ impl Identity {
         };
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
+        }
+        if let Some(by) = by {
+            self.place(campaign, by).await?.may_invite(role)?;
         }
         self.ask_to_join(campaign, &who, role, meta).await
     }
@@ -224,29 +275,5 @@ impl Identity {
             names.push((account, profile.map(|known| known.display_name).unwrap_or_default()));
         }
         Ok(names)
-    }
-
-    /// The team of a campaign.
-    ///
-    /// # Errors
-    ///
-    /// See [`AppError`].
-    pub async fn team(&self, campaign: Uuid, min_position: i64) -> Result<Vec<TeamMember>> {
-        self.reach(min_position).await?;
-        let rows = members::of_campaign(self.log.pool(), campaign).await?;
-        let mut team = Vec::with_capacity(rows.len());
-        for row in rows {
-            let profile = match (row.joined_at, &row.said_sealed) {
-                (Some(_), _) => {
-                    self.profile(&row.profile_sealed, &profile_place(row.account_id)).await?
-                }
-                (None, Some(said)) => {
-                    self.profile(said, &said_place(campaign, row.account_id)).await?
-                }
-                (None, None) => None,
-            };
-            team.push(TeamMember { row, profile });
-        }
-        Ok(team)
     }
 }

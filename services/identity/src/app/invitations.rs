@@ -1,15 +1,10 @@
 //! One-time links: how accounts begin, and how people join teams.
 
-use identity_domain::{
-    Account, AccountCommand, AccountEvent, Member, MemberCommand, Profile, Proof,
-};
+use identity_domain::{Account, AccountCommand, AccountEvent, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use uuid::Uuid;
 
-use super::{
-    AppError, Entered, Guest, Identity, Result, email, login::person, member_of, name,
-    profile_place, said_place,
-};
+use super::{AppError, Entered, Guest, Identity, Result, email, name, profile_place, said_place};
 use crate::{
     invitations::{self, InvitationRow},
     password::acceptable,
@@ -174,14 +169,9 @@ impl Identity {
     /// nothing.
     async fn take_up(&self, invitation: &InvitationRow, account: Uuid, token: &str) -> Result<i64> {
         let campaign = invitation.campaign_id.ok_or(AppError::NotFound)?;
-        let target = Target { tenant: campaign, id: member_of(campaign, account) };
-        let now = self.clock.now();
-        let command = MemberCommand::Join { at: now };
-        let meta = person(account, Uuid::now_v7());
-        let joined = self.log.execute::<Member>(target, command, &meta).await?;
-        self.reach(joined.position).await?;
+        let joined = self.take_place(campaign, account).await?;
         // Somebody who was quicker with the same link was the same person.
-        invitations::use_up(self.log.pool(), token, now).await?;
+        invitations::use_up(self.log.pool(), token, self.clock.now()).await?;
         Ok(joined.position)
     }
 

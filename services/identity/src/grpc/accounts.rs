@@ -19,7 +19,9 @@ pub(super) struct AccountsApi(pub(super) Identity);
 fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
     match caller(request)?.who {
         Who::Account { id, session, .. } => Ok((id, session)),
-        Who::Service { .. } => Err(Status::permission_denied("only a person has an account")),
+        Who::ApiKey { .. } | Who::Service { .. } => {
+            Err(Status::permission_denied("only a person has an account"))
+        }
     }
 }
 

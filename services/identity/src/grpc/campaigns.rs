@@ -8,9 +8,8 @@ use meydan_rpc::{
     pb::identity::{self as pb, campaigns_server::Campaigns, get_campaign_request::Which},
 };
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
-use super::{failure::status, meta};
+use super::{failure::status, id, meta};
 use crate::{
     app::{Identity, NewCampaign},
     projections::campaigns::CampaignRow,
@@ -18,13 +17,6 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct CampaignsApi(pub(super) Identity);
-
-fn id(text: &str) -> Result<Uuid, Status> {
-    let mut form = Form::default();
-    let id = form.id("campaign_id", text);
-    form.finish()?;
-    id.ok_or_else(|| Status::internal("a field was neither read nor rejected"))
-}
 
 #[tonic::async_trait]
 impl Campaigns for CampaignsApi {
@@ -59,7 +51,7 @@ impl Campaigns for CampaignsApi {
     ) -> Result<Response<pb::EditCampaignResponse>, Status> {
         let meta = meta(&request, &caller(&request)?)?;
         let wire = request.into_inner();
-        let campaign = id(&wire.campaign_id)?;
+        let campaign = id("campaign_id", &wire.campaign_id)?;
         let profile = CampaignProfile {
             candidate_name: wire.candidate_name,
             office: wire.office,
@@ -77,7 +69,8 @@ impl Campaigns for CampaignsApi {
         let meta = meta(&request, &caller(&request)?)?;
         let wire = request.into_inner();
         let to = match pb::CampaignStatus::try_from(wire.status).unwrap_or_default() {
-            pb::CampaignStatus::Unspecified => {
+            // It is deleted in another way, which takes its time.
+            pb::CampaignStatus::Unspecified | pb::CampaignStatus::Deleted => {
                 let mut form = Form::default();
                 form.reject("status", "must be a status");
                 return Err(form.finish().expect_err("a field was rejected"));
@@ -87,9 +80,29 @@ impl Campaigns for CampaignsApi {
             pb::CampaignStatus::Suspended => CampaignStatus::Suspended,
             pb::CampaignStatus::Archived => CampaignStatus::Archived,
         };
-        let campaign = id(&wire.campaign_id)?;
+        let campaign = id("campaign_id", &wire.campaign_id)?;
         let done = self.0.change_campaign_status(campaign, to, &meta).await.map_err(status)?;
         Ok(Response::new(pb::ChangeCampaignStatusResponse { position: done.position }))
+    }
+
+    async fn request_deletion(
+        &self,
+        request: Request<pb::DeletionRequest>,
+    ) -> Result<Response<pb::DeletionResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let campaign = id("campaign_id", &request.get_ref().campaign_id)?;
+        let done = self.0.request_deletion(campaign, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::DeletionResponse { position: done.position }))
+    }
+
+    async fn withdraw_deletion(
+        &self,
+        request: Request<pb::DeletionRequest>,
+    ) -> Result<Response<pb::DeletionResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let campaign = id("campaign_id", &request.get_ref().campaign_id)?;
+        let done = self.0.withdraw_deletion(campaign, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::DeletionResponse { position: done.position }))
     }
 
     async fn list_campaigns(
@@ -108,7 +121,7 @@ impl Campaigns for CampaignsApi {
         let caller = caller(&request)?;
         let wire = request.into_inner();
         let (wanted, slug) = match wire.which {
-            Some(Which::CampaignId(text)) => (Some(id(&text)?), None),
+            Some(Which::CampaignId(text)) => (Some(id("campaign_id", &text)?), None),
             Some(Which::Slug(slug)) => (None, Some(slug)),
             None => return Err(not_found("identity.not_found")),
         };
@@ -121,17 +134,24 @@ impl Campaigns for CampaignsApi {
     }
 }
 
-pub(super) fn status_out(name: &str) -> pb::CampaignStatus {
-    match name {
-        "draft" => pb::CampaignStatus::Draft,
-        "active" => pb::CampaignStatus::Active,
-        "suspended" => pb::CampaignStatus::Suspended,
-        "archived" => pb::CampaignStatus::Archived,
-        _ => pb::CampaignStatus::Unspecified,
+const fn status_of(status: CampaignStatus) -> pb::CampaignStatus {
+    match status {
+        CampaignStatus::Draft => pb::CampaignStatus::Draft,
+        CampaignStatus::Active => pb::CampaignStatus::Active,
+        CampaignStatus::Suspended => pb::CampaignStatus::Suspended,
+        CampaignStatus::Archived => pb::CampaignStatus::Archived,
+        CampaignStatus::Deleted => pb::CampaignStatus::Deleted,
     }
 }
 
+pub(super) fn status_out(name: &str) -> pb::CampaignStatus {
+    CampaignStatus::named(name).map_or(pb::CampaignStatus::Unspecified, status_of)
+}
+
 fn campaign_out(row: CampaignRow) -> pb::Campaign {
+    // What is to be deleted is moved nowhere else.
+    let status = CampaignStatus::named(&row.status).filter(|_| row.deletion_due_at.is_none());
+    let moves = status.map_or(&[][..], CampaignStatus::moves);
     pb::Campaign {
         campaign_id: row.campaign_id.to_string(),
         status: status_out(&row.status).into(),
@@ -141,5 +161,8 @@ fn campaign_out(row: CampaignRow) -> pb::Campaign {
         constituency: row.constituency,
         locale: row.locale,
         created_at: Some(timestamp(row.created_at)),
+        deletion_due_at: row.deletion_due_at.map(timestamp),
+        moves: moves.iter().map(|status| status_of(*status).into()).collect(),
+        may_be_deleted: status.is_some_and(CampaignStatus::may_be_deleted),
     }
 }

@@ -1,18 +1,35 @@
 //! `Members`: the team of the caller's campaign.
 
-use identity_domain::{Profile, Role};
+use identity_domain::{CATALOGUE, MemberChange, Profile, Role};
 use meydan_rpc::{
     form::{Form, timestamp},
     guard::{caller, campaign},
     pb::identity::{self as pb, members_server::Members},
 };
+use time::Time;
 use tonic::{Request, Response, Status};
 
-use super::{failure::status, meta};
+use super::{account, failure::status, id, meta, person};
 use crate::app::{Identity, TeamMember};
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
+
+impl MembersApi {
+    /// Changes a member's place, as the caller of `request` wants it.
+    async fn change<T>(
+        &self,
+        request: &Request<T>,
+        member: &str,
+        change: MemberChange,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        let caller = caller(request)?;
+        let within = (campaign(&caller)?, person(&caller)?);
+        let (meta, member) = (meta(request, &caller)?, id("member_id", member)?);
+        let done = self.0.change_member(within, member, change, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::ChangeMemberResponse { position: done.position }))
+    }
+}
 
 #[tonic::async_trait]
 impl Members for MembersApi {
@@ -24,18 +41,11 @@ impl Members for MembersApi {
         let tenant = campaign(&caller)?;
         let meta = meta(&request, &caller)?;
         let wire = request.into_inner();
-        let role = match pb::Role::try_from(wire.role).unwrap_or_default() {
-            pb::Role::Owner => Role::Owner,
-            pb::Role::Staff => Role::Staff,
-            pb::Role::Unspecified => {
-                let mut form = Form::default();
-                form.reject("role", "must be a role");
-                return Err(form.finish().expect_err("a field was rejected"));
-            }
-        };
+        let role = role_in(wire.role)?;
         let who = Profile { email: wire.email, display_name: wire.display_name };
+        let by = account(&caller);
         let (token, invited) =
-            self.0.invite_member(tenant, &who, role, &meta).await.map_err(status)?;
+            self.0.invite_member((tenant, by), &who, role, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
             invitation_token: token.into_text(),
             position: invited.position,
@@ -51,12 +61,123 @@ impl Members for MembersApi {
         let members = team.into_iter().map(member_out).collect();
         Ok(Response::new(pb::ListMembersResponse { members }))
     }
+
+    async fn change_role(
+        &self,
+        request: Request<pb::ChangeRoleRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        let change = MemberChange::Role(role_in(request.get_ref().role)?);
+        self.change(&request, &request.get_ref().member_id, change).await
+    }
+
+    async fn change_permissions(
+        &self,
+        request: Request<pb::ChangePermissionsRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        let wire = request.get_ref();
+        let change = MemberChange::Permissions {
+            granted: wire.granted.iter().cloned().collect(),
+            denied: wire.denied.iter().cloned().collect(),
+        };
+        self.change(&request, &wire.member_id, change).await
+    }
+
+    async fn deactivate(
+        &self,
+        request: Request<pb::ChangeMemberRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        self.change(&request, &request.get_ref().member_id, MemberChange::Deactivate).await
+    }
+
+    async fn reactivate(
+        &self,
+        request: Request<pb::ChangeMemberRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        self.change(&request, &request.get_ref().member_id, MemberChange::Reactivate).await
+    }
+
+    async fn remove(
+        &self,
+        request: Request<pb::ChangeMemberRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        self.change(&request, &request.get_ref().member_id, MemberChange::Remove).await
+    }
+
+    async fn leave(
+        &self,
+        request: Request<pb::LeaveRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        let caller = caller(&request)?;
+        let meta = meta(&request, &caller)?;
+        let left = self.0.leave(campaign(&caller)?, person(&caller)?, &meta).await;
+        let position = left.map_err(status)?.position;
+        Ok(Response::new(pb::ChangeMemberResponse { position }))
+    }
+
+    async fn renew_invitation(
+        &self,
+        request: Request<pb::ChangeMemberRequest>,
+    ) -> Result<Response<pb::InviteMemberResponse>, Status> {
+        let caller = caller(&request)?;
+        let within = (campaign(&caller)?, person(&caller)?);
+        let (meta, member) =
+            (meta(&request, &caller)?, id("member_id", &request.get_ref().member_id)?);
+        let (token, renewed) =
+            self.0.renew_invitation(within, member, &meta).await.map_err(status)?;
+        Ok(Response::new(pb::InviteMemberResponse {
+            invitation_token: token.into_text(),
+            position: renewed.position,
+        }))
+    }
+
+    async fn withdraw_invitation(
+        &self,
+        request: Request<pb::ChangeMemberRequest>,
+    ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
+        let change = MemberChange::WithdrawInvitation;
+        self.change(&request, &request.get_ref().member_id, change).await
+    }
+
+    async fn list_permissions(
+        &self,
+        _request: Request<pb::ListPermissionsRequest>,
+    ) -> Result<Response<pb::ListPermissionsResponse>, Status> {
+        let permissions = CATALOGUE.iter().map(|permission| {
+            let roles = Role::ALL.into_iter().filter(|role| permission.is_of(*role));
+            pb::Permission {
+                name: permission.name.to_owned(),
+                text: permission.text.to_owned(),
+                roles: roles.map(|role| role_out(role).into()).collect(),
+            }
+        });
+        Ok(Response::new(pb::ListPermissionsResponse { permissions: permissions.collect() }))
+    }
+}
+
+fn role_in(wire: i32) -> Result<Role, Status> {
+    Ok(match pb::Role::try_from(wire).unwrap_or_default() {
+        pb::Role::Owner => Role::Owner,
+        pb::Role::Manager => Role::Manager,
+        pb::Role::Staff => Role::Staff,
+        pb::Role::SocialMedia => Role::SocialMedia,
+        pb::Role::Content => Role::Content,
+        pb::Role::Support => Role::Support,
+        pb::Role::Unspecified => {
+            let mut form = Form::default();
+            form.reject("role", "must be a role");
+            return Err(form.finish().expect_err("a field was rejected"));
+        }
+    })
 }
 
 pub(super) const fn role_out(role: Role) -> pb::Role {
     match role {
         Role::Owner => pb::Role::Owner,
+        Role::Manager => pb::Role::Manager,
         Role::Staff => pb::Role::Staff,
+        Role::SocialMedia => pb::Role::SocialMedia,
+        Role::Content => pb::Role::Content,
+        Role::Support => pb::Role::Support,
     }
 }
 
@@ -64,14 +185,21 @@ fn member_out(member: TeamMember) -> pb::Member {
     let (email, display_name) =
         member.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
     let role = Role::named(&member.row.role).map_or(pb::Role::Unspecified, role_out);
-    // Nothing tells the team before somebody joined whether their address was known, not even an id.
+    // Nothing tells the team before somebody joined whether their address was known: no id, and no session
+    // that they have elsewhere. Of somebody who joined it learns the day: the hour may be another campaign's.
     let joined = member.row.joined_at.is_some();
+    let seen = member.row.last_seen_at.filter(|_| joined);
     pb::Member {
+        member_id: member.member_id.to_string(),
         account_id: if joined { member.row.account_id.to_string() } else { String::new() },
         display_name,
         email,
         role: role.into(),
         invited: !joined,
         joined_at: member.row.joined_at.map(timestamp),
+        deactivated: member.row.deactivated,
+        granted: member.row.granted,
+        denied: member.row.denied,
+        last_seen_on: seen.map(|at| timestamp(at.replace_time(Time::MIDNIGHT))),
     }
 }

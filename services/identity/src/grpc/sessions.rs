@@ -1,6 +1,6 @@
 //! `Sessions`: coming in and going out.
 
-use identity_domain::Profile;
+use identity_domain::{Profile, effective};
 use meydan_rpc::{
     form::timestamp,
     pb::identity::{self as pb, sessions_server::Sessions},
@@ -109,12 +109,25 @@ impl Sessions for SessionsApi {
         let held = self.0.authenticate(&request.get_ref().session_token).await;
         held.map(|held| Response::new(held_out(held))).map_err(status)
     }
+
+    async fn authenticate_key(
+        &self,
+        request: Request<pb::AuthenticateKeyRequest>,
+    ) -> Result<Response<pb::AuthenticateKeyResponse>, Status> {
+        let opened = self.0.open_with(&request.get_ref().key).await.map_err(status)?;
+        Ok(Response::new(pb::AuthenticateKeyResponse {
+            api_key_id: opened.id.to_string(),
+            campaign_id: opened.campaign.to_string(),
+            permissions: opened.permissions.iter().map(ToString::to_string).collect(),
+        }))
+    }
 }
 
 fn held_out(held: Held) -> pb::AuthenticateResponse {
     let memberships = held.places.into_iter().map(|(place, role)| {
         let running = is_running(&place.status);
-        let permissions = if running { role.permissions() } else { &[] };
+        let permissions =
+            if running { effective(role, &place.granted, &place.denied) } else { vec![] };
         pb::Membership {
             campaign_id: place.campaign_id.to_string(),
             slug: place.slug,

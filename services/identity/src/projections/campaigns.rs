@@ -6,6 +6,8 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::{api_keys, members};
+
 /// One campaign, as stored.
 #[derive(Debug, Clone)]
 pub struct CampaignRow {
@@ -25,6 +27,8 @@ pub struct CampaignRow {
     pub status: String,
     /// When it was created.
     pub created_at: OffsetDateTime,
+    /// When it will be deleted, if nobody withdraws that.
+    pub deletion_due_at: Option<OffsetDateTime>,
 }
 
 /// Lets the table reflect one fact.
@@ -54,6 +58,16 @@ pub(super) async fn apply(
         }
         CampaignEvent::Edited { profile, .. } => edit(db, event, profile).await?,
         CampaignEvent::StatusChanged { to, .. } => move_to(db, event, *to).await?,
+        CampaignEvent::DeletionRequested { due_at, .. } => {
+            fall_due(db, event, Some(*due_at)).await?;
+        }
+        CampaignEvent::DeletionWithdrawn { .. } => fall_due(db, event, None).await?,
+        CampaignEvent::Deleted { .. } => {
+            fall_due(&mut *db, event, None).await?;
+            move_to(&mut *db, event, CampaignStatus::Deleted).await?;
+            members::remove_all(&mut *db, event.tenant).await?;
+            api_keys::remove_all(db, event.tenant).await?;
+        }
     }
     Ok(())
 }
@@ -90,6 +104,21 @@ async fn move_to(db: &mut PgConnection, event: &Recorded, to: CampaignStatus) ->
     Ok(())
 }
 
+async fn fall_due(
+    db: &mut PgConnection,
+    event: &Recorded,
+    due_at: Option<OffsetDateTime>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE campaigns SET deletion_due_at = $2 WHERE campaign_id = $1",
+        event.aggregate_id,
+        due_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// All campaigns, newest first.
 ///
 /// # Errors
@@ -99,7 +128,8 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<CampaignRow>> {
     sqlx::query_as!(
         CampaignRow,
         r#"
-        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at
+        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
+               deletion_due_at
         FROM campaigns ORDER BY created_at DESC, slug
         "#,
     )
@@ -120,7 +150,8 @@ pub async fn find(
     sqlx::query_as!(
         CampaignRow,
         r#"
-        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at
+        SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
+               deletion_due_at
         FROM campaigns WHERE campaign_id = $1 OR slug = $2
         "#,
         id,

@@ -1,8 +1,10 @@
 //! `members`: who works for which campaign.
 
+use std::collections::BTreeSet;
+
 use identity_domain::MemberEvent;
 use meydan_event_log::Recorded;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,6 +21,14 @@ pub struct MemberRow {
     pub profile_sealed: String,
     /// Address and name as the inviter gave them, sealed.
     pub said_sealed: Option<String>,
+    /// Whether they may do nothing for now.
+    pub deactivated: bool,
+    /// Permissions beyond those of the role.
+    pub granted: Vec<String>,
+    /// Permissions of the role that they have not.
+    pub denied: Vec<String>,
+    /// When they last used a session that they still have.
+    pub last_seen_at: Option<OffsetDateTime>,
 }
 
 /// One place of an account, as stored.
@@ -34,6 +44,10 @@ pub struct PlaceRow {
     pub status: String,
     /// As what.
     pub role: String,
+    /// Permissions beyond those of the role.
+    pub granted: Vec<String>,
+    /// Permissions of the role that they have not.
+    pub denied: Vec<String>,
 }
 
 /// Lets the table reflect one fact. The aggregate's id is made of campaign and account, so a later fact
@@ -61,18 +75,27 @@ pub(super) async fn apply(
             .await?;
         }
         MemberEvent::Joined { at } => {
-            let waiting = sqlx::query_scalar!(
-                "SELECT account_id FROM members WHERE campaign_id = $1 AND joined_at IS NULL",
-                event.tenant,
-            )
-            .fetch_all(&mut *db)
-            .await?;
-            let joined = waiting.into_iter().find(|account| {
-                crate::app::member_of(event.tenant, *account) == event.aggregate_id
-            });
+            let joined = account_of(&mut *db, event.tenant, event.aggregate_id).await?;
             if let Some(account) = joined {
                 join(db, event.tenant, account, *at).await?;
             }
+        }
+        MemberEvent::InvitationRenewed { .. } => {}
+        MemberEvent::RoleChanged { account_id, to, .. } => {
+            change_role(db, (event.tenant, *account_id), to.name()).await?;
+        }
+        MemberEvent::PermissionsChanged { account_id, granted, denied, .. } => {
+            except(db, (event.tenant, *account_id), granted, denied).await?;
+        }
+        MemberEvent::Deactivated { account_id, .. } => {
+            deactivate(db, (event.tenant, *account_id), true).await?;
+        }
+        MemberEvent::Reactivated { account_id, .. } => {
+            deactivate(db, (event.tenant, *account_id), false).await?;
+        }
+        MemberEvent::InvitationWithdrawn { account_id, .. }
+        | MemberEvent::Removed { account_id, .. } => {
+            remove(db, (event.tenant, *account_id)).await?;
         }
     }
     Ok(())
@@ -85,7 +108,10 @@ async fn join(
     at: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE members SET joined_at = $3 WHERE campaign_id = $1 AND account_id = $2",
+        r#"
+        UPDATE members SET joined_at = $3
+        WHERE campaign_id = $1 AND account_id = $2 AND joined_at IS NULL
+        "#,
         campaign,
         account,
         at,
@@ -93,6 +119,122 @@ async fn join(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// A place: campaign and account.
+type Key = (Uuid, Uuid);
+
+async fn change_role(
+    db: &mut PgConnection,
+    (campaign, account): Key,
+    role: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE members SET role = $3, granted = '{}', denied = '{}'
+        WHERE campaign_id = $1 AND account_id = $2
+        "#,
+        campaign,
+        account,
+        role,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn except(
+    db: &mut PgConnection,
+    (campaign, account): Key,
+    granted: &BTreeSet<String>,
+    denied: &BTreeSet<String>,
+) -> sqlx::Result<()> {
+    let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+    sqlx::query!(
+        "UPDATE members SET granted = $3, denied = $4 WHERE campaign_id = $1 AND account_id = $2",
+        campaign,
+        account,
+        &list(granted),
+        &list(denied),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn deactivate(
+    db: &mut PgConnection,
+    (campaign, account): Key,
+    deactivated: bool,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE members SET deactivated = $3 WHERE campaign_id = $1 AND account_id = $2",
+        campaign,
+        account,
+        deactivated,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn remove(db: &mut PgConnection, (campaign, account): Key) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM members WHERE campaign_id = $1 AND account_id = $2",
+        campaign,
+        account,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Lets go of a whole team, whose campaign is deleted.
+pub(super) async fn remove_all(db: &mut PgConnection, campaign: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM members WHERE campaign_id = $1", campaign).execute(db).await?;
+    Ok(())
+}
+
+/// The account of a member, among those that have a place in the campaign.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn account_of(
+    db: impl PgExecutor<'_>,
+    campaign: Uuid,
+    member: Uuid,
+) -> sqlx::Result<Option<Uuid>> {
+    let accounts = accounts_of(db, campaign).await?;
+    Ok(accounts.into_iter().find(|account| crate::app::member_of(campaign, *account) == member))
+}
+
+/// The accounts that have a place in a campaign, or were asked to take one.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn accounts_of(db: impl PgExecutor<'_>, campaign: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("SELECT account_id FROM members WHERE campaign_id = $1", campaign)
+        .fetch_all(db)
+        .await
+}
+
+/// The accounts that own a campaign now.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn owners_of(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT account_id FROM members
+        WHERE campaign_id = $1 AND role = 'owner' AND joined_at IS NOT NULL AND NOT deactivated
+        "#,
+        campaign,
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// The team of a campaign, in the order in which they were invited.
@@ -104,7 +246,9 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
     sqlx::query_as!(
         MemberRow,
         r#"
-        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, m.said_sealed
+        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, m.said_sealed, m.deactivated,
+               m.granted, m.denied,
+               (SELECT max(s.last_seen_at) FROM sessions s WHERE s.account_id = m.account_id) AS last_seen_at
         FROM members m JOIN accounts a ON a.account_id = m.account_id
         WHERE m.campaign_id = $1 ORDER BY m.invited_at
         "#,
@@ -138,9 +282,10 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<PlaceR
     sqlx::query_as!(
         PlaceRow,
         r#"
-        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, m.role
+        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, m.role, m.granted, m.denied
         FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
-        WHERE m.account_id = $1 AND m.joined_at IS NOT NULL ORDER BY c.candidate_name
+        WHERE m.account_id = $1 AND m.joined_at IS NOT NULL AND NOT m.deactivated
+        ORDER BY c.candidate_name
         "#,
         account,
     )

@@ -16,6 +16,13 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
         .execute(&mut *db)
         .await?;
     sqlx::query!("DELETE FROM sessions WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!(
+        "DELETE FROM api_key_secrets s USING api_keys k WHERE k.key_id = s.key_id AND k.created_by = $1",
+        account,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("DELETE FROM api_keys WHERE created_by = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM login_failures WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;

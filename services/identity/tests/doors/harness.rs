@@ -154,7 +154,7 @@ impl Identity {
             display_name: name.to_owned(),
             role: Role::Staff.into(),
         };
-        let inviter = member(campaign, &["identity:member.invite"]);
+        let inviter = Caller::service("demo", Some(campaign));
         let request = self.dial.command(&inviter, Uuid::now_v7(), message);
         let invited = MembersClient::new(self.dial.channel()).invite_member(request).await;
         invited.expect("they may invite").into_inner().invitation_token

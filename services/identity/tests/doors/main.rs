@@ -4,6 +4,8 @@ mod factors;
 mod gate;
 mod harness;
 mod invitations;
+mod leaving;
+mod team;
 
 use std::sync::Arc;
 

@@ -1,0 +1,99 @@
+//! Programs of a campaign's own: what opens with a key, and everything that does not.
+
+use crate::office::{Office, Reach, TOKEN, telegram};
+
+/// What is said to a program, and how.
+async fn ask(url: &str, header: Option<(&str, String)>) -> (u16, serde_json::Value) {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let mut request = client.build().expect("a client can be made").get(url);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.expect("it is answered");
+    assert!(answer.headers().get("set-cookie").is_none(), "programs get no cookies");
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("it is read");
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Makes a key on the campaign's page; the key.
+async fn make(office: &Office, person: &meydan_testkit::process::Person, slug: &str) -> String {
+    let path = format!("/c/{slug}/api-keys");
+    let page = person.open(&path).await;
+    assert_eq!(page.status, 200, "{}", office.meydan.url);
+    let fields = [("name", "گزارش"), ("may", "crm:ticket.read"), ("days", "30")];
+    let made = person.send(&page, &path, &fields).await;
+    assert_eq!(made.status, 200, "{}", made.html);
+    let key = made.html.split("value=\"mk_").nth(1).expect("the key is shown");
+    format!("mk_{}", key.split('"').next().expect("it ends"))
+}
+
+#[tokio::test]
+async fn a_key_reads_its_own_campaign_in_the_header_and_nowhere_else() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let other = Office::found_campaign(&office.admin, &office.meydan.url, "isfahan").await;
+    telegram.say(TOKEN, 7, "راز").expect("a citizen writes");
+    office.owner.until("/c/tehran/inbox", "راز").await;
+    let key = make(&office, &office.owner, "tehran").await;
+    let others = make(&office, &other, "isfahan").await;
+    let url = |path: &str| format!("{}/api/v1/{path}", office.meydan.url);
+    let bearer = |key: &str| Some(("Authorization", format!("Bearer {key}")));
+
+    let (status, campaign) = ask(&url("campaign"), bearer(&key)).await;
+    assert_eq!((status, &campaign["slug"]), (200, &"tehran".into()));
+    let (status, tickets) = ask(&url("tickets?status=new&limit=5"), bearer(&key)).await;
+    assert_eq!((status, &tickets["tickets"][0]["number"]), (200, &1001.into()), "{tickets}");
+    let (status, ticket) = ask(&url("tickets/1001"), bearer(&key)).await;
+    assert_eq!((status, &ticket["messages"][0]["text"]), (200, &"راز".into()), "{ticket}");
+    assert_eq!(ask(&url("tickets?limit=9999"), bearer(&key)).await.0, 422);
+
+    // Another campaign's key opens its own campaign, which has no such ticket.
+    assert_eq!(ask(&url("campaign"), bearer(&others)).await.1["slug"], "isfahan");
+    assert_eq!(ask(&url("tickets/1001"), bearer(&others)).await.0, 404);
+    assert_eq!(ask(&url("tickets"), bearer(&others)).await.1["tickets"], serde_json::json!([]));
+
+    // Nowhere else: not in an address, not in a cookie, not as a password; and not with another letter.
+    for wrong in [
+        ask(&url("campaign"), None).await,
+        ask(&url(&format!("campaign?key={key}&access_token={key}")), None).await,
+        ask(&url("campaign"), Some(("Cookie", format!("meydan={key}")))).await,
+        ask(&url("campaign"), Some(("Authorization", format!("Basic {key}")))).await,
+        ask(&url("campaign"), bearer(&key.to_uppercase())).await,
+        ask(&url("campaign"), bearer(&"mk_".to_owned())).await,
+    ] {
+        assert_eq!(wrong, (401, serde_json::json!({ "error": "unauthorized" })));
+    }
+    // Nor is a session anything there, or a key anything to the pages.
+    assert_eq!(office.owner.open("/api/v1/campaign").await.status, 401);
+    let page = format!("{}/c/tehran/inbox", office.meydan.url);
+    assert_eq!(ask(&page, bearer(&key)).await.0, 303, "it leads to the login");
+    assert_eq!(ask(&page, Some(("Cookie", format!("meydan={key}")))).await.0, 303);
+}
+
+#[tokio::test]
+async fn a_revoked_key_and_one_whose_maker_left_open_nothing() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let key = make(&office, &office.owner, "tehran").await;
+    let url = format!("{}/api/v1/tickets", office.meydan.url);
+    let bearer = || Some(("Authorization", format!("Bearer {key}")));
+    assert_eq!(ask(&url, bearer()).await.0, 200);
+
+    let page = office.owner.open("/c/tehran/api-keys").await;
+    assert!(!page.says(&key), "it is shown once");
+    let action = page.html.split("action=\"").find(|action| action.contains("/revoke\""));
+    let action = action.and_then(|action| action.split('"').next()).expect("it can be revoked");
+    let revoked = office.owner.send(&page, action, &[]).await;
+    assert_eq!(revoked.status, 200);
+    assert_eq!(ask(&url, bearer()).await.0, 401, "at once");
+
+    // A campaign that does not run has no programs either.
+    let key = make(&office, &office.owner, "tehran").await;
+    let bearer = || Some(("Authorization", format!("Bearer {key}")));
+    assert_eq!(ask(&url, bearer()).await.0, 200);
+    let admin = office.admin.open("/admin/campaigns/tehran").await;
+    let path = "/admin/campaigns/tehran/status";
+    assert_eq!(office.admin.send(&admin, path, &[("status", "suspended")]).await.status, 200);
+    assert_eq!(ask(&url, bearer()).await.0, 401);
+}

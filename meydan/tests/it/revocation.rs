@@ -1,0 +1,281 @@
+//! What is taken from a member is taken everywhere: two gateways before one identity, told through the broker,
+//! or finding out by themselves when it is away.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use gateway::{Patience, limits::Rates};
+use meydan_event_log::{Clock, prepare_database};
+use meydan_intake::Intake;
+use meydan_keyring::{KeyFile, Keyring};
+use meydan_rpc::{
+    caller::{Assertions, Caller, Who},
+    client::Dial,
+    pb::identity::{
+        AcceptInvitationRequest, AuthenticateRequest, AuthenticateResponse, ChangeMemberRequest,
+        CreateCampaignRequest, InviteMemberRequest, ListMembersRequest, LogInRequest, Role,
+        campaigns_client::CampaignsClient, members_client::MembersClient,
+        sessions_client::SessionsClient,
+    },
+};
+use meydan_testkit::servers::{Nats, folder, postgres, prefix};
+use sqlx::postgres::PgPoolOptions;
+use time::{OffsetDateTime, macros::datetime};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+const PASSWORD: &str = "a rather long pass phrase 7";
+/// How often the first test takes a place away.
+const ROUNDS: usize = 10;
+
+/// Identity, crm and two gateways, with a clock that the test moves.
+struct House {
+    gateways: [SocketAddr; 2],
+    identity: Dial,
+    now: Arc<Mutex<OffsetDateTime>>,
+    nats: Nats,
+    _tasks: JoinSet<()>,
+    _secrets: tempfile::TempDir,
+    _guard: DropGuard,
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free")
+}
+
+impl House {
+    #[expect(clippy::too_many_lines, reason = "it starts four services, one after the other")]
+    async fn open() -> Self {
+        let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
+        let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
+        let told = now.clone();
+        let clock = Clock::new(move || *told.lock().expect("no test panics here"));
+        let stop = CancellationToken::new();
+        let assertions = Assertions::generate();
+        let keys = format!("{prefix}keys");
+        let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
+        let keys = PgPoolOptions::new().max_connections(4).connect(&keys.expect("keys")).await;
+        let platform = KeyFile::open(&secrets.path().join("platform.key"));
+        let keyring = Keyring::new(keys.expect("it answers"), Arc::new(platform.expect("a key")));
+        let doors = (listener().await, listener().await);
+        let address = |door: &TcpListener| door.local_addr().expect("it has an address");
+        let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());
+        let (identity_at, crm_at) = (address(&doors.0), address(&doors.1));
+        let mut tasks = JoinSet::new();
+        let identity = identity::Setup {
+            listener: doors.0,
+            database_url: identity::migrate(postgres(), &prefix).await.expect("it migrates"),
+            connections: 4,
+            nats: nats.connect().await,
+            keyring: keyring.clone(),
+            assertions: assertions.clone(),
+            clock: clock.clone(),
+        };
+        let crm = crm::Setup {
+            listener: doors.1,
+            database_url: crm::migrate(postgres(), &prefix).await.expect("it migrates"),
+            connections: 4,
+            nats: nats.connect().await,
+            keyring: keyring.clone(),
+            assertions: assertions.clone(),
+            clock: clock.clone(),
+        };
+        let (one, two) = (stop.clone(), stop.clone());
+        tasks.spawn(async move { identity::run(identity, one).await.expect("identity runs") });
+        tasks.spawn(async move { crm::run(crm, two).await.expect("crm runs") });
+        let mut gateways = vec![];
+        for _ in 0..2 {
+            let panel = listener().await;
+            gateways.push(address(&panel));
+            let client = nats.connect().await;
+            let setup = gateway::Setup {
+                listener: panel,
+                identity: dial(gateway::NAME, identity::NAME, identity_at),
+                crm: dial(gateway::NAME, crm::NAME, crm_at),
+                bot_hub: dial(gateway::NAME, bot_hub::NAME, SocketAddr::from(([127, 0, 0, 1], 9))),
+                audit: dial(gateway::NAME, "audit", SocketAddr::from(([127, 0, 0, 1], 9))),
+                intake: Intake::new(async_nats::jetstream::new(client.clone()), keyring.clone()),
+                nats: client,
+                clock: clock.clone(),
+                rates: Rates { panel: 10_000, login: 100, live: 10_000 },
+                connections: 100,
+                patience: Patience::default(),
+                trusted_proxies: vec![],
+                public_url: None,
+                secure: false,
+                demo: false,
+            };
+            tasks.spawn(gateway::run(setup, stop.clone()));
+        }
+        Self {
+            gateways: [gateways[0], gateways[1]],
+            identity: dial("gateway", identity::NAME, identity_at),
+            now,
+            nats,
+            _tasks: tasks,
+            _secrets: secrets,
+            _guard: stop.drop_guard(),
+        }
+    }
+
+    fn sessions(&self) -> SessionsClient<tonic::transport::Channel> {
+        SessionsClient::new(self.identity.channel())
+    }
+
+    fn members(&self) -> MembersClient<tonic::transport::Channel> {
+        MembersClient::new(self.identity.channel())
+    }
+
+    async fn accept(&self, token: String) -> String {
+        let message = AcceptInvitationRequest {
+            token,
+            password: PASSWORD.to_owned(),
+            ..AcceptInvitationRequest::default()
+        };
+        let request = self.identity.ask(&Caller::service("gateway", None), message);
+        let accepted = self.sessions().accept_invitation(request).await;
+        accepted.expect("the link is good").into_inner().session_token
+    }
+
+    async fn held(&self, session: &str) -> AuthenticateResponse {
+        let message = AuthenticateRequest { session_token: session.to_owned() };
+        let request = self.identity.ask(&Caller::service("gateway", None), message);
+        self.sessions().authenticate(request).await.expect("it goes on").into_inner()
+    }
+
+    /// A campaign with its owner and a member of its team.
+    async fn team(&self) -> Team {
+        let message = CreateCampaignRequest {
+            slug: "tehran".to_owned(),
+            candidate_name: "نرگس".to_owned(),
+            office: "شورا".to_owned(),
+            constituency: "تهران".to_owned(),
+            locale: "fa".to_owned(),
+            owner_name: "Owner".to_owned(),
+            owner_email: "owner@meydan.example".to_owned(),
+        };
+        let demo = Caller::service("demo", None);
+        let mut campaigns = CampaignsClient::new(self.identity.channel());
+        let request = self.identity.command(&demo, Uuid::now_v7(), message);
+        let created = campaigns.create_campaign(request).await.expect("it is free").into_inner();
+        let campaign = created.campaign_id.parse().expect("an id");
+        let session = self.accept(created.invitation_token).await;
+        let held = self.held(&session).await;
+        let who = Who::Account {
+            id: held.account_id.parse().expect("an id"),
+            session: held.session_id.parse().expect("an id"),
+            admin: false,
+        };
+        let permissions = held.memberships[0].permissions.clone();
+        let owner = Caller { who, campaign: Some(campaign), permissions, address: None };
+        let message = InviteMemberRequest {
+            email: "sara@meydan.example".to_owned(),
+            display_name: "Sara".to_owned(),
+            role: Role::Staff.into(),
+        };
+        let request = self.identity.command(&owner, Uuid::now_v7(), message);
+        let link = self.members().invite_member(request).await.expect("an owner may").into_inner();
+        self.accept(link.invitation_token).await;
+        let request = self.identity.ask(&owner, ListMembersRequest::default());
+        let members =
+            self.members().list_members(request).await.expect("an owner may").into_inner();
+        let sara = members.members.into_iter().find(|member| member.role() == Role::Staff);
+        Team { owner, member_id: sara.expect("she is in the team").member_id }
+    }
+
+    async fn log_in(&self) -> String {
+        let message = LogInRequest {
+            email: "sara@meydan.example".to_owned(),
+            password: PASSWORD.to_owned(),
+            guest: None,
+        };
+        let request = self.identity.ask(&Caller::service("gateway", None), message);
+        self.sessions().log_in(request).await.expect("it is right").into_inner().session_token
+    }
+
+    async fn set_active(&self, team: &Team, active: bool) {
+        let message = ChangeMemberRequest { member_id: team.member_id.clone() };
+        let request = self.identity.command(&team.owner, Uuid::now_v7(), message);
+        let mut members = self.members();
+        let done = if active {
+            members.reactivate(request).await
+        } else {
+            members.deactivate(request).await
+        };
+        done.expect("an owner may");
+    }
+
+    /// How each gateway answers whoever holds `session`.
+    async fn answers(&self, session: &str) -> [u16; 2] {
+        let mut answers = [0; 2];
+        for (answer, gateway) in answers.iter_mut().zip(self.gateways) {
+            *answer = get(gateway, "/c/tehran/team/permissions", session).await.status().as_u16();
+        }
+        answers
+    }
+}
+
+struct Team {
+    owner: Caller,
+    member_id: String,
+}
+
+async fn get(gateway: SocketAddr, path: &str, session: &str) -> reqwest::Response {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().expect("a client can be made");
+    let request = client.get(format!("http://{gateway}{path}"));
+    let sent = request.header("Cookie", format!("meydan={session}")).send().await;
+    sent.expect("it is answered")
+}
+
+#[tokio::test]
+async fn whoever_is_deactivated_is_out_of_every_gateway_within_a_second() {
+    let house = House::open().await;
+    let team = house.team().await;
+    let mut took = vec![];
+
+    for _ in 0..ROUNDS {
+        let session = house.log_in().await;
+        assert_eq!(house.answers(&session).await, [200, 200], "both believe the session now");
+        let mut streams = vec![];
+        for gateway in house.gateways {
+            let mut stream = get(gateway, "/c/tehran/live", &session).await;
+            stream.chunk().await.expect("it is read").expect("it begins");
+            streams.push(stream);
+        }
+
+        let began = Instant::now();
+        house.set_active(&team, false).await;
+        for stream in &mut streams {
+            while let Ok(Some(_)) = stream.chunk().await {}
+        }
+        took.push(began.elapsed());
+
+        assert_eq!(house.answers(&session).await, [303, 303], "both lead to the login");
+        house.set_active(&team, true).await;
+    }
+
+    took.sort();
+    eprintln!("out of both gateways after {:?}, at most {:?}", took[ROUNDS / 2], took[ROUNDS - 1]);
+    assert!(took[ROUNDS - 1] < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test]
+async fn without_the_broker_a_session_is_believed_for_five_seconds_and_no_longer() {
+    let mut house = House::open().await;
+    let team = house.team().await;
+    let session = house.log_in().await;
+    assert_eq!(house.answers(&session).await, [200, 200], "both believe the session now");
+    house.nats.kill().await;
+
+    house.set_active(&team, false).await;
+    let advance = |by| *house.now.lock().expect("no test panics here") += by;
+    advance(gateway::app::SESSIONS.saturating_sub(Duration::from_millis(1)));
+    assert_eq!(house.answers(&session).await, [200, 200], "nobody told them");
+    advance(Duration::from_millis(1));
+    assert_eq!(house.answers(&session).await, [303, 303]);
+}

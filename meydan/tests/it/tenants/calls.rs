@@ -1,0 +1,310 @@
+//! What is asked of each method, as bytes: the tables name methods, and a table has no types.
+
+use std::net::SocketAddr;
+
+use meydan_rpc::{
+    caller::{Assertions, Caller, Who},
+    client::Dial,
+    pb::{bot_hub as hub, crm, identity as id},
+};
+use prost::{
+    Message,
+    bytes::{Buf, BufMut, Bytes},
+};
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    transport::Channel,
+};
+use uuid::Uuid;
+
+use crate::office::Office;
+
+/// Whoever calls a method as it is, without its types.
+#[derive(Debug, Clone, Copy, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
+
+/// How a method has to answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Not at all.
+    Is(Code),
+    /// With the caller's own, and nothing of the other campaign's.
+    Own,
+}
+
+/// Things of one campaign, and who asks for them from another one.
+pub(super) struct Foreign {
+    dials: [Dial; 3],
+    stranger: Caller,
+    campaign: Uuid,
+    number: i64,
+    message: String,
+    file: String,
+    member: String,
+    key: String,
+    /// What must never be seen.
+    marks: Vec<String>,
+}
+
+impl Foreign {
+    /// Looks for them, as services of ours may.
+    pub(super) async fn find(office: &Office, addresses: &[String; 3]) -> Self {
+        let keys = Assertions::from_file(&office.ground.data().join("secrets/assertion.pem"));
+        let keys = keys.expect("the platform has made it");
+        let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
+        let mut dials = services.into_iter().zip(addresses).map(|(service, address)| {
+            let address: SocketAddr = address.parse().expect("an address");
+            Dial::new("test", service, address, keys.clone())
+        });
+        let dials = [(); 3].map(|()| dials.next().expect("there are three"));
+        let campaign = |slug: &'static str| {
+            let (dial, demo) = (dials[0].clone(), Caller::service("demo", None));
+            async move {
+                let mut campaigns = id::campaigns_client::CampaignsClient::new(dial.channel());
+                let request = dial.ask(&demo, id::ListCampaignsRequest::default());
+                let all = campaigns.list_campaigns(request).await.expect("it answers").into_inner();
+                let found = all.campaigns.into_iter().find(|campaign| campaign.slug == slug);
+                found.expect("it was founded").campaign_id.parse::<Uuid>().expect("an id")
+            }
+        };
+        let (tehran, isfahan) = (campaign("tehran").await, campaign("isfahan").await);
+        let owners = member(tehran, Uuid::from_u128(9));
+        let mut members = id::members_client::MembersClient::new(dials[0].channel());
+        let request = dials[0].ask(&owners, id::ListMembersRequest::default());
+        let team = members.list_members(request).await.expect("it answers").into_inner().members;
+        let request =
+            dials[0].ask(&member(isfahan, Uuid::from_u128(9)), id::ListMembersRequest::default());
+        let own = members.list_members(request).await.expect("it answers").into_inner().members;
+        let owner = member(tehran, team[0].account_id.parse().expect("an id"));
+        let message = id::CreateApiKeyRequest {
+            name: "report".to_owned(),
+            permissions: vec!["crm:ticket.read".to_owned()],
+            expires_at: None,
+        };
+        let mut keys = id::api_keys_client::ApiKeysClient::new(dials[0].channel());
+        let request = dials[0].command(&owner, Uuid::now_v7(), message);
+        let key = keys.create_api_key(request).await.expect("an owner may").into_inner().api_key_id;
+        let mut tickets = crm::tickets_client::TicketsClient::new(dials[1].channel());
+        let request =
+            dials[1].ask(&owners, crm::GetTicketRequest { number: 1001, min_position: 0 });
+        let found = tickets.get_ticket(request).await.expect("the ticket is there").into_inner();
+        let ticket = found.ticket.expect("the ticket is there");
+        let message = found.messages[0].message_id.clone();
+        let marks = vec![
+            tehran.to_string(),
+            team[0].member_id.clone(),
+            team[0].email.clone(),
+            ticket.ticket_id,
+            ticket.citizen_id,
+            message.clone(),
+            key.clone(),
+            "راز".to_owned(),
+        ];
+        Self {
+            dials,
+            stranger: member(isfahan, own[0].account_id.parse().expect("an id")),
+            campaign: tehran,
+            number: ticket.number,
+            message,
+            file: "AgACAgQAAxkBAAIB".to_owned(),
+            member: team[0].member_id.clone(),
+            key,
+            marks,
+        }
+    }
+
+    /// Calls a method as the stranger.
+    pub(super) async fn ask(
+        &self,
+        service: &str,
+        path: &'static str,
+        message: Vec<u8>,
+    ) -> Result<Bytes, Status> {
+        let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
+        let at = services.iter().position(|name| *name == service).expect("it is one of ours");
+        let dial = &self.dials[at];
+        let request: Request<Bytes> =
+            dial.command(&self.stranger, Uuid::now_v7(), Bytes::from(message));
+        let mut client = Grpc::<Channel>::new(dial.channel());
+        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let path = http::uri::PathAndQuery::from_static(path);
+        Ok(client.unary(request, path, Raw).await?.into_inner())
+    }
+
+    /// The marks of the other campaign that an answer shows.
+    pub(super) fn shown_in(&self, answer: &[u8]) -> Vec<&str> {
+        let seen =
+            |mark: &&String| answer.windows(mark.len()).any(|piece| piece == mark.as_bytes());
+        self.marks.iter().filter(seen).map(String::as_str).collect()
+    }
+
+    /// An address with the other campaign's things in it, under a campaign's name.
+    pub(super) fn address(&self, path: &str, slug: &str) -> String {
+        path.replace("{slug}", slug)
+            .replace("{number}", &self.number.to_string())
+            .replace("{member}", &self.member)
+            .replace("{message}", &self.message)
+            .replace("{key}", &self.key)
+    }
+}
+
+/// Somebody who may do everything in a campaign.
+fn member(campaign: Uuid, account: Uuid) -> Caller {
+    let all = identity_domain::CATALOGUE.iter().map(|permission| permission.name.to_owned());
+    Caller {
+        who: Who::Account { id: account, session: Uuid::from_u128(8), admin: false },
+        campaign: Some(campaign),
+        permissions: all.collect(),
+        address: None,
+    }
+}
+
+/// What to ask of a method, and how it has to answer a member. A method that has no case here is a failure.
+pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let (service, method) = path.trim_start_matches('/').split_once('/').expect("a path");
+    match service {
+        "meydan.identity.v1.Members" => of_members(method, foreign),
+        "meydan.identity.v1.Campaigns" => of_campaigns(method, foreign),
+        "meydan.crm.v1.Tickets" => of_tickets(method, foreign),
+        "meydan.bot_hub.v1.Bots" | "meydan.bot_hub.v1.Files" => of_bots(method, foreign),
+        "meydan.identity.v1.Accounts" => match method {
+            "Join" => (id::JoinRequest { token: "x".repeat(43) }.encode_to_vec(), NOT_FOUND),
+            // One's own alone: there is no id to name another's by, and here not even a password.
+            "ChangePassword" => (vec![], Answer::Is(Code::InvalidArgument)),
+            _ => panic!("{path} has no case"),
+        },
+        "meydan.identity.v1.ApiKeys" => match method {
+            // Nothing is said of it, so nothing is made.
+            "CreateApiKey" => (vec![], Answer::Is(Code::InvalidArgument)),
+            "ListApiKeys" => (vec![], Answer::Own),
+            "RevokeApiKey" => {
+                let api_key_id = foreign.key.clone();
+                (id::RevokeApiKeyRequest { api_key_id }.encode_to_vec(), NOT_FOUND)
+            }
+            _ => panic!("{path} has no case"),
+        },
+        // Services of ours alone.
+        "meydan.identity.v1.Sessions" | "meydan.crm.v1.Intake" | "meydan.bot_hub.v1.Hooks" => {
+            (vec![], Answer::Is(Code::PermissionDenied))
+        }
+        _ => panic!("{path} has no case"),
+    }
+}
+
+const NOT_FOUND: Answer = Answer::Is(Code::NotFound);
+
+fn of_members(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let member_id = foreign.member.clone();
+    let message = match method {
+        "ListMembers" | "ListPermissions" => return (vec![], Answer::Own),
+        // Nobody is named, so nobody is asked.
+        "InviteMember" => {
+            let message = id::InviteMemberRequest { role: 2, ..Default::default() };
+            return (message.encode_to_vec(), Answer::Is(Code::InvalidArgument));
+        }
+        // The last owner of their own campaign: the caller's own place is all that it can name.
+        "Leave" => return (vec![], Answer::Is(Code::FailedPrecondition)),
+        "ChangeRole" => id::ChangeRoleRequest { member_id, role: 2 }.encode_to_vec(),
+        "ChangePermissions" => {
+            id::ChangePermissionsRequest { member_id, ..Default::default() }.encode_to_vec()
+        }
+        "Deactivate" | "Reactivate" | "Remove" | "RenewInvitation" | "WithdrawInvitation" => {
+            id::ChangeMemberRequest { member_id }.encode_to_vec()
+        }
+        _ => panic!("Members/{method} has no case"),
+    };
+    (message, NOT_FOUND)
+}
+
+fn of_campaigns(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let campaign_id = foreign.campaign.to_string();
+    let message = match method {
+        "GetCampaign" => {
+            let which = Some(id::get_campaign_request::Which::CampaignId(campaign_id));
+            id::GetCampaignRequest { which, min_position: 0 }.encode_to_vec()
+        }
+        "EditCampaign" => {
+            id::EditCampaignRequest { campaign_id, ..Default::default() }.encode_to_vec()
+        }
+        "ChangeCampaignStatus" => {
+            id::ChangeCampaignStatusRequest { campaign_id, status: 3 }.encode_to_vec()
+        }
+        "RequestDeletion" | "WithdrawDeletion" => {
+            id::DeletionRequest { campaign_id }.encode_to_vec()
+        }
+        "CreateCampaign" | "ListCampaigns" => vec![],
+        _ => panic!("Campaigns/{method} has no case"),
+    };
+    (message, NOT_FOUND)
+}
+
+fn of_tickets(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let number = foreign.number;
+    let message = match method {
+        "ListTickets" | "GetFigures" => return (vec![], Answer::Own),
+        "GetTicket" => crm::GetTicketRequest { number, min_position: 0 }.encode_to_vec(),
+        "Reply" => {
+            let text = "x".to_owned();
+            crm::ReplyRequest { number, text, ..Default::default() }.encode_to_vec()
+        }
+        "ChangeStatus" => crm::ChangeStatusRequest { number, status: 5, at: None }.encode_to_vec(),
+        "GetAttachment" => {
+            crm::GetAttachmentRequest { message_id: foreign.message.clone() }.encode_to_vec()
+        }
+        _ => panic!("Tickets/{method} has no case"),
+    };
+    (message, NOT_FOUND)
+}
+
+fn of_bots(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let campaign_id = foreign.campaign.to_string();
+    let message = match method {
+        "ConnectBot" => {
+            let token = crate::office::TOKEN.to_owned();
+            hub::ConnectBotRequest { campaign_id, token }.encode_to_vec()
+        }
+        "CheckBot" => hub::CheckBotRequest { campaign_id }.encode_to_vec(),
+        "DisconnectBot" => hub::DisconnectBotRequest { campaign_id }.encode_to_vec(),
+        "GetBot" => hub::GetBotRequest { campaign_id, min_position: 0 }.encode_to_vec(),
+        "ListBots" => vec![],
+        "FetchFile" => hub::FetchFileRequest { file_id: foreign.file.clone() }.encode_to_vec(),
+        _ => panic!("bot hub's {method} has no case"),
+    };
+    (message, NOT_FOUND)
+}

@@ -1,0 +1,124 @@
+//! Programs of a campaign's own: who asks with a key, and what they are told when they may not.
+//!
+//! A key comes in the `Authorization` header and nowhere else (RFC 6750): not in an address, where logs and
+//! proxies would keep it, and not in a cookie, which browsers send by themselves. For the same reason a session
+//! is nothing here, and there are no forms to protect.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use meydan_rpc::{
+    caller::{Caller, Who},
+    outcome::Failure,
+    pb::identity::AuthenticateKeyRequest,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    limits::{Asker, RateClass},
+};
+
+/// A program with a good key: who calls other services on its behalf.
+#[derive(Debug, Clone)]
+pub struct Program(pub Caller);
+
+/// The program that the guard of the route has let in.
+impl<S: Sync> FromRequestParts<S> for Program {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// Who asks, when they may do `permission`. Counted by address before the key is looked at, and by key then.
+///
+/// # Errors
+///
+/// The whole answer when they may not.
+pub async fn admit(
+    app: &App,
+    (rate, permission): (RateClass, &str),
+    (client, headers): (std::net::IpAddr, &HeaderMap),
+) -> Result<Program, Response> {
+    count(app, rate, client.into())?;
+    let key = bearer(headers).ok_or_else(unknown)?;
+    let caller = Caller::service(crate::NAME, None);
+    let request = app.identity.ask(&caller, AuthenticateKeyRequest { key });
+    let opened = match app.sessions_client().authenticate_key(request).await.map_err(Failure::from)
+    {
+        Ok(opened) => opened.into_inner(),
+        Err(Failure::NotFound) => return Err(unknown()),
+        Err(failure) => return Err(failed(&failure)),
+    };
+    let (Ok(id), Ok(campaign)) =
+        (Uuid::try_parse(&opened.api_key_id), Uuid::try_parse(&opened.campaign_id))
+    else {
+        return Err(failed(&Failure::Broken));
+    };
+    count(app, rate, Asker::Key(id))?;
+    let caller = Caller {
+        who: Who::ApiKey { id },
+        campaign: Some(campaign),
+        permissions: opened.permissions,
+        address: Some(client.to_string()),
+    };
+    if caller.may(permission) { Ok(Program(caller)) } else { Err(failed(&Failure::Denied)) }
+}
+
+#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
+fn count(app: &App, rate: RateClass, asker: Asker) -> Result<(), Response> {
+    app.limits.count(rate, asker, app.clock.now()).map_err(|seconds| {
+        let mut response = told(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+        response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
+        response
+    })
+}
+
+/// The key of the header, when there is exactly one.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    let (scheme, key) = line.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+}
+
+/// Nobody who is known. Missing, unknown, revoked and expired are told alike.
+fn unknown() -> Response {
+    let mut response = told(StatusCode::UNAUTHORIZED, "unauthorized");
+    let challenge = HeaderValue::from_static("Bearer realm=\"meydan\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// What a failed call means to a program.
+#[must_use]
+pub fn failed(failure: &Failure) -> Response {
+    match failure {
+        Failure::NotFound => told(StatusCode::NOT_FOUND, "not_found"),
+        Failure::Denied => told(StatusCode::FORBIDDEN, "forbidden"),
+        Failure::Malformed(fields) => {
+            let fields =
+                fields.iter().map(|(field, problem)| (field.clone(), problem.clone().into()));
+            let fields = fields.collect::<serde_json::Map<_, _>>();
+            let body = json!({ "error": "unprocessable", "fields": fields });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+        Failure::Refused(code) => told(StatusCode::CONFLICT, code),
+        Failure::Conflict | Failure::Unavailable => {
+            let mut response = told(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+        }
+        Failure::Broken => told(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+fn told(status: StatusCode, code: &str) -> Response {
+    (status, Json(json!({ "error": code }))).into_response()
+}

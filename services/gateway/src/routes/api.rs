@@ -1,0 +1,138 @@
+//! `/api/v1/…`: what programs of a campaign's own read, as JSON. The key says which campaign.
+//!
+//! Names and values stay as they are once given: fields are added, never changed.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use meydan_rpc::{
+    form::instant,
+    outcome::Failure,
+    pb::{
+        crm::{self, GetTicketRequest, ListTicketsRequest},
+        identity::{GetCampaignRequest, get_campaign_request::Which},
+    },
+};
+use meydan_web::pages::inbox::TicketStatus;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use crate::{
+    api::{Program, failed},
+    app::App,
+    views::ticket,
+};
+
+/// Which tickets.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    status: Option<String>,
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+/// An answer, or what went wrong.
+fn answer(answer: Result<Value, Failure>) -> Response {
+    match answer {
+        Ok(value) => Json(value).into_response(),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// `GET /api/v1/campaign`
+pub(super) async fn campaign(State(app): State<App>, Program(caller): Program) -> Response {
+    let found = async {
+        let id = caller.campaign.ok_or(Failure::NotFound)?;
+        let which = Some(Which::CampaignId(id.to_string()));
+        let request = app.identity.ask(&caller, GetCampaignRequest { which, min_position: 0 });
+        let campaign = app.campaigns().get_campaign(request).await?.into_inner();
+        Ok(json!({
+            "id": campaign.campaign_id,
+            "slug": campaign.slug,
+            "candidate_name": campaign.candidate_name,
+            "office": campaign.office,
+            "constituency": campaign.constituency,
+            "locale": campaign.locale,
+        }))
+    };
+    answer(found.await)
+}
+
+/// `GET /api/v1/tickets?status=&before=&limit=`
+pub(super) async fn tickets(
+    State(app): State<App>,
+    Program(caller): Program,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let found = async {
+        let wrong =
+            || Failure::Malformed(vec![("status".to_owned(), "must be a status".to_owned())]);
+        let status = match asked.status.as_deref() {
+            None | Some("") => crm::TicketStatus::Unspecified,
+            Some(code) => ticket::status_out(TicketStatus::from_code(code).ok_or_else(wrong)?),
+        };
+        let message = ListTicketsRequest {
+            status: status.into(),
+            before: asked.before.unwrap_or_default(),
+            limit: asked.limit.unwrap_or_default(),
+            ..ListTicketsRequest::default()
+        };
+        let page = app.tickets().list_tickets(app.crm.ask(&caller, message)).await?.into_inner();
+        Ok(json!({
+            "tickets": page.tickets.iter().map(ticket_out).collect::<Vec<_>>(),
+            "next": (!page.next.is_empty()).then_some(page.next),
+            "unanswered": page.unanswered,
+        }))
+    };
+    answer(found.await)
+}
+
+/// `GET /api/v1/tickets/{number}`
+pub(super) async fn ticket(
+    State(app): State<App>,
+    Program(caller): Program,
+    Path(number): Path<String>,
+) -> Response {
+    let found = async {
+        let number = number.parse().map_err(|_| Failure::NotFound)?;
+        let message = GetTicketRequest { number, min_position: 0 };
+        let found = app.tickets().get_ticket(app.crm.ask(&caller, message)).await?.into_inner();
+        let messages = found.messages.iter().map(message_out).collect::<Vec<_>>();
+        let ticket = found.ticket.as_ref().map(ticket_out);
+        Ok(json!({ "ticket": ticket, "messages": messages }))
+    };
+    answer(found.await)
+}
+
+fn time_out(at: Option<prost_types::Timestamp>) -> Option<String> {
+    at.and_then(instant).and_then(|at| at.format(&Rfc3339).ok())
+}
+
+fn ticket_out(ticket: &crm::Ticket) -> Value {
+    json!({
+        "number": ticket.number,
+        "status": ticket::status(ticket.status()).code(),
+        "subject": ticket.subject,
+        "citizen": { "id": ticket.citizen_id, "name": ticket.citizen_name, "erased": ticket.erased },
+        "opened_at": time_out(ticket.opened_at),
+        "last_at": time_out(ticket.last_at),
+        "waiting_since": time_out(ticket.waiting_since),
+    })
+}
+
+fn message_out(message: &crm::Message) -> Value {
+    let kind = message.body.as_ref().map(|body| {
+        let name = body.kind().as_str_name();
+        name.strip_prefix("KIND_").unwrap_or(name).to_lowercase()
+    });
+    json!({
+        "id": message.message_id,
+        "from": if message.incoming { "citizen" } else { "campaign" },
+        "at": time_out(message.at),
+        "kind": kind,
+        "text": message.body.as_ref().map(|body| body.text.as_str()),
+    })
+}

@@ -1,0 +1,176 @@
+//! Keys of a campaign's own programs: made, used, revoked. Of the secret only the SHA-256 is kept, beside the
+//! log.
+
+use std::collections::BTreeSet;
+
+use identity_domain::{ApiKey, ApiKeyCommand, MemberRefusal, Role, effective, permission_named};
+use meydan_event_log::{Committed, Meta, PLATFORM, Target};
+use meydan_keyring::{Place, Sealed};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result, name};
+use crate::{
+    projections::api_keys::{self, ApiKeyRow},
+    tokens::{self, Token},
+};
+
+/// What every key begins with: whoever finds one knows what it is.
+pub const PREFIX: &str = "mk_";
+/// What whoever makes and ends keys must be allowed.
+const MANAGE: &str = "identity:api_key.manage";
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// What it is called.
+    pub name: String,
+    /// What it may do.
+    pub permissions: BTreeSet<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A key that was made.
+#[derive(Debug)]
+pub struct MadeApiKey {
+    /// Names it.
+    pub id: Uuid,
+    /// The secret, to be shown once.
+    pub secret: String,
+    /// The position that its fact reached.
+    pub position: i64,
+}
+
+/// What a key opens.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The key.
+    pub id: Uuid,
+    /// The campaign whose it is.
+    pub campaign: Uuid,
+    /// What it may do there.
+    pub permissions: Vec<&'static str>,
+}
+
+fn name_place(key: Uuid) -> Place {
+    Place::new(PLATFORM, "api_key", key, "name")
+}
+
+/// Whether a key may ever have a permission: never one over people, or over keys.
+fn may_be_keyed(permission: &str) -> bool {
+    permission_named(permission).is_some() && !permission.starts_with("identity:")
+}
+
+impl Identity {
+    /// Makes a key. Sent again under the same command, it makes no second key, and a new secret.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold.
+    pub async fn create_api_key(
+        &self,
+        (campaign, by): (Uuid, Uuid),
+        new: NewApiKey,
+        meta: &Meta,
+    ) -> Result<MadeApiKey> {
+        let at = self.clock.now();
+        let mut wrong = Vec::new();
+        let called = name(&new.name).map_err(|problem| wrong.push(("name", problem.to_owned())));
+        if new.permissions.is_empty() {
+            wrong.push(("permissions", "must not be empty".to_owned()));
+        }
+        if !new.permissions.iter().all(|permission| may_be_keyed(permission)) {
+            wrong.push(("permissions", "must be those that a key can have".to_owned()));
+        }
+        if new.expires_at.is_some_and(|expires_at| expires_at <= at) {
+            wrong.push(("expires_at", "must be to come".to_owned()));
+        }
+        let (Ok(called), true) = (called, wrong.is_empty()) else {
+            return Err(AppError::Malformed(wrong));
+        };
+        let own = self.keys_of(campaign, by).await?;
+        if !new.permissions.iter().all(|permission| own.contains(&permission.as_str())) {
+            return Err(MemberRefusal::NotHeld.into());
+        }
+        let id = Uuid::new_v5(&meta.command_id, b"api_key");
+        let sealer = self.keyring.sealer(PLATFORM, by).await?;
+        let command = ApiKeyCommand::Create {
+            name: sealer.seal(&name_place(id), &called),
+            permissions: new.permissions,
+            created_by: by,
+            expires_at: new.expires_at,
+            at,
+        };
+        let target = Target { tenant: campaign, id };
+        let created = self.log.execute::<ApiKey>(target, command, meta).await?;
+        let secret = format!("{PREFIX}{}", Token::fresh().into_text());
+        api_keys::keep_secret(self.log.pool(), id, &tokens::hash(&secret)).await?;
+        self.reach(created.position).await?;
+        Ok(MadeApiKey { id, secret, position: created.position })
+    }
+
+    /// What somebody holds who may make and end keys now.
+    async fn keys_of(&self, campaign: Uuid, by: Uuid) -> Result<Vec<&'static str>> {
+        let own = self.place(campaign, by).await?.permissions();
+        if own.contains(&MANAGE) { Ok(own) } else { Err(MemberRefusal::NotHeld.into()) }
+    }
+
+    /// Ends a key, at once.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; another campaign's key is not found.
+    pub async fn revoke_api_key(
+        &self,
+        (campaign, by): (Uuid, Uuid),
+        key: Uuid,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        self.keys_of(campaign, by).await?;
+        let target = Target { tenant: campaign, id: key };
+        let command = ApiKeyCommand::Revoke { at: self.clock.now() };
+        let revoked = self.log.execute::<ApiKey>(target, command, meta).await?;
+        self.reach(revoked.position).await?;
+        Ok(revoked)
+    }
+
+    /// The keys of a campaign that were not revoked, each with its name unless whoever made it was erased.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn api_keys(
+        &self,
+        campaign: Uuid,
+        min_position: i64,
+    ) -> Result<Vec<(ApiKeyRow, Option<String>)>> {
+        self.reach(min_position).await?;
+        let mut keys = Vec::new();
+        for row in api_keys::of_campaign(self.log.pool(), campaign).await? {
+            let damaged = |_| AppError::Damaged("the name of a key is not sealed".to_owned());
+            let sealed: Sealed<String> = row.name_sealed.parse().map_err(damaged)?;
+            let called = self.keyring.reveal(&sealed, PLATFORM, &name_place(row.key_id)).await?;
+            keys.push((row, called));
+        }
+        Ok(keys)
+    }
+
+    /// What a key opens now: never more than whoever made it may do now.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when it opens nothing.
+    pub async fn open_with(&self, secret: &str) -> Result<Opened> {
+        if !secret.starts_with(PREFIX) {
+            return Err(AppError::NotFound);
+        }
+        let (pool, hash, now) = (self.log.pool(), tokens::hash(secret), self.clock.now());
+        let found = api_keys::good(pool, &hash, now).await?.ok_or(AppError::NotFound)?;
+        let role = Role::named(&found.role).ok_or(AppError::NotFound)?;
+        let mut permissions = effective(role, &found.granted, &found.denied);
+        permissions.retain(|held| found.permissions.iter().any(|allowed| allowed == held));
+        api_keys::note_use(pool, found.key_id, now).await?;
+        Ok(Opened { id: found.key_id, campaign: found.campaign_id, permissions })
+    }
+}

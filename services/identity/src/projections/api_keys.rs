@@ -1,0 +1,182 @@
+//! `api_keys`: the keys of campaigns' own programs. Their secrets' hashes, and when they were last used, lie
+//! beside the log in `api_key_secrets`.
+
+use identity_domain::ApiKeyEvent;
+use meydan_event_log::Recorded;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// One key, as stored.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRow {
+    /// The key.
+    pub key_id: Uuid,
+    /// What it is called, sealed.
+    pub name_sealed: String,
+    /// What it may do, at most.
+    pub permissions: Vec<String>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// A key that opens something, and the place of whoever made it.
+#[derive(Debug, Clone)]
+pub struct GoodRow {
+    /// The key.
+    pub key_id: Uuid,
+    /// Its campaign.
+    pub campaign_id: Uuid,
+    /// What it may do, at most.
+    pub permissions: Vec<String>,
+    /// The maker's role.
+    pub role: String,
+    /// The maker's permissions beyond those of the role.
+    pub granted: Vec<String>,
+    /// The permissions of the role that the maker has not.
+    pub denied: Vec<String>,
+}
+
+/// Lets the table reflect one fact.
+pub(super) async fn apply(
+    db: &mut PgConnection,
+    event: &Recorded,
+    fact: &ApiKeyEvent,
+) -> sqlx::Result<()> {
+    match fact {
+        ApiKeyEvent::Created { name, permissions, created_by, expires_at, at } => {
+            sqlx::query!(
+                r#"
+                INSERT INTO api_keys (key_id, campaign_id, name_sealed, permissions, created_by, created_at,
+                                      expires_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7)
+                "#,
+                event.aggregate_id,
+                event.tenant,
+                name.to_string(),
+                &permissions.iter().cloned().collect::<Vec<_>>(),
+                created_by,
+                at,
+                *expires_at,
+            )
+            .execute(db)
+            .await?;
+        }
+        ApiKeyEvent::Revoked { at } => {
+            sqlx::query!(
+                "UPDATE api_keys SET revoked_at = $2 WHERE key_id = $1",
+                event.aggregate_id,
+                at,
+            )
+            .execute(db)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets go of a campaign's keys.
+pub(super) async fn remove_all(db: &mut PgConnection, campaign: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        DELETE FROM api_key_secrets s USING api_keys k WHERE k.key_id = s.key_id AND k.campaign_id = $1
+        "#,
+        campaign,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("DELETE FROM api_keys WHERE campaign_id = $1", campaign).execute(db).await?;
+    Ok(())
+}
+
+/// Keeps the hash of a key's secret, in place of the one before.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn keep_secret(pool: &PgPool, key: Uuid, hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2)
+        ON CONFLICT (key_id) DO UPDATE SET secret_sha256 = $2
+        "#,
+        key,
+        hash,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a key was used, at most once a minute.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn note_use(pool: &PgPool, key: Uuid, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE api_key_secrets SET last_used_at = $2
+        WHERE key_id = $1
+          AND (last_used_at IS NULL OR last_used_at <= $2::timestamptz - interval '1 minute')
+        "#,
+        key,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The key of a secret, if it is good: neither revoked nor over, of a campaign that runs, and made by somebody
+/// who still works there.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn good(
+    pool: &PgPool,
+    hash: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<GoodRow>> {
+    sqlx::query_as!(
+        GoodRow,
+        r#"
+        SELECT k.key_id, k.campaign_id, k.permissions, m.role, m.granted, m.denied
+        FROM api_key_secrets s
+        JOIN api_keys k ON k.key_id = s.key_id
+        JOIN campaigns c ON c.campaign_id = k.campaign_id AND c.status = 'active'
+        JOIN members m ON m.campaign_id = k.campaign_id AND m.account_id = k.created_by
+        WHERE s.secret_sha256 = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+          AND m.joined_at IS NOT NULL AND NOT m.deactivated
+        "#,
+        hash,
+        now,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// The keys of a campaign that were not revoked, the newest first.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<ApiKeyRow>> {
+    sqlx::query_as!(
+        ApiKeyRow,
+        r#"
+        SELECT k.key_id, k.name_sealed, k.permissions, k.created_at, k.expires_at,
+               s.last_used_at AS "last_used_at?"
+        FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.key_id
+        WHERE k.campaign_id = $1 AND k.revoked_at IS NULL ORDER BY k.created_at DESC, k.key_id
+        "#,
+        campaign,
+    )
+    .fetch_all(pool)
+    .await
+}

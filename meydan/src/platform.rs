@@ -10,7 +10,7 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys, panel::Panel, servers::Servers};
+use crate::{keys, panel::Panel, post, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -147,6 +147,7 @@ impl Platform {
             clock: clock.clone(),
         };
         let identity = identity::Setup {
+            post: post::open(settings, self.address)?,
             listener: listeners.identity,
             database_url: databases.identity,
             connections,

@@ -3,6 +3,7 @@
 mod campaigns;
 mod failures;
 mod invitations;
+mod letters;
 mod lockout;
 mod login;
 
@@ -19,7 +20,10 @@ pub use self::{
     invitations::Entry,
     login::{Entered, Guest, Held, is_running},
 };
-use crate::password::{Busy, Passwords};
+use crate::{
+    letters::{Post, Sender},
+    password::{Busy, Passwords},
+};
 
 /// How long a query waits for the position that it must show.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -34,6 +38,10 @@ pub struct Identity {
     passwords: Passwords,
     /// That a failed login was noted.
     noted: Arc<Notify>,
+    /// How letters leave.
+    post: Arc<Post>,
+    /// That a letter was written.
+    written: Arc<Notify>,
 }
 
 /// Why something was not done.
@@ -100,9 +108,35 @@ type Result<T> = std::result::Result<T, AppError>;
 impl Identity {
     /// Keeps its facts in `log`; `directory` tells how far the tables have come.
     #[must_use]
-    pub fn new(log: EventLog, keyring: Keyring, directory: Progress, clock: Clock) -> Self {
-        let passwords = Passwords::default();
-        Self { log, keyring, directory, clock, passwords, noted: Arc::default() }
+    pub fn new(
+        log: EventLog,
+        keyring: Keyring,
+        directory: Progress,
+        clock: Clock,
+        post: Post,
+    ) -> Self {
+        Self {
+            log,
+            keyring,
+            directory,
+            clock,
+            passwords: Passwords::default(),
+            noted: Arc::default(),
+            post: Arc::new(post),
+            written: Arc::default(),
+        }
+    }
+
+    /// The worker that sends letters.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender {
+            pool: self.log.pool().clone(),
+            keyring: self.keyring.clone(),
+            post: self.post.clone(),
+            clock: self.clock.clone(),
+            written: self.written.clone(),
+        }
     }
 
     /// Waits until the tables show `position`.

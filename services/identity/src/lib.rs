@@ -1,6 +1,7 @@
 //! Accounts, sessions, campaigns and members.
 //!
 //! - [`app`]: every command and query, the table of contents; [`grpc`]: `meydan.identity.v1` in front of it.
+//! - [`letters`]: mail and SMS, from a ledger.
 //! - [`password`]: hashing, as much at a time as the machine bears.
 //! - [`tokens`]: sessions and one-time links, of which only hashes are kept.
 //! - [`policies`]: facts that lead to work here.
@@ -8,6 +9,7 @@
 
 pub mod app;
 pub mod grpc;
+pub mod letters;
 pub mod password;
 pub mod policies;
 pub mod projections;

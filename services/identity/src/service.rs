@@ -14,8 +14,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Identity, grpc, policies::when_subject_erased_forget::WhenSubjectErasedForget,
-    projections::Directory,
+    app::Identity, grpc, letters::Post,
+    policies::when_subject_erased_forget::WhenSubjectErasedForget, projections::Directory,
 };
 
 /// Name of the context: of its database, its stream and its audience.
@@ -40,6 +40,8 @@ pub struct Setup {
     pub assertions: Assertions,
     /// Tells the time.
     pub clock: Clock,
+    /// How letters leave.
+    pub post: Post,
 }
 
 /// Why the service does not run.
@@ -80,7 +82,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         keyring: setup.keyring.clone(),
         clock: clock.clone(),
     };
-    let identity = Identity::new(log.clone(), setup.keyring, directory.progress(), clock.clone());
+    let identity =
+        Identity::new(log.clone(), setup.keyring, directory.progress(), clock.clone(), setup.post);
     let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -94,6 +97,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         readers.clone(),
     ));
     tasks.spawn(identity.clone().record_failures(readers.clone()));
+    tasks.spawn(identity.sender().run(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let workers = Workers { tasks, end: readers, database };

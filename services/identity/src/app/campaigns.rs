@@ -56,7 +56,8 @@ fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, St
 }
 
 impl Identity {
-    /// Creates a campaign with its owner. The token is the owner's one-time link. Sent again under the same command, it makes no second campaign, and a new link.
+    /// Creates a campaign with its owner. The token is the owner's one-time link, where mail does not bring it. Sent
+    /// again under the same command, it makes no second campaign.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl Identity {
         &self,
         new: &NewCampaign,
         meta: &Meta,
-    ) -> Result<(Uuid, Token, i64)> {
+    ) -> Result<(Uuid, Option<Token>, i64)> {
         let (profile, mut wrong) = checked(&new.profile);
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
@@ -97,7 +98,7 @@ impl Identity {
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Token, Committed)> {
+    ) -> Result<(Option<Token>, Committed)> {
         let known = self.account_of(&who.email).await?;
         let account = match known {
             Some(account) => account,
@@ -120,7 +121,7 @@ impl Identity {
             other => other?,
         };
         self.reach(invited.position).await?;
-        Ok((self.invite(Some(account), Some(campaign)).await?, invited))
+        Ok((self.invite(account, campaign, &who.email, meta).await?, invited))
     }
 
     /// Corrects what a campaign says of itself.
@@ -196,7 +197,7 @@ impl Identity {
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Token, Committed)> {
+    ) -> Result<(Option<Token>, Committed)> {
         let mut wrong = Vec::new();
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()

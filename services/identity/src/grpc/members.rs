@@ -9,7 +9,10 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 
 use super::{failure::status, meta};
-use crate::app::{Identity, TeamMember};
+use crate::{
+    app::{Identity, TeamMember},
+    tokens::Token,
+};
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
@@ -37,7 +40,7 @@ impl Members for MembersApi {
         let (token, invited) =
             self.0.invite_member(tenant, &who, role, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
-            invitation_token: token.into_text(),
+            invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position: invited.position,
         }))
     }

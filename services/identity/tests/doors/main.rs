@@ -2,6 +2,7 @@
 
 mod harness;
 mod invitations;
+mod letters;
 
 use std::sync::Arc;
 

@@ -1,17 +1,21 @@
 //! Every command and query of identity: the table of contents.
 
+mod addresses;
 mod campaigns;
 mod failures;
 mod invitations;
 mod letters;
 mod lockout;
 mod login;
+mod proofs;
+mod quotas;
+mod recovery;
 
 use std::{sync::Arc, time::Duration};
 
-use identity_domain::Profile;
 use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, PLATFORM, Progress, UniqueKey};
 use meydan_keyring::{KeyError, Keyring, Place};
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -19,6 +23,8 @@ pub use self::{
     campaigns::{NewCampaign, TeamMember},
     invitations::Entry,
     login::{Entered, Guest, Held, is_running},
+    proofs::{AddressProof, Contact},
+    recovery::Recoverable,
 };
 use crate::{
     letters::{Post, Sender},
@@ -40,6 +46,8 @@ pub struct Identity {
     noted: Arc<Notify>,
     /// How letters leave.
     post: Arc<Post>,
+    /// That somebody asked for a new password.
+    asked: Arc<Notify>,
     /// That a letter was written.
     written: Arc<Notify>,
 }
@@ -123,6 +131,7 @@ impl Identity {
             passwords: Passwords::default(),
             noted: Arc::default(),
             post: Arc::new(post),
+            asked: Arc::default(),
             written: Arc::default(),
         }
     }
@@ -167,8 +176,9 @@ impl Identity {
         Ok(found.fetch_optional(pool).await?)
     }
 
-    async fn profile(&self, sealed: &str, place: &Place) -> Result<Option<Profile>> {
-        let damaged = |_| AppError::Damaged("a profile is not sealed".to_owned());
+    /// Opens what is stored of a person; `None` when they were erased.
+    async fn opened<T: DeserializeOwned>(&self, sealed: &str, place: &Place) -> Result<Option<T>> {
+        let damaged = |_| AppError::Damaged("what is stored is not sealed".to_owned());
         let sealed = sealed.parse().map_err(damaged)?;
         Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)
     }

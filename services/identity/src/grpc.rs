@@ -1,6 +1,7 @@
 //! `meydan.identity.v1`: parse, ask, answer. Nothing is decided here.
 
 mod campaigns;
+mod contact;
 mod failure;
 mod members;
 mod sessions;
@@ -11,7 +12,8 @@ use meydan_rpc::{
     guard::{Need, Policies, command_id},
     pb::identity::{
         accounts_server::AccountsServer, campaigns_server::CampaignsServer,
-        members_server::MembersServer, sessions_server::SessionsServer,
+        contacts_server::ContactsServer, members_server::MembersServer,
+        recovery_server::RecoveryServer, sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
@@ -28,6 +30,14 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
+    ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
+    ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
+    ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
+    ("/meydan.identity.v1.Contacts/AskPhone", Need::Account),
+    ("/meydan.identity.v1.Contacts/ProvePhone", Need::Account),
+    ("/meydan.identity.v1.Recovery/AskRecovery", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Recovery/GetRecovery", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Recovery/FinishRecovery", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),
@@ -45,6 +55,8 @@ pub const POLICIES: Policies = &[
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(sessions::AccountsApi(identity.clone())))
+        .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
+        .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
         .add_service(MembersServer::new(members::MembersApi(identity)))
 }

@@ -97,6 +97,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         readers.clone(),
     ));
     tasks.spawn(identity.clone().record_failures(readers.clone()));
+    tasks.spawn(identity.clone().answer_recoveries(readers.clone()));
     tasks.spawn(identity.sender().run(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);

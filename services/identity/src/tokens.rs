@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::digest::Digest;
 use sha2::Sha256;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -185,6 +185,31 @@ pub async fn end_other_sessions(pool: &PgPool, account: Uuid, but: Uuid) -> sqlx
     sqlx::query!("DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2", account, but,)
         .execute(pool)
         .await?;
+    Ok(())
+}
+
+/// Sets the password of an account, in place of the one that it had.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn set_password(
+    db: &mut PgConnection,
+    account: Uuid,
+    password: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
+        ON CONFLICT (account_id) DO UPDATE SET password = $2, changed_at = $3
+        "#,
+        account,
+        password,
+        now,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

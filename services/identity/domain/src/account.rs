@@ -65,6 +65,8 @@ pub enum AccountCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// Note what happened to it: what proves an account lies beside the log, and is judged there.
+    Record(AccountEvent),
 }
 
 /// A fact about an account.
@@ -114,6 +116,31 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its holder proved an address, which is the account's from now on.
+    #[serde(rename = "account.email_verified")]
+    EmailVerified {
+        /// The address.
+        email: Sealed<String>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Somebody else proved the address that this account only said was its own.
+    #[serde(rename = "account.email_lost")]
+    EmailLost {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Its holder proved a telephone number, which is the account's from now on.
+    #[serde(rename = "account.phone_verified")]
+    PhoneVerified {
+        /// The number, as E.164 writes it.
+        phone: Sealed<String>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
 }
 
 impl Event for AccountEvent {}
@@ -126,6 +153,9 @@ impl DomainEvent for AccountEvent {
             Self::LoggedIn { .. } => "account.logged_in",
             Self::LoggedOut { .. } => "account.logged_out",
             Self::LogInFailed { .. } => "account.log_in_failed",
+            Self::EmailVerified { .. } => "account.email_verified",
+            Self::EmailLost { .. } => "account.email_lost",
+            Self::PhoneVerified { .. } => "account.phone_verified",
         }
         .to_owned()
     }
@@ -170,6 +200,7 @@ impl Account {
                 AccountEvent::LoggedOut { session_id, at }
             }
             AccountCommand::RecordLogInFailed { at } => AccountEvent::LogInFailed { at },
+            AccountCommand::Record(event) => event,
         }])
     }
 }

@@ -2,7 +2,7 @@
 
 use cqrs_es::DomainEvent;
 use identity_domain::{
-    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Profile, Role,
+    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Role,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -14,7 +14,7 @@ const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 const SARA: Uuid = Uuid::from_u128(1);
 const SESSION: Uuid = Uuid::from_u128(2);
 
-fn sealed() -> Sealed<Profile> {
+fn sealed<T>() -> Sealed<T> {
     "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one")
 }
 
@@ -48,6 +48,9 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::LoggedIn { session_id: SESSION, at: NOON },
             AccountEvent::LoggedOut { session_id: SESSION, at: NOON },
             AccountEvent::LogInFailed { at: NOON },
+            AccountEvent::EmailVerified { email: sealed(), at: NOON },
+            AccountEvent::EmailLost { at: NOON },
+            AccountEvent::PhoneVerified { phone: sealed(), at: NOON },
         ],
     );
 }

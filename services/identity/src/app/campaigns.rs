@@ -222,15 +222,18 @@ impl Identity {
         let rows = members::of_campaign(self.log.pool(), campaign).await?;
         let mut team = Vec::with_capacity(rows.len());
         for row in rows {
-            let profile = match (row.joined_at, &row.said_sealed) {
+            let mut profile: Option<Profile> = match (row.joined_at, &row.said_sealed) {
                 (Some(_), _) => {
-                    self.profile(&row.profile_sealed, &profile_place(row.account_id)).await?
+                    self.opened(&row.profile_sealed, &profile_place(row.account_id)).await?
                 }
                 (None, Some(said)) => {
-                    self.profile(said, &said_place(campaign, row.account_id)).await?
+                    self.opened(said, &said_place(campaign, row.account_id)).await?
                 }
                 (None, None) => None,
             };
+            if let (Some(_), Some(profile)) = (row.joined_at, &mut profile) {
+                self.renew(profile, row.account_id, row.email_sealed.as_deref()).await?;
+            }
             team.push(TeamMember { row, profile });
         }
         Ok(team)

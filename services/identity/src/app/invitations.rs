@@ -95,7 +95,7 @@ impl Identity {
         };
         let pool = self.log.pool();
         let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.profile(&said, &said_place(campaign, account)).await?;
+        let profile = self.opened(&said, &said_place(campaign, account)).await?;
         let candidate = campaigns::find(pool, Some(campaign), None).await?;
         Ok(Entry {
             account: Some(account),
@@ -203,6 +203,9 @@ impl Identity {
         self.reach(joined.position).await?;
         // Somebody who was quicker with the same link was the same person.
         tokens::use_up(self.log.pool(), token, now).await?;
+        if invitation.mailed {
+            self.prove_by_link(campaign, account).await?;
+        }
         Ok(joined.position)
     }
 

@@ -47,7 +47,7 @@ impl Identity {
     }
 
     /// The language in which somebody is written to when no page says it: that of the first campaign they joined.
-    async fn locale_of(&self, account: Uuid) -> Result<Locale> {
+    pub(super) async fn locale_of(&self, account: Uuid) -> Result<Locale> {
         let code = campaigns::first_locale(self.log.pool(), account).await?;
         Ok(code.map_or_else(Locale::default, |code| Locale::from_code(&code)))
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, profile_place};
 use crate::{
+    letters::{self, Notice},
     password::acceptable,
     projections::{accounts, members},
     tokens::{self, NewSession, SessionRow, Token, lifetime},
@@ -47,25 +48,15 @@ pub struct Held {
 impl Identity {
     pub(super) async fn account(&self, account: Uuid) -> Result<(accounts::AccountRow, Profile)> {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.profile(&row.profile_sealed, &profile_place(account)).await?;
-        Ok((row, profile.ok_or(AppError::NotFound)?))
-    }
-
-    async fn set_password(&self, account: Uuid, hash: &str) -> Result<()> {
-        let now = self.clock.now();
-        sqlx::query!(
-            r#"
-            INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
-            ON CONFLICT (account_id) DO UPDATE SET password = $2, changed_at = $3
-            "#,
-            account,
-            hash,
-            now,
-        )
-        .execute(self.log.pool())
-        .await?;
-        let command = AccountCommand::RecordPasswordSet { at: now };
-        self.record(account, command).await
+        let mut profile = self
+            .opened::<Profile>(&row.profile_sealed, &profile_place(account))
+            .await?
+            .ok_or(AppError::NotFound)?;
+        if row.email_lost_at.is_some() {
+            profile.email = String::new();
+        }
+        self.renew(&mut profile, account, row.email_sealed.as_deref()).await?;
+        Ok((row, profile))
     }
 
     pub(super) async fn record(&self, account: Uuid, command: AccountCommand) -> Result<()> {
@@ -189,13 +180,27 @@ impl Identity {
         if let Err(problem) = acceptable(&new, row.admin) {
             return Err(AppError::Malformed(vec![("new_password", problem)]));
         }
-        let hash = self.hash_of(account).await?;
-        if !self.passwords.verify(present, hash).await? {
-            return Err(AppError::Refused("identity.password.wrong", "the password is not right"));
-        }
+        self.confirm(account, present).await?;
         let hash = self.passwords.hash(new).await?;
-        self.set_password(account, &hash).await?;
+        let letter = self.notice(account, Notice::PasswordChanged).await?;
+        let at = self.clock.now();
+        let mut tx = self.log.pool().begin().await?;
+        tokens::set_password(&mut tx, account, &hash, at).await?;
+        letters::write(&mut tx, &letter).await?;
+        tx.commit().await?;
+        self.written.notify_one();
+        self.record(account, AccountCommand::RecordPasswordSet { at }).await?;
         Ok(tokens::end_other_sessions(self.log.pool(), account, session).await?)
+    }
+
+    /// Has somebody who is logged in show that the account is theirs.
+    pub(super) async fn confirm(&self, account: Uuid, password: String) -> Result<()> {
+        let hash = self.hash_of(account).await?;
+        if self.passwords.verify(password, hash).await? {
+            Ok(())
+        } else {
+            Err(AppError::Refused("identity.password.wrong", "the password is not right"))
+        }
     }
 }
 

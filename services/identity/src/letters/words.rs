@@ -29,7 +29,9 @@ impl Locale {
         if code == "en" { Self::En } else { Self::Fa }
     }
 
-    const fn code(self) -> &'static str {
+    /// Its code: `fa` or `en`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Fa => "fa",
             Self::En => "en",

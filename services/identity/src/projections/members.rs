@@ -17,6 +17,8 @@ pub struct MemberRow {
     pub joined_at: Option<OffsetDateTime>,
     /// Address and name as the person gave them, sealed. Not for the team before they joined.
     pub profile_sealed: String,
+    /// The address that they proved, sealed. Not for the team before they joined.
+    pub email_sealed: Option<String>,
     /// Address and name as the inviter gave them, sealed.
     pub said_sealed: Option<String>,
 }
@@ -104,7 +106,7 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
     sqlx::query_as!(
         MemberRow,
         r#"
-        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, m.said_sealed
+        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, a.email_sealed, m.said_sealed
         FROM members m JOIN accounts a ON a.account_id = m.account_id
         WHERE m.campaign_id = $1 ORDER BY m.invited_at
         "#,

@@ -16,6 +16,11 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
         .execute(&mut *db)
         .await?;
     sqlx::query!("DELETE FROM sessions WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM recovery_requests WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
     sqlx::query!("DELETE FROM letters WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM login_failures WHERE account_id = $1", account)
         .execute(&mut *db)

@@ -211,15 +211,20 @@ impl Identity {
         team.expect("they may read").into_inner().members
     }
 
-    /// Uses a one-time link as somebody who is logged in.
-    pub(crate) async fn join(&self, session: &str, token: &str) -> Result<(), Failure> {
+    /// Whoever holds a session.
+    pub(crate) async fn person(&self, session: &str) -> Caller {
         let held = self.held(session).await;
         let who = Who::Account {
             id: held.account_id.parse().expect("an id"),
             session: held.session_id.parse().expect("an id"),
-            admin: false,
+            admin: held.is_admin,
         };
-        let caller = Caller { who, campaign: None, permissions: vec![], address: None };
+        Caller { who, campaign: None, permissions: vec![], address: None }
+    }
+
+    /// Uses a one-time link as somebody who is logged in.
+    pub(crate) async fn join(&self, session: &str, token: &str) -> Result<(), Failure> {
+        let caller = self.person(session).await;
         let request = self.dial.ask(&caller, JoinRequest { token: token.to_owned() });
         AccountsClient::new(self.dial.channel()).join(request).await?;
         Ok(())

@@ -1,8 +1,10 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod contact;
 mod harness;
 mod invitations;
 mod letters;
+mod recovery;
 
 use std::sync::Arc;
 

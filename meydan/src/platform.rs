@@ -147,7 +147,7 @@ impl Platform {
             clock: clock.clone(),
         };
         let identity = identity::Setup {
-            post: post::open(settings, self.address)?,
+            post: post::open(settings, self.address, self.demo)?,
             listener: listeners.identity,
             database_url: databases.identity,
             connections,

@@ -17,10 +17,11 @@ pub(crate) fn panel(settings: &Settings, address: SocketAddr) -> String {
     )
 }
 
-/// How letters leave.
-pub(crate) fn open(settings: &Settings, address: SocketAddr) -> Result<Post> {
+/// How letters leave. The people of a demo are invented, and their addresses may be somebody's: nobody gets its
+/// letters.
+pub(crate) fn open(settings: &Settings, address: SocketAddr, demo: bool) -> Result<Post> {
     let sink = Sink::new(&settings.data_dir.join(SINK));
-    let mail = match &settings.smtp_url {
+    let mail = match settings.smtp_url.as_ref().filter(|_| !demo) {
         None => Mail::Sink(sink.clone()),
         Some(url) => {
             let authorities = settings.smtp_ca_file.as_ref().map(|path| {
@@ -31,7 +32,7 @@ pub(crate) fn open(settings: &Settings, address: SocketAddr) -> Result<Post> {
             Mail::server(&Smtp { url: url.clone(), from, authorities })?
         }
     };
-    let sms = match &settings.sms_url {
+    let sms = match settings.sms_url.as_ref().filter(|_| !demo) {
         None => Sms::Sink(sink),
         Some(url) => Sms::provider(&SmsProvider {
             url: url.clone(),

@@ -115,7 +115,7 @@ async fn serve(
             first = first_link(&identity) => first?,
             error = platform.failed() => return Err(error),
         };
-        welcome(settings, platform, first.as_deref(), started);
+        welcome(settings, platform, first.as_deref(), (started, demo));
         if demo {
             for (candidate, link) in demo::play(settings, platform, say).await? {
                 let panel = post::panel(settings, platform.address);
@@ -150,7 +150,12 @@ async fn first_link(identity: &Dial) -> Result<Option<String>> {
     }
 }
 
-fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, started: Instant) {
+fn welcome(
+    settings: &Settings,
+    platform: &Platform,
+    first: Option<&str>,
+    (started, demo): (Instant, bool),
+) {
     let panel = post::panel(settings, platform.address);
     println!();
     println!("  Meydan runs: {panel}   (started in {:.1} s)", started.elapsed().as_secs_f32());
@@ -167,9 +172,9 @@ fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, starte
         "  Data, keys and logs are in {}. Ctrl-C stops everything.",
         settings.data_dir.display()
     );
-    if settings.smtp_url.is_none() {
+    if settings.smtp_url.is_none() || demo {
         let sink = settings.data_dir.join(SINK);
-        println!("  No mail server is set: letters are added to {}.", sink.display());
+        println!("  Letters go to nobody, but into {}.", sink.display());
     }
     println!();
 }

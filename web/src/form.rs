@@ -35,6 +35,14 @@ pub enum Problem {
     AlreadyMember,
     /// Not shaped like a token from BotFather.
     InvalidToken,
+    /// A code that is wrong, used or too old.
+    WrongCode,
+    /// Asked for again too soon.
+    TooSoon,
+    /// Another account has proved this address.
+    EmailTaken,
+    /// Not a telephone number.
+    InvalidPhone,
     /// None of the choices.
     UnknownChoice,
     /// Refused for another reason.
@@ -58,6 +66,10 @@ impl Problem {
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
+            Self::WrongCode => shell.t("problem-wrong-code"),
+            Self::TooSoon => shell.t("problem-too-soon"),
+            Self::EmailTaken => shell.t("problem-email-taken"),
+            Self::InvalidPhone => shell.t("problem-invalid-phone"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::Refused => shell.t("problem-refused"),
         }

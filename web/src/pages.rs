@@ -3,10 +3,12 @@
 pub mod account;
 pub mod bot;
 pub mod campaigns;
+pub mod contact;
 pub mod entry;
 pub mod error;
 pub mod home;
 pub mod inbox;
+pub mod recover;
 pub mod team;
 
 /// Gives a template an infallible `render`.

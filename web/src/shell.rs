@@ -103,6 +103,14 @@ pub enum Notice {
     MemberInvited,
     /// The password was changed and other sessions ended.
     PasswordChanged,
+    /// The password was set anew; the person logs in with it.
+    Recovered,
+    /// A code is under way.
+    CodeSent,
+    /// The address was proved.
+    EmailProved,
+    /// The telephone was proved.
+    PhoneProved,
     /// The person logged out.
     LoggedOut,
     /// The session has ended.
@@ -111,7 +119,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -120,6 +128,10 @@ impl Notice {
         Self::StatusChanged,
         Self::MemberInvited,
         Self::PasswordChanged,
+        Self::Recovered,
+        Self::CodeSent,
+        Self::EmailProved,
+        Self::PhoneProved,
         Self::LoggedOut,
         Self::SessionEnded,
     ];
@@ -134,6 +146,10 @@ impl Notice {
             Self::StatusChanged => "notice-status-changed",
             Self::MemberInvited => "notice-member-invited",
             Self::PasswordChanged => "notice-password-changed",
+            Self::Recovered => "notice-recovered",
+            Self::CodeSent => "notice-code-sent",
+            Self::EmailProved => "notice-email-proved",
+            Self::PhoneProved => "notice-phone-proved",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",
         }

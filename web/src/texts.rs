@@ -22,6 +22,7 @@ macro_rules! files {
             include_str!(concat!("../texts/", $locale, "/home.ftl")),
             include_str!(concat!("../texts/", $locale, "/inbox.ftl")),
             include_str!(concat!("../texts/", $locale, "/people.ftl")),
+            include_str!(concat!("../texts/", $locale, "/contact.ftl")),
         ]
     };
 }

@@ -3,12 +3,14 @@
 mod account;
 mod admin;
 mod admin_bot;
+mod contact;
 mod files;
 mod health;
 mod home;
 mod inbox;
 mod login;
 mod preferences;
+mod recover;
 mod statics;
 mod team;
 mod welcome;
@@ -33,6 +35,7 @@ use crate::{
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
 const OWN: Access = access(Session, RateClass::Panel);
+const OWN_PASSWORD: Access = access(Session, RateClass::Login);
 const ADMIN: Access = access(Admin, RateClass::Panel);
 const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
@@ -63,9 +66,20 @@ fn addresses(panel: Panel) -> Routes {
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
+        .get("/recover", OPEN, recover::show)
+        .post("/recover", PASSWORD, recover::submit)
+        .get("/recover/{token}", OPEN, recover::open)
+        .post("/recover/{token}", PASSWORD, recover::finish)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
-        .post("/account/password", access(Session, RateClass::Login), account::change_password)
+        .post("/account/password", OWN_PASSWORD, account::change_password)
+        .post("/account/email", OWN_PASSWORD, contact::change_email)
+        .post("/account/email/send", OWN_PASSWORD, contact::send_email)
+        .post("/account/email/code", OWN_PASSWORD, contact::email_code)
+        .get("/account/email/{token}", OWN, contact::open_link)
+        .post("/account/email/{token}", OWN_PASSWORD, contact::use_link)
+        .post("/account/phone", OWN_PASSWORD, contact::change_phone)
+        .post("/account/phone/code", OWN_PASSWORD, contact::phone_code)
         .get("/admin", ADMIN, admin::list)
         .get("/admin/campaigns", ADMIN, admin::list)
         .get("/admin/campaigns/new", ADMIN, admin::new)

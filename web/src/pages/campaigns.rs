@@ -136,7 +136,7 @@ pub struct CampaignPage {
     pub campaign: CampaignRow,
     /// Its bot.
     pub panel: BotPanel,
-    /// The owner's one-time link, whole. Shown this once only.
+    /// The owner's one-time link, whole. Shown this once only. Empty where mail brings it.
     pub invitation_link: Option<String>,
 }
 

@@ -83,7 +83,7 @@ pub struct TeamPage {
     pub role: Role,
     /// What is wrong, by field.
     pub problems: Problems,
-    /// The new member's one-time link, whole. Shown this once only.
+    /// The new member's one-time link, whole. Shown this once only. Empty where mail brings it.
     pub invitation_link: Option<String>,
     /// For idempotency: sent back as `command_id`.
     pub command_id: String,

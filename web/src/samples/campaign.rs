@@ -8,6 +8,7 @@ use crate::{
     pages::{
         account::AccountPage,
         bot::BotState,
+        contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
         team::{Member, Role, TeamPage},
     },
@@ -131,6 +132,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         invitation_link: Some("http://127.0.0.1:8080/welcome/p0Qw7LmT3xVb".to_owned()),
         ..page.clone()
     };
+    let mailed = TeamPage { invitation_link: Some(String::new()), ..page.clone() };
     let refused = TeamPage {
         name: "سعید نوری".to_owned(),
         email: "saeed.nouri@example.ir".to_owned(),
@@ -141,6 +143,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
     vec![
         Sample { name: "team", html: page.render() },
         Sample { name: "team-invited", html: invited.render() },
+        Sample { name: "team-mailed", html: mailed.render() },
         Sample { name: "team-refused", html: refused.render() },
         Sample { name: "team-staff", html: staff.render() },
     ]
@@ -150,7 +153,36 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     let page = AccountPage {
         shell: make.owner(Nav::Account, "/account"),
         email: "maryam@example.ir".to_owned(),
+        contact: ContactCard {
+            email: "maryam@example.ir".to_owned(),
+            email_proved: true,
+            phone: "+989121234567".to_owned(),
+            ..ContactCard::default()
+        },
         problems: Problems::none(),
+    };
+    let unproved = AccountPage {
+        contact: ContactCard { email: page.email.clone(), ..ContactCard::default() },
+        ..page.clone()
+    };
+    let proving = AccountPage {
+        contact: ContactCard {
+            email: page.email.clone(),
+            pending_email: "maryam.new@example.ir".to_owned(),
+            pending_phone: "+989121234567".to_owned(),
+            typed_phone: "0912".to_owned(),
+            problems: Problems::none()
+                .and("email_code", Problem::WrongCode)
+                .and("email", Problem::TooSoon)
+                .and("phone", Problem::InvalidPhone),
+            ..ContactCard::default()
+        },
+        ..page.clone()
+    };
+    let link = |expired| ConfirmEmailPage {
+        shell: make.owner(Nav::Account, "/account/email/a1b2c3"),
+        token: "a1b2c3".to_owned(),
+        expired,
     };
     let refused = AccountPage {
         problems: Problems::none()
@@ -161,5 +193,9 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     vec![
         Sample { name: "account", html: page.render() },
         Sample { name: "account-refused", html: refused.render() },
+        Sample { name: "account-unproved", html: unproved.render() },
+        Sample { name: "account-proving", html: proving.render() },
+        Sample { name: "confirm-email", html: link(false).render() },
+        Sample { name: "confirm-email-expired", html: link(true).render() },
     ]
 }

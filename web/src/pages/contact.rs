@@ -27,6 +27,13 @@ pub struct ContactCard {
     pub problems: Problems,
 }
 
+impl ContactCard {
+    /// The number for a sentence: a mark keeps its plus before the digits from right to left.
+    pub(crate) fn number(&self) -> String {
+        format!("\u{200e}{}", self.pending_phone)
+    }
+}
+
 /// `GET /account/email/{token}`: a link proves nothing before a button is pressed, for programs open links too.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/confirm_email.html")]

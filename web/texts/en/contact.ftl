@@ -6,7 +6,6 @@ contact-not-proved = Not confirmed
 contact-phone = Mobile telephone
 contact-no-phone = None on record
 contact-prove-why = Until you confirm this address, your password cannot be recovered by mail, and the address's real owner can take it back.
-contact-prove-text = We send you a code, to see that this address is yours.
 contact-prove-submit = Send a code
 contact-again = Send another code
 contact-code = Six-digit code

@@ -6,7 +6,6 @@ contact-not-proved = تأییدنشده
 contact-phone = تلفن همراه
 contact-no-phone = ثبت نشده است
 contact-prove-why = تا وقتی این نشانی را تأیید نکرده‌اید، گذرواژه با ایمیل بازیابی نمی‌شود و صاحب اصلی نشانی می‌تواند آن را پس بگیرد.
-contact-prove-text = کدی برایتان می‌فرستیم تا معلوم شود این نشانی از آنِ شماست.
 contact-prove-submit = فرستادن کد تأیید
 contact-again = فرستادن دوبارهٔ کد
 contact-code = کد شش‌رقمی

@@ -143,3 +143,86 @@ pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     let subject = subject.replace(['\u{2068}', '\u{2069}'], "");
     Words { subject, text: text.join("\n\n"), html }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Letter, Locale, of};
+    use crate::letters::{Channel, Notice};
+
+    fn all() -> Vec<Letter> {
+        let (code, token) = ("123456".to_owned(), "t0ken".to_owned());
+        let candidate = "Narges <b>\r\nBcc: x".to_owned();
+        let notices = [
+            Notice::PasswordChanged,
+            Notice::Recovered,
+            Notice::EmailChanged,
+            Notice::PhoneChanged,
+            Notice::NewDevice,
+            Notice::Locked,
+        ];
+        let mut all = vec![
+            Letter::Invitation { candidate, token: token.clone() },
+            Letter::EmailProof { code: code.clone(), token: token.clone() },
+            Letter::PhoneProof { code },
+            Letter::Recovery { token },
+        ];
+        all.extend(notices.map(Letter::Notice));
+        all
+    }
+
+    #[test]
+    fn every_letter_is_written_in_every_language_with_its_link_and_its_code() {
+        for letter in all() {
+            for locale in [Locale::Fa, Locale::En] {
+                let words = of(&letter, locale, "https://meydan.example");
+                let kind = letter.kind();
+
+                assert!(!words.text.contains(['{', '}']), "{kind}: {}", words.text);
+                if let Some(code) = letter.code() {
+                    assert!(words.text.contains(code), "{kind} has its code");
+                }
+                if letter.channel() == Channel::Sms {
+                    assert!(words.text.chars().count() <= 134, "{kind} fits into two messages");
+                    continue;
+                }
+                assert!(!words.subject.is_empty() && !words.subject.contains(['\r', '\n']));
+                let turned = words.html.contains("dir=\"rtl\"");
+                assert_eq!(turned, locale == Locale::Fa, "{kind} has its direction");
+                assert!(!words.html.contains("<b>"), "{kind} escapes what people wrote");
+                if let Some(path) = letter.path() {
+                    let link = format!("https://meydan.example{path}");
+                    assert!(words.text.contains(&link), "{kind} has its link");
+                    assert!(
+                        words.html.contains(&format!("href=\"{link}\"")),
+                        "{kind} has its link"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_texts_and_none_that_no_letter_uses() {
+        let keys = |file: &str| {
+            let keys = file.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
+            keys.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        let (fa, en) =
+            (keys(include_str!("../../texts/fa.ftl")), keys(include_str!("../../texts/en.ftl")));
+        assert_eq!(fa, en);
+
+        let frame = ["brand", "link-hint", "footer"].map(ToOwned::to_owned);
+        let parts = |letter: &Letter| {
+            let kind = letter.kind();
+            let parts: &[_] = match (letter.channel(), letter.path()) {
+                (Channel::Sms, _) => &["text"],
+                (Channel::Mail, Some(_)) => &["subject", "text", "action", "after"],
+                (Channel::Mail, None) => &["subject", "text", "after"],
+            };
+            parts.iter().map(move |part| format!("{kind}-{part}")).collect::<Vec<_>>()
+        };
+        let letters = all();
+        let used = frame.into_iter().chain(letters.iter().flat_map(parts));
+        assert_eq!(fa, used.collect::<Vec<_>>());
+    }
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
-        AskRecoveryRequest, FinishRecoveryRequest, GetRecoveryRequest,
-        recovery_client::RecoveryClient,
+        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest, GetRecoveryRequest,
+        accounts_client::AccountsClient, recovery_client::RecoveryClient,
     },
 };
 use meydan_testkit::post::{Encryption, MailServer};
@@ -179,6 +179,28 @@ async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
     assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
     identity.end().await;
     assert_eq!(identity.facts("account.email_verified").await, 1, "the letter proved the address");
+}
+
+#[tokio::test]
+async fn whoever_changes_the_password_is_told_by_mail() {
+    let (mails, identity, session) = with_owner().await;
+    let owner = identity.person(&session).await;
+    let change = |present: &str| ChangePasswordRequest {
+        current_password: present.to_owned(),
+        new_password: NEW.to_owned(),
+    };
+    let mut accounts = AccountsClient::new(identity.dial.channel());
+
+    let wrong = accounts.change_password(identity.dial.ask(&owner, change("not this one"))).await;
+    assert!(wrong.is_err());
+    accounts
+        .change_password(identity.dial.ask(&owner, change(PASSWORD)))
+        .await
+        .expect("it is right");
+
+    assert_eq!(mails.next().await.expect("a mail comes").subject(), "گذرواژهٔ شما عوض شد");
+    identity.end().await;
+    assert_eq!(mails.waiting().await, 0, "once");
 }
 
 #[tokio::test]

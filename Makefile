@@ -35,19 +35,20 @@ build: web ## compiles the program
 	@cargo build --release --package meydan
 
 test: runtime web ## everything that has to hold before a change lands
-	@scripts/need cc
+	@scripts/need cc oathtool
 	@scripts/test
 
 screens: runtime web ## makes the pictures of docs/screens anew
 	@SCREENS=docs/screens e2e/run
 
 lighthouse: runtime web ## how good Lighthouse finds the pages; RUNS=3 takes the middle of three runs
-	@scripts/need node npm chromium
+	@scripts/need node npm chromium oathtool
 	@cargo build --quiet --package meydan
 	@e2e/packages
 	@node e2e/lighthouse.mjs $(or $(RUNS),1)
 
 bench: runtime web build ## how fast, beside the bare limit of this machine
+	@scripts/need oathtool
 	@scripts/bench
 
 faults: runtime ## real servers killed, stopped, full and restored under load; ONLY=stream-lost plays one

@@ -85,7 +85,7 @@ async function icons(templates, rust) {
   const literals = (text) => [...text.matchAll(/"([a-z0-9-]+)"/g)].map((match) => match[1]);
   for (const { text } of [...templates, ...rust]) {
     for (const match of text.matchAll(/\b(?:icon|arrow)\("([a-z0-9-]+)"/g)) names.add(match[1]);
-    for (const match of text.matchAll(/fn icon\(self\)[^{]*\{[\s\S]*?\n {4}\}/g)) literals(match[0]).forEach((name) => names.add(name));
+    for (const match of text.matchAll(/fn icon\(&?self\)[^{]*\{[\s\S]*?\n {4}\}/g)) literals(match[0]).forEach((name) => names.add(name));
     for (const match of text.matchAll(/^.*\bicon(?::| =).*$/gm)) literals(match[0]).filter((name) => !/^(tone|trend)-(?!ing)/.test(name)).forEach((name) => names.add(name));
   }
   for (const match of (await readFile(join(here, 'src/app.js'), 'utf8')).matchAll(/icon\('([a-z0-9-]+)'/g)) names.add(match[1]);

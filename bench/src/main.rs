@@ -102,6 +102,7 @@ async fn found(meydan: &Meydan) -> Result<Person> {
     let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
     let names = [("display_name", "Bench"), ("email", "bench@meydan.example")];
     admin.send(&form, &link, &[names, passwords].concat()).await;
+    admin.enrol().await;
     let form = admin.open("/admin/campaigns/new").await;
     let fields = [
         ("candidate_name", "Bench"),

@@ -35,14 +35,18 @@ pub enum Problem {
     AlreadyMember,
     /// Not shaped like a token from BotFather.
     InvalidToken,
-    /// A code that is wrong, used or too old.
-    WrongCode,
+    /// A code that was sent, and is wrong, used or too old.
+    CodeOver,
     /// Asked for again too soon.
     TooSoon,
     /// Another account has proved this address.
     EmailTaken,
     /// Not a telephone number.
     InvalidPhone,
+    /// Not the code that an authenticator shows.
+    WrongCode,
+    /// As many authenticators as an account may have.
+    TooManyFactors,
     /// None of the choices.
     UnknownChoice,
     /// Refused for another reason.
@@ -67,9 +71,11 @@ impl Problem {
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
             Self::WrongCode => shell.t("problem-wrong-code"),
+            Self::CodeOver => shell.t("problem-code-over"),
             Self::TooSoon => shell.t("problem-too-soon"),
             Self::EmailTaken => shell.t("problem-email-taken"),
             Self::InvalidPhone => shell.t("problem-invalid-phone"),
+            Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::Refused => shell.t("problem-refused"),
         }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod home;
 pub mod inbox;
 pub mod recover;
+pub mod security;
 pub mod team;
 
 /// Gives a template an infallible `render`.

@@ -14,6 +14,7 @@ mod admin;
 mod campaign;
 mod entry;
 mod inbox;
+mod security;
 
 /// The moment at which the samples are rendered.
 pub const NOW: OffsetDateTime = datetime!(2026-11-21 08:30 UTC);
@@ -36,6 +37,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     samples.extend(admin::samples(&make));
     samples.extend(campaign::samples(&make));
     samples.extend(inbox::samples(&make));
+    samples.extend(security::samples(&make));
     samples
 }
 

@@ -12,6 +12,7 @@ use crate::{
     assets,
     format::{self, Ago, Detail, Zone},
     locale::{Locale, Theme},
+    notice::Notice,
     texts,
 };
 
@@ -82,90 +83,6 @@ pub enum Nav {
     Team,
     /// One's own account.
     Account,
-}
-
-/// What the last action did, said once on the next page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    /// A campaign was created.
-    CampaignCreated,
-    /// A change was saved.
-    Saved,
-    /// A bot's token was accepted and the bot is being connected.
-    BotConnecting,
-    /// A bot was disconnected.
-    BotDisconnected,
-    /// An answer was accepted and will be sent.
-    ReplyQueued,
-    /// The status of a conversation was changed.
-    StatusChanged,
-    /// A member was invited.
-    MemberInvited,
-    /// The password was changed and other sessions ended.
-    PasswordChanged,
-    /// The password was set anew; the person logs in with it.
-    Recovered,
-    /// A code is under way.
-    CodeSent,
-    /// The address was proved.
-    EmailProved,
-    /// The telephone was proved.
-    PhoneProved,
-    /// The person logged out.
-    LoggedOut,
-    /// The session has ended.
-    SessionEnded,
-}
-
-impl Notice {
-    /// Every notice.
-    pub const ALL: [Self; 14] = [
-        Self::CampaignCreated,
-        Self::Saved,
-        Self::BotConnecting,
-        Self::BotDisconnected,
-        Self::ReplyQueued,
-        Self::StatusChanged,
-        Self::MemberInvited,
-        Self::PasswordChanged,
-        Self::Recovered,
-        Self::CodeSent,
-        Self::EmailProved,
-        Self::PhoneProved,
-        Self::LoggedOut,
-        Self::SessionEnded,
-    ];
-
-    const fn key(self) -> &'static str {
-        match self {
-            Self::CampaignCreated => "notice-campaign-created",
-            Self::Saved => "notice-saved",
-            Self::BotConnecting => "notice-bot-connecting",
-            Self::BotDisconnected => "notice-bot-disconnected",
-            Self::ReplyQueued => "notice-reply-queued",
-            Self::StatusChanged => "notice-status-changed",
-            Self::MemberInvited => "notice-member-invited",
-            Self::PasswordChanged => "notice-password-changed",
-            Self::Recovered => "notice-recovered",
-            Self::CodeSent => "notice-code-sent",
-            Self::EmailProved => "notice-email-proved",
-            Self::PhoneProved => "notice-phone-proved",
-            Self::LoggedOut => "notice-logged-out",
-            Self::SessionEnded => "notice-session-ended",
-        }
-    }
-
-    /// A short name for a cookie or a query: the last part of the text's key.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        self.key().trim_start_matches("notice-")
-    }
-
-    /// The notice of a code, or `None` when there is no such notice.
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notice| notice.code() == code)
-    }
 }
 
 /// Words.
@@ -277,6 +194,13 @@ impl Shell {
         format::machine(self.now)
     }
 
+    /// A `<time>` with day, hours and minutes.
+    #[must_use]
+    pub fn moment(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {
+        let at = *at.borrow();
+        Safe(format!(r#"<time datetime="{}">{}</time>"#, format::machine(at), self.moment_text(at)))
+    }
+
     fn moment_text(&self, at: OffsetDateTime) -> String {
         let date = format::date(self.locale, self.zone.day(at), Detail::Full);
         let clock = format::clock(self.locale, &self.zone, at);
@@ -361,6 +285,12 @@ impl Shell {
     #[must_use]
     pub fn is_active(&self, nav: Nav) -> bool {
         self.active == nav
+    }
+
+    /// Whether this page's path is `path`.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        self.path.split('?').next() == Some(path)
     }
 
     /// The first letters of a name, for an avatar.

@@ -1,5 +1,6 @@
-//! What tests stand on: real servers, the program as a process, people, a Telegram, and a log in memory.
+//! What tests stand on: real servers, the program as a process, people and their authenticators, a Telegram, and a log in memory.
 
+pub mod authenticator;
 mod foreign;
 pub mod given;
 pub mod model;

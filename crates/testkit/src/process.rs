@@ -4,12 +4,16 @@ use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
 use reqwest::{Response, StatusCode, redirect};
 use tempfile::TempDir;
+use time::OffsetDateTime;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::servers::{self, Nats};
+use crate::{
+    authenticator,
+    servers::{self, Nats},
+};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -182,6 +186,15 @@ pub struct Person {
     url: String,
 }
 
+/// What an account with an authenticator can be proved with.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    /// The authenticator's secret.
+    pub secret: String,
+    /// Recovery codes.
+    pub codes: Vec<String>,
+}
+
 /// A page that a person sees.
 #[derive(Debug)]
 pub struct Page {
@@ -284,6 +297,25 @@ impl Person {
     pub async fn post<V: serde::Serialize>(&self, action: &str, form: &[(&str, V)]) -> Page {
         let response = self.client.post(self.address(action)).form(form).send().await;
         page(response.expect("the panel answers")).await
+    }
+
+    /// Adds an authenticator to the account.
+    ///
+    /// # Panics
+    ///
+    /// When it is not accepted.
+    pub async fn enrol(&self) -> Enrolled {
+        let page = self.open("/account/factors").await;
+        let shown = self.send(&page, "/account/factors", &[("name", "phone")]).await;
+        let secret = shown.field("secret");
+        let confirm = shown.html.split("action=\"").find(|form| form.contains("/confirm\""));
+        let confirm = confirm.and_then(|form| form.split('"').next()).expect("it can be confirmed");
+        let code = authenticator::code(&secret, OffsetDateTime::now_utc());
+        let confirmed = self.send(&shown, confirm, &[("code", &code)]).await;
+        assert_eq!(confirmed.status, StatusCode::OK, "{}", confirmed.html);
+        let codes = confirmed.html.split("<li><code>").skip(1);
+        let codes = codes.filter_map(|code| Some(code.split_once('<')?.0.to_owned())).collect();
+        Enrolled { secret, codes }
     }
 
     /// Opens the stream of live changes, having heard of `last`.

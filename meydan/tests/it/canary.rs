@@ -49,6 +49,7 @@ async fn nothing_that_people_said_or_are_called_lies_open_on_the_disk() {
     let names = [("display_name", "Admin"), ("email", "canary-admin@meydan.example")];
     let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
     admin.send(&form, &link, &[names, passwords].concat()).await;
+    admin.enrol().await;
     let owner = crate::office::Office::found_campaign(&admin, &meydan.url, "tehran").await;
     let page = admin.open("/admin/campaigns/tehran").await;
     admin.send(&page, "/admin/campaigns/tehran/bot", &[("token", TOKEN)]).await;

@@ -14,6 +14,7 @@ mod metrics;
 mod office;
 mod open_page;
 mod operate;
+mod proving;
 mod rebuild;
 mod starting;
 mod strangers;

@@ -1,7 +1,7 @@
 //! A campaign at work: an admin who has connected its bot, an owner at the inbox.
 
 use meydan_testkit::{
-    process::{Ground, Meydan, Page, Person},
+    process::{Enrolled, Ground, Meydan, Page, Person},
     telegram::TelegramSimulator,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Office {
     pub(crate) ground: Ground,
     pub(crate) meydan: Meydan,
     pub(crate) admin: Person,
+    /// With what the admin can be proved.
+    pub(crate) enrolled: Enrolled,
     pub(crate) owner: Person,
 }
 
@@ -59,15 +61,11 @@ impl Office {
         let welcome = admin.open(&link).await;
         let names = [("display_name", "مدیر"), ("email", "admin@meydan.example")];
         let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
-        let campaigns = admin.send(&welcome, &link, &[names, passwords].concat()).await;
-        assert!(
-            campaigns.url.ends_with("/admin/campaigns"),
-            "{} {}",
-            campaigns.url,
-            campaigns.html
-        );
+        let factors = admin.send(&welcome, &link, &[names, passwords].concat()).await;
+        assert!(factors.url.ends_with("/account/factors"), "{} {}", factors.url, factors.html);
+        let enrolled = admin.enrol().await;
         let owner = Self::found_campaign(&admin, &meydan.url, "tehran").await;
-        let office = Self { ground, meydan, admin, owner };
+        let office = Self { ground, meydan, admin, enrolled, owner };
         office.connect("tehran", TOKEN).await;
         office
     }
@@ -120,12 +118,12 @@ impl Office {
 
     /// The same, letting something happen while nothing runs.
     pub(crate) async fn restart_after(self, meanwhile: impl Future<Output = ()>) -> Self {
-        let Self { ground, meydan, admin, owner } = self;
+        let Self { ground, meydan, admin, enrolled, owner } = self;
         meydan.kill().await;
         meanwhile.await;
         let meydan = Meydan::start(PROGRAM, &ground).await;
         let (admin, owner) = (admin.at(&meydan.url), owner.at(&meydan.url));
-        Self { ground, meydan, admin, owner }
+        Self { ground, meydan, admin, enrolled, owner }
     }
 }
 

@@ -1,11 +1,8 @@
 //! What operators type while the platform runs: it reads the logs, compares everything that is kept twice, and
 //! grows read models anew, while people go on.
 
-use std::process::Stdio;
-
 use meydan_testkit::process::Ground;
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::{
     erase::database,

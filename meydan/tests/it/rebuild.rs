@@ -27,8 +27,19 @@ const READ_MODELS: [ReadModel; 3] = [
     ReadModel {
         database: "identity",
         projection: "directory",
-        tables: &["accounts", "campaigns", "members"],
-        others: &["credentials", "invitations", "login_failures", "login_tries", "sessions"],
+        tables: &["accounts", "campaigns", "login_history", "members"],
+        others: &[
+            "credentials",
+            "devices",
+            "factors",
+            "invitations",
+            "login_challenges",
+            "login_failures",
+            "login_targets",
+            "login_tries",
+            "recovery_codes",
+            "sessions",
+        ],
     },
     ReadModel {
         database: "crm",

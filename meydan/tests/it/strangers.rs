@@ -89,7 +89,9 @@ async fn a_one_time_link_leads_where_the_operator_says_whatever_the_visitor_call
     let admin = Person::visiting(&elsewhere);
     let form = admin.open("/login").await;
     let who = [("email", "admin@meydan.example"), ("password", PASSWORD)];
-    assert_eq!(admin.send(&form, "/login", &who).await.status, 200);
+    let step = admin.send(&form, "/login", &who).await;
+    let code = [("code", office.enrolled.codes[0].as_str())];
+    assert_eq!(admin.send(&step, "/login/factor", &code).await.status, 200);
 
     let form = admin.open("/admin/campaigns/new").await;
     let fields = [

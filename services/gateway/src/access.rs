@@ -52,12 +52,24 @@ pub struct Access {
     pub need: Need,
     /// How often.
     pub rate: RateClass,
+    /// Whether the visitor has to have proved who they are a moment ago, and how many steps up the path they
+    /// come back to afterwards.
+    pub fresh: Option<usize>,
 }
 
 /// A policy.
 #[must_use]
 pub const fn access(need: Need, rate: RateClass) -> Access {
-    Access { need, rate }
+    Access { need, rate, fresh: None }
+}
+
+impl Access {
+    /// The same for what is dangerous: the visitor proves who they are first, and comes back to the path
+    /// without its last `up` parts.
+    #[must_use]
+    pub const fn fresh(self, up: usize) -> Self {
+        Self { fresh: Some(up), ..self }
+    }
 }
 
 /// A route, as tests see it.
@@ -197,6 +209,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
         return Err(to_login(access.rate, &visit, &parts.headers));
     }
     enter(app, access.need, &mut visit, parts.uri.path())?;
+    prove_first(app, access, &visit, parts.uri.path())?;
     let form = parts.method == Method::POST;
     let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
     let mut request = Request::from_parts(parts, body);
@@ -246,6 +259,27 @@ fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
     }
+}
+
+/// Leads a visitor to what has to be proved first: with a second factor where they need one, or once more.
+#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
+fn prove_first(app: &App, access: Access, visit: &Visit, path: &str) -> Result<(), Response> {
+    let Some(visitor) = &visit.visitor else { return Ok(()) };
+    if visitor.needs_factor && matches!(access.need, Need::Admin | Need::Permission(_)) {
+        return Err(Redirect::to("/account/factors").into_response());
+    }
+    let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
+        return Ok(());
+    };
+    let parts = path.split('/').collect::<Vec<_>>();
+    let back = parts[..parts.len().saturating_sub(up)].join("/");
+    Err(to_proof(&back))
+}
+
+/// Leads a visitor to proving once more who they are.
+pub(crate) fn to_proof(back: &str) -> Response {
+    let query: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
+    Redirect::to(&format!("/account/prove?next={query}")).into_response()
 }
 
 /// Lets a visitor in, or says in which words not.

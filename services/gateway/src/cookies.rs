@@ -1,4 +1,4 @@
-//! The panel's cookies: session, pre-session, language, theme.
+//! The panel's cookies: session, pre-session, waiting login, known browser, language, theme.
 //!
 //! With https, names begin with `__Host-`, so that no other site of the domain can set them. Plain http is
 //! for this machine alone (no public address is set), where browsers refuse that prefix; then they are
@@ -16,6 +16,10 @@ pub enum Kind {
     Session,
     /// Who has opened a form without being logged in.
     PreSession,
+    /// A login that waits for its second factor.
+    Challenge,
+    /// A browser from which somebody has logged in.
+    Device,
     /// Language.
     Locale,
     /// Colours.
@@ -29,6 +33,10 @@ impl Kind {
             (Self::Session, false) => "meydan",
             (Self::PreSession, true) => "__Host-meydan-form",
             (Self::PreSession, false) => "meydan-form",
+            (Self::Challenge, true) => "__Host-meydan-challenge",
+            (Self::Challenge, false) => "meydan-challenge",
+            (Self::Device, true) => "__Host-meydan-device",
+            (Self::Device, false) => "meydan-device",
             (Self::Locale, true) => "__Host-meydan-locale",
             (Self::Locale, false) => "meydan-locale",
             (Self::Theme, true) => "__Host-meydan-theme",

@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod admin_bot;
 mod contact;
+mod devices;
 mod files;
 mod health;
 mod home;
@@ -11,6 +12,7 @@ mod inbox;
 mod login;
 mod preferences;
 mod recover;
+mod security;
 mod statics;
 mod team;
 mod welcome;
@@ -35,7 +37,7 @@ use crate::{
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
 const OWN: Access = access(Session, RateClass::Panel);
-const OWN_PASSWORD: Access = access(Session, RateClass::Login);
+const OWN_PROOF: Access = access(Session, RateClass::Login);
 const ADMIN: Access = access(Admin, RateClass::Panel);
 const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
@@ -63,6 +65,8 @@ fn addresses(panel: Panel) -> Routes {
         .get("/", OWN, home::entrance)
         .get("/login", OPEN, login::show)
         .post("/login", PASSWORD, login::submit)
+        .get("/login/factor", OPEN, login::show_factor)
+        .post("/login/factor", PASSWORD, login::submit_factor)
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
@@ -72,14 +76,25 @@ fn addresses(panel: Panel) -> Routes {
         .post("/recover/{token}", PASSWORD, recover::finish)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
-        .post("/account/password", OWN_PASSWORD, account::change_password)
-        .post("/account/email", OWN_PASSWORD, contact::change_email)
-        .post("/account/email/send", OWN_PASSWORD, contact::send_email)
-        .post("/account/email/code", OWN_PASSWORD, contact::email_code)
+        .post("/account/email", OWN_PROOF, contact::change_email)
+        .post("/account/email/send", OWN_PROOF, contact::send_email)
+        .post("/account/email/code", OWN_PROOF, contact::email_code)
         .get("/account/email/{token}", OWN, contact::open_link)
-        .post("/account/email/{token}", OWN_PASSWORD, contact::use_link)
-        .post("/account/phone", OWN_PASSWORD, contact::change_phone)
-        .post("/account/phone/code", OWN_PASSWORD, contact::phone_code)
+        .post("/account/email/{token}", OWN_PROOF, contact::use_link)
+        .post("/account/phone", OWN_PROOF, contact::change_phone)
+        .post("/account/phone/code", OWN_PROOF, contact::phone_code)
+        .post("/account/password", OWN_PROOF, account::change_password)
+        .get("/account/prove", OWN, security::show_proof)
+        .post("/account/prove", OWN_PROOF, security::prove)
+        .get("/account/factors", OWN, security::factors)
+        .post("/account/factors", OWN, security::begin)
+        .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
+        .post("/account/recovery-codes", OWN, security::renew_codes)
+        .get("/account/sessions", OWN, devices::sessions)
+        .post("/account/sessions/end", OWN, devices::end_others)
+        .post("/account/sessions/{id}/end", OWN, devices::end)
+        .get("/account/history", OWN, devices::history)
         .get("/admin", ADMIN, admin::list)
         .get("/admin/campaigns", ADMIN, admin::list)
         .get("/admin/campaigns/new", ADMIN, admin::new)
@@ -89,9 +104,9 @@ fn addresses(panel: Panel) -> Routes {
         .post("/admin/campaigns/{slug}/edit", ADMIN, admin::save)
         .post("/admin/campaigns/{slug}/status", ADMIN, admin::change_status)
         .get("/admin/campaigns/{slug}/bot", ADMIN_LIVE, admin_bot::show)
-        .post("/admin/campaigns/{slug}/bot", ADMIN, admin_bot::connect)
+        .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
-        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN, admin_bot::disconnect)
+        .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
         .get("/c/{slug}", READ, home::show)
         .get("/c/{slug}/figures", READ_LIVE, home::figures)
         .get("/c/{slug}/inbox", READ, inbox::list)

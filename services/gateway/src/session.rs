@@ -7,11 +7,13 @@ use axum::{
 use hmac::digest::Digest;
 use meydan_rpc::{
     caller::{Caller, Who},
+    form::instant,
     outcome::Failure,
     pb::identity::{AuthenticateRequest, AuthenticateResponse, CampaignStatus},
 };
 use meydan_web::{CampaignLink, Locale, Nav, Notice, Shell, Theme, Viewer};
 use sha2::Sha256;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +37,10 @@ pub struct Visitor {
     pub admin: bool,
     /// Their campaigns.
     pub memberships: Vec<Membership>,
+    /// They work with nothing before they have a second factor.
+    pub needs_factor: bool,
+    /// Until when their last proof is good for what is dangerous.
+    pub fresh_until: OffsetDateTime,
 }
 
 /// A place in a campaign.
@@ -89,7 +95,8 @@ impl Visit {
             who: Who::Account {
                 id: visitor.account,
                 session: visitor.session,
-                admin: visitor.admin,
+                // Without the second factor that they need they are nobody yet.
+                admin: visitor.admin && !visitor.needs_factor,
             },
             campaign: membership.map(|membership| membership.campaign),
             permissions: membership.map(|place| place.permissions.clone()).unwrap_or_default(),
@@ -211,5 +218,7 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
         email: answer.email,
         admin: answer.is_admin,
         memberships: memberships.collect::<Option<_>>()?,
+        needs_factor: answer.needs_factor,
+        fresh_until: answer.fresh_until.and_then(instant)?,
     })
 }

@@ -8,6 +8,8 @@ const MACHINES: &[&str] =
 const OPEN: &[&str] = &[
     "GET /login",
     "POST /login",
+    "GET /login/factor",
+    "POST /login/factor",
     "POST /logout",
     "GET /welcome/{token}",
     "POST /welcome/{token}",

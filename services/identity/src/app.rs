@@ -2,14 +2,16 @@
 
 mod addresses;
 mod campaigns;
+mod factors;
 mod failures;
+mod gate;
 mod invitations;
 mod letters;
-mod lockout;
 mod login;
 mod proofs;
 mod quotas;
 mod recovery;
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,10 +23,12 @@ use uuid::Uuid;
 
 pub use self::{
     campaigns::{NewCampaign, TeamMember},
+    factors::{Confirmed, Enrolment, Factor},
     invitations::Entry,
-    login::{Entered, Guest, Held, is_running},
+    login::{Entered, Entrance, Guest},
     proofs::{AddressProof, Contact},
     recovery::Recoverable,
+    sessions::{Happened, Held, SeenSession, is_running},
 };
 use crate::{
     letters::{Post, Sender},
@@ -177,7 +181,11 @@ impl Identity {
     }
 
     /// Opens what is stored of a person; `None` when they were erased.
-    async fn opened<T: DeserializeOwned>(&self, sealed: &str, place: &Place) -> Result<Option<T>> {
+    async fn revealed<T: DeserializeOwned>(
+        &self,
+        sealed: &str,
+        place: &Place,
+    ) -> Result<Option<T>> {
         let damaged = |_| AppError::Damaged("what is stored is not sealed".to_owned());
         let sealed = sealed.parse().map_err(damaged)?;
         Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)

@@ -1,5 +1,6 @@
 //! `meydan.identity.v1`: parse, ask, answer. Nothing is decided here.
 
+mod accounts;
 mod campaigns;
 mod contact;
 mod failure;
@@ -26,10 +27,21 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/GetInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AcceptInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogIn", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
+    ("/meydan.identity.v1.Accounts/ProveAgain", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListFactors", Need::Account),
+    ("/meydan.identity.v1.Accounts/BeginFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/ConfirmFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RenameFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RemoveFactor", Need::Account),
+    ("/meydan.identity.v1.Accounts/RenewRecoveryCodes", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListSessions", Need::Account),
+    ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
+    ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
     ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
@@ -54,7 +66,7 @@ pub const POLICIES: Policies = &[
 #[must_use]
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
-        .add_service(AccountsServer::new(sessions::AccountsApi(identity.clone())))
+        .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
         .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
         .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))

@@ -1,7 +1,8 @@
-//! `directory`: accounts, campaigns and members, filled together.
+//! `directory`: accounts with their history, campaigns and members, filled together.
 
 pub mod accounts;
 pub mod campaigns;
+pub mod history;
 pub mod members;
 pub mod subjects;
 
@@ -16,13 +17,14 @@ pub struct Directory;
 
 impl Projection for Directory {
     const NAME: &'static str = "directory";
-    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "members"];
+    const TABLES: &'static [&'static str] = &["accounts", "campaigns", "login_history", "members"];
 
     async fn apply(&self, db: &mut PgConnection, event: &Recorded) -> Result<(), ProjectionError> {
         match event.aggregate_type.as_str() {
             "account" => {
                 for fact in event.decode::<AccountEvent>()? {
                     accounts::apply(db, event, &fact).await?;
+                    history::apply(db, event, &fact).await?;
                 }
             }
             "campaign" => {

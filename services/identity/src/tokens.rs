@@ -1,4 +1,4 @@
-//! Sessions and one-time links: 256 random bits, of which only the SHA-256 is kept.
+//! Tokens: 256 random bits, of which only the SHA-256 is kept; and the sessions that they open.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::digest::Digest;
@@ -6,11 +6,6 @@ use sha2::Sha256;
 use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
-
-use crate::letters::{self, Written};
-
-/// How long an invitation can be used.
-const INVITED: Duration = Duration::hours(72);
 
 /// A secret that is shown once.
 #[derive(Clone)]
@@ -29,6 +24,12 @@ impl Token {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).expect("the operating system has randomness");
         Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// One that was shown before.
+    #[must_use]
+    pub fn shown(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// Its text, to be shown.
@@ -59,14 +60,15 @@ pub struct Lifetime {
     pub absolute: Duration,
 }
 
-/// How long the sessions of admins and of members last.
+/// How long the sessions of admins and of members last; a member's rests longer on a device that nobody else
+/// uses.
 #[must_use]
-pub const fn lifetime(admin: bool) -> Lifetime {
+pub const fn lifetime(admin: bool, trusted: bool) -> Lifetime {
     if admin {
-        Lifetime { idle: Duration::minutes(30), absolute: Duration::hours(12) }
-    } else {
-        Lifetime { idle: Duration::hours(2), absolute: Duration::days(14) }
+        return Lifetime { idle: Duration::minutes(30), absolute: Duration::hours(12) };
     }
+    let idle = if trusted { Duration::days(30) } else { Duration::hours(2) };
+    Lifetime { idle, absolute: Duration::days(14) }
 }
 
 /// A session as it is kept.
@@ -80,6 +82,12 @@ pub struct SessionRow {
     pub last_seen_at: OffsetDateTime,
     /// When it ends whatever happens.
     pub expires_at: OffsetDateTime,
+    /// When its holder last proved who they are.
+    pub proved_at: OffsetDateTime,
+    /// Whether a second factor was among the proofs.
+    pub second_factor: bool,
+    /// Whether nobody else uses the device.
+    pub trusted: bool,
 }
 
 /// A session that begins.
@@ -95,6 +103,10 @@ pub struct NewSession {
     pub user_agent: String,
     /// When it ends whatever happens.
     pub expires_at: OffsetDateTime,
+    /// Hash of the cookie by which the browser is known.
+    pub device: Vec<u8>,
+    /// Whether a second factor was proved.
+    pub second_factor: bool,
 }
 
 /// Keeps a session.
@@ -111,8 +123,8 @@ pub async fn keep_session(
     sqlx::query!(
         r#"
         INSERT INTO sessions (token_sha256, session_id, account_id, created_at, last_seen_at, expires_at,
-                              address_sealed, user_agent_sealed)
-        VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
+                              address_sealed, user_agent_sealed, device_sha256, second_factor, proved_at)
+        VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $4)
         "#,
         token.hash(),
         session.session_id,
@@ -121,6 +133,8 @@ pub async fn keep_session(
         session.expires_at,
         session.address,
         session.user_agent,
+        session.device,
+        session.second_factor,
     )
     .execute(pool)
     .await?;
@@ -135,7 +149,12 @@ pub async fn keep_session(
 pub async fn session(pool: &PgPool, token: &str) -> sqlx::Result<Option<SessionRow>> {
     sqlx::query_as!(
         SessionRow,
-        "SELECT session_id, account_id, last_seen_at, expires_at FROM sessions WHERE token_sha256 = $1",
+        r#"
+        SELECT s.session_id, s.account_id, s.last_seen_at, s.expires_at, s.proved_at, s.second_factor,
+               EXISTS (SELECT 1 FROM devices d WHERE d.device_sha256 = s.device_sha256
+                       AND d.account_id = s.account_id AND d.trusted) AS "trusted!"
+        FROM sessions s WHERE s.token_sha256 = $1
+        "#,
         hash(token),
     )
     .fetch_optional(pool)
@@ -176,16 +195,121 @@ pub async fn end_session(pool: &PgPool, token: &str) -> sqlx::Result<Option<(Uui
     Ok(ended.map(|row| (row.account_id, row.session_id)))
 }
 
-/// Ends all sessions of an account but one.
+/// Ends all sessions of an account but one; returns those that ended.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn end_other_sessions(pool: &PgPool, account: Uuid, but: Uuid) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2", account, but,)
-        .execute(pool)
-        .await?;
-    Ok(())
+pub async fn end_other_sessions(
+    pool: &PgPool,
+    account: Uuid,
+    but: Uuid,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2 RETURNING session_id",
+        account,
+        but,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Ends one session of an account; `false` when there is none.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn end_session_of(pool: &PgPool, account: Uuid, session: Uuid) -> sqlx::Result<bool> {
+    let ended = sqlx::query!(
+        "DELETE FROM sessions WHERE account_id = $1 AND session_id = $2",
+        account,
+        session,
+    )
+    .execute(pool)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Gives a session another token, because its holder has proved once more who they are; `false` when it has
+/// ended.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn renew_session(
+    pool: &PgPool,
+    session: Uuid,
+    token: &Token,
+    second_factor: bool,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let renewed = sqlx::query!(
+        r#"
+        UPDATE sessions SET token_sha256 = $2, proved_at = $3, second_factor = second_factor OR $4
+        WHERE session_id = $1
+        "#,
+        session,
+        token.hash(),
+        now,
+        second_factor,
+    )
+    .execute(pool)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// When the holder of a session last proved who they are.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn proved_at(pool: &PgPool, session: Uuid) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!("SELECT proved_at FROM sessions WHERE session_id = $1", session)
+        .fetch_optional(pool)
+        .await
+}
+
+/// A session as its holder sees it.
+#[derive(Debug, Clone)]
+pub struct OpenSession {
+    /// Its name.
+    pub session_id: Uuid,
+    /// When it began.
+    pub created_at: OffsetDateTime,
+    /// When it was last used.
+    pub last_seen_at: OffsetDateTime,
+    /// Network address, sealed.
+    pub address_sealed: String,
+    /// What the browser calls itself, sealed.
+    pub user_agent_sealed: String,
+    /// Whether nobody else uses the device.
+    pub trusted: bool,
+}
+
+/// The sessions of an account that could still be used, the latest first.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn sessions_of(
+    pool: &PgPool,
+    account: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<OpenSession>> {
+    sqlx::query_as!(
+        OpenSession,
+        r#"
+        SELECT s.session_id, s.created_at, s.last_seen_at, s.address_sealed, s.user_agent_sealed,
+               EXISTS (SELECT 1 FROM devices d WHERE d.device_sha256 = s.device_sha256
+                       AND d.account_id = s.account_id AND d.trusted) AS "trusted!"
+        FROM sessions s WHERE s.account_id = $1 AND s.expires_at > $2
+        ORDER BY s.last_seen_at DESC, s.session_id LIMIT 100
+        "#,
+        account,
+        now,
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// Sets the password of an account, in place of the one that it had.
@@ -211,170 +335,4 @@ pub async fn set_password(
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// An invitation that can be used.
-#[derive(Debug, Clone)]
-pub struct InvitationRow {
-    /// For whom; `None` for the first admin.
-    pub account_id: Option<Uuid>,
-    /// Into which campaign.
-    pub campaign_id: Option<Uuid>,
-    /// Whether the link went to the account's address, and nowhere else.
-    pub mailed: bool,
-}
-
-/// Keeps an invitation, for 72 hours, with the letter that brings it. One for the first admin replaces those
-/// before. A letter that was written before keeps its own link, and nothing is done.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn keep_invitation(
-    pool: &PgPool,
-    token: &Token,
-    invitation: &InvitationRow,
-    letter: Option<&Written>,
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
-    if let Some(letter) = letter
-        && !letters::write(&mut tx, letter).await?
-    {
-        return tx.rollback().await;
-    }
-    if invitation.account_id.is_none() {
-        sqlx::query!("DELETE FROM invitations WHERE account_id IS NULL AND used_at IS NULL")
-            .execute(&mut *tx)
-            .await?;
-    }
-    sqlx::query!(
-        r#"
-        INSERT INTO invitations (token_sha256, account_id, campaign_id, mailed, expires_at)
-        VALUES ($1, $2, $3, $4, $5)
-        "#,
-        token.hash(),
-        invitation.account_id,
-        invitation.campaign_id,
-        invitation.mailed,
-        now + INVITED,
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
-}
-
-/// The invitation of a token, if it can still be used.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn invitation(
-    pool: &PgPool,
-    token: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<Option<InvitationRow>> {
-    sqlx::query_as!(
-        InvitationRow,
-        r#"
-        SELECT account_id, campaign_id, mailed FROM invitations
-        WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
-        "#,
-        hash(token),
-        now,
-    )
-    .fetch_optional(pool)
-    .await
-}
-
-/// Sets the first password of `account` by an invitation, which stays good; `false` when it is not, or the
-/// account has a password already.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn set_first_password(
-    pool: &PgPool,
-    token: &str,
-    account: Uuid,
-    password: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let set = sqlx::query!(
-        r#"
-        INSERT INTO credentials (account_id, password, changed_at)
-        SELECT account_id, $3, $4 FROM invitations
-        WHERE token_sha256 = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $4
-        ON CONFLICT (account_id) DO NOTHING
-        "#,
-        hash(token),
-        account,
-        password,
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(set.rows_affected() == 1)
-}
-
-/// Uses an invitation up; `false` when it is used or too old.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn use_up(pool: &PgPool, token: &str, now: OffsetDateTime) -> sqlx::Result<bool> {
-    let used = sqlx::query!(
-        r#"
-        UPDATE invitations SET used_at = $2
-        WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
-        "#,
-        hash(token),
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(used.rows_affected() == 1)
-}
-
-/// Uses the first admin's invitation up, and sets the password of `account` with it; `false` when somebody was
-/// quicker.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn use_first_invitation(
-    pool: &PgPool,
-    token: &str,
-    account: Uuid,
-    password: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let mut tx = pool.begin().await?;
-    let used = sqlx::query!(
-        r#"
-        UPDATE invitations SET used_at = $2
-        WHERE token_sha256 = $1 AND account_id IS NULL AND used_at IS NULL AND expires_at > $2
-        "#,
-        hash(token),
-        now,
-    )
-    .execute(&mut *tx)
-    .await?;
-    let set = sqlx::query!(
-        r#"
-        INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
-        ON CONFLICT (account_id) DO NOTHING
-        "#,
-        account,
-        password,
-        now,
-    )
-    .execute(&mut *tx)
-    .await?;
-    if used.rows_affected() != 1 || set.rows_affected() != 1 {
-        tx.rollback().await?;
-        return Ok(false);
-    }
-    tx.commit().await?;
-    Ok(true)
 }

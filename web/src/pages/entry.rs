@@ -53,7 +53,7 @@ pub enum Invitation {
         /// The candidate whose team invites them.
         candidate: String,
     },
-    /// A person with a password, who proves that the account is theirs.
+    /// A person with a password, who logs in and comes back.
     LogIn {
         /// Their e-mail address, as the inviter gave it.
         email: String,
@@ -70,7 +70,7 @@ pub enum Invitation {
 }
 
 /// `GET /welcome/{token}`, and the answer to a refused POST there (`display_name`, `email`,
-/// `password`, `password_again`; of somebody who has begun `password` alone, and nothing of who is logged in).
+/// `password`, `password_again`; nothing of who is logged in).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/welcome.html")]
 pub struct WelcomePage {

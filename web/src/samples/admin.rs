@@ -6,6 +6,7 @@ use super::{NOW, Sample, Samples};
 use crate::{
     form::{Problem, Problems},
     locale::Locale,
+    notice::Notice,
     pages::{
         bot::{Bot, BotFragment, BotMode, BotPanel, BotProblem, BotState},
         campaigns::{
@@ -13,7 +14,6 @@ use crate::{
             CampaignsPage,
         },
     },
-    shell::Notice,
 };
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {

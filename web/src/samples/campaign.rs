@@ -172,7 +172,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
             pending_phone: "+989121234567".to_owned(),
             typed_phone: "0912".to_owned(),
             problems: Problems::none()
-                .and("email_code", Problem::WrongCode)
+                .and("email_code", Problem::CodeOver)
                 .and("email", Problem::TooSoon)
                 .and("phone", Problem::InvalidPhone),
             ..ContactCard::default()

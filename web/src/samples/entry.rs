@@ -3,12 +3,12 @@
 use super::{Sample, Samples};
 use crate::{
     form::{Problem, Problems},
+    notice::Notice,
     pages::{
         entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
         error::{ErrorPage, Failure},
         recover::{Asking, NewPasswordPage, RecoverPage},
     },
-    shell::Notice,
 };
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
@@ -96,7 +96,6 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
             email: "saeed.nouri@example.ir".to_owned(),
             candidate: "مریم احمدی".to_owned(),
         },
-        problems: Problems::none().and("password", Problem::WrongPassword),
         ..first.clone()
     };
     let held = WelcomePage {

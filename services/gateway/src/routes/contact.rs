@@ -76,7 +76,7 @@ fn refused(field: &'static str, failure: &Failure) -> Option<Problems> {
             match code.as_str() {
                 "identity.password.wrong" => Problem::WrongPassword,
                 "identity.proof.too_soon" => Problem::TooSoon,
-                "identity.proof.wrong" => Problem::WrongCode,
+                "identity.proof.wrong" => Problem::CodeOver,
                 "identity.email.taken" => Problem::EmailTaken,
                 _ => Problem::Refused,
             },

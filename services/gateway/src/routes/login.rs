@@ -1,4 +1,4 @@
-//! `/login` and `/logout`.
+//! `/login`, its second step `/login/factor`, and `/logout`.
 
 use axum::{
     Form,
@@ -9,11 +9,14 @@ use axum::{
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{LogInRequest, LogOutRequest},
+    pb::identity::{Guest, LogInRequest, LogInResponse, LogOutRequest, ProveFactorRequest},
 };
 use meydan_web::{
     Nav,
-    pages::entry::{LoginPage, LoginRefusal},
+    pages::{
+        entry::{LoginPage, LoginRefusal},
+        security::{FactorRefusal, LoginFactorPage},
+    },
 };
 use serde::Deserialize;
 
@@ -24,6 +27,9 @@ use crate::{
     failure,
     session::{self, Visit},
 };
+
+/// How long a browser is known.
+const KNOWN: time::Duration = time::Duration::days(365);
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Destination {
@@ -84,15 +90,20 @@ pub(super) async fn submit(
     Form(credentials): Form<Credentials>,
 ) -> Response {
     let Credentials { email, password, next } = credentials;
-    let message = LogInRequest {
-        email: email.clone(),
-        password,
-        address: visit.address.clone(),
-        user_agent: user_agent(&headers),
-    };
+    let guest = Some(guest(&app, &visit, &headers));
+    let message = LogInRequest { email: email.clone(), password, guest };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().log_in(request).await.map_err(Failure::from) {
-        Ok(answer) => enter(&app, &answer.get_ref().session_token, local(&next)),
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            if answer.challenge_token.is_empty() {
+                return enter(&app, &answer, local(&next));
+            }
+            let mut response = go(&factor_path(&next));
+            let cookie = cookies::set(Kind::Challenge, &answer.challenge_token, None, app.secure);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response
+        }
         Err(Failure::Refused(_) | Failure::Malformed(_) | Failure::NotFound) => {
             page(&app, &visit, email, next, Some(LoginRefusal::WrongCredentials))
         }
@@ -100,12 +111,89 @@ pub(super) async fn submit(
     }
 }
 
+fn factor_path(next: &str) -> String {
+    let query: String = form_urlencoded::byte_serialize(local(next).as_bytes()).collect();
+    format!("/login/factor?next={query}")
+}
+
+/// The second step, for whoever has done the first.
+pub(super) async fn show_factor(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Query(destination): Query<Destination>,
+) -> Response {
+    if visit.visitor.is_some() {
+        return go(local(&destination.next));
+    }
+    if cookies::get(&headers, Kind::Challenge, app.secure).is_none() {
+        return go("/login");
+    }
+    factor_page(&app, &visit, destination.next, None)
+}
+
+fn factor_page(app: &App, visit: &Visit, next: String, refusal: Option<FactorRefusal>) -> Response {
+    let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = LoginFactorPage { shell: visit.shell(app, Nav::None), next, refusal };
+    with_form_cookie(app, visit, (status, Html(page.render())).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct SecondStep {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    trusted: String,
+    #[serde(default)]
+    next: String,
+}
+
+pub(super) async fn submit_factor(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Form(SecondStep { code, trusted, next }): Form<SecondStep>,
+) -> Response {
+    let Some(challenge_token) = cookies::get(&headers, Kind::Challenge, app.secure) else {
+        return go("/login?notice=challenge-over");
+    };
+    let guest = Some(guest(&app, &visit, &headers));
+    let trusted = trusted == "yes";
+    let message = ProveFactorRequest { challenge_token, code, trusted, guest };
+    let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
+    match app.sessions_client().prove_factor(request).await.map_err(Failure::from) {
+        Ok(answer) => enter(&app, answer.get_ref(), local(&next)),
+        Err(Failure::Refused(code)) if code == "identity.challenge.over" => {
+            let mut response = go("/login?notice=challenge-over");
+            let cookie = cookies::remove(Kind::Challenge, app.secure);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response
+        }
+        Err(Failure::Refused(_)) => factor_page(&app, &visit, next, Some(FactorRefusal::WrongCode)),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+/// From where a visitor comes, for identity.
+pub(super) fn guest(app: &App, visit: &Visit, headers: &HeaderMap) -> Guest {
+    Guest {
+        address: visit.address.clone(),
+        user_agent: user_agent(headers),
+        device_token: cookies::get(headers, Kind::Device, app.secure).unwrap_or_default(),
+    }
+}
+
 /// Begins a session in the browser.
-pub(super) fn enter(app: &App, token: &str, to: &str) -> Response {
+pub(super) fn enter(app: &App, entered: &LogInResponse, to: &str) -> Response {
     let mut response = go(to);
     let headers = response.headers_mut();
+    let token = &entered.session_token;
     headers.append(header::SET_COOKIE, cookies::set(Kind::Session, token, None, app.secure));
-    headers.append(header::SET_COOKIE, cookies::remove(Kind::PreSession, app.secure));
+    let device = cookies::set(Kind::Device, &entered.device_token, Some(KNOWN), app.secure);
+    headers.append(header::SET_COOKIE, device);
+    for kind in [Kind::PreSession, Kind::Challenge] {
+        headers.append(header::SET_COOKIE, cookies::remove(kind, app.secure));
+    }
     response
 }
 

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::{
     go,
-    login::{enter, user_agent, with_form_cookie},
+    login::{enter, guest, with_form_cookie},
 };
 use crate::{
     app::App,
@@ -125,7 +125,10 @@ pub(super) async fn submit(
     if is_own(&visit, &found) {
         return join(&app, &visit, &headers, token).await;
     }
-    if !found.begun && form.password != form.password_again {
+    if found.begun {
+        return page(&app, &visit, token, found, (form, Problems::none()));
+    }
+    if form.password != form.password_again {
         let problems = Problems::none().and("password_again", Problem::PasswordsDiffer);
         return page(&app, &visit, token, found, (form, problems));
     }
@@ -134,18 +137,13 @@ pub(super) async fn submit(
         email: form.email.clone(),
         display_name: form.display_name.clone(),
         password: form.password.clone(),
-        address: visit.address.clone(),
-        user_agent: user_agent(&headers),
+        guest: Some(guest(&app, &visit, &headers)),
     };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().accept_invitation(request).await.map_err(Failure::from) {
-        Ok(answer) => enter(&app, &answer.get_ref().session_token, "/"),
+        Ok(answer) => enter(&app, answer.get_ref(), "/"),
         Err(Failure::Malformed(violations)) => {
             let problems = views::problems(FIELDS, &violations);
-            page(&app, &visit, token, found, (form, problems))
-        }
-        Err(Failure::Refused(_)) if found.begun => {
-            let problems = Problems::none().and("password", Problem::WrongPassword);
             page(&app, &visit, token, found, (form, problems))
         }
         Err(failure) => expired(&app, &visit, &failure),

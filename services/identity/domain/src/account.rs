@@ -23,6 +23,55 @@ impl std::fmt::Debug for Profile {
     }
 }
 
+/// From where somebody came in, or tried to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Network address.
+    pub address: String,
+    /// What the browser calls itself.
+    pub user_agent: String,
+}
+
+/// Says nothing about the person.
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Origin")
+    }
+}
+
+/// With what somebody proved who they are, or tried to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A password alone.
+    Password,
+    /// A code of an authenticator (RFC 6238).
+    Totp,
+    /// A recovery code.
+    RecoveryCode,
+}
+
+impl Proof {
+    /// Every proof.
+    pub const ALL: [Self; 3] = [Self::Password, Self::Totp, Self::RecoveryCode];
+
+    /// Name under which it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+
+    /// The proof of a stored name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proof| proof.name() == name)
+    }
+}
+
 /// An account, as its events made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
@@ -38,30 +87,6 @@ pub enum AccountCommand {
         profile: Sealed<Profile>,
         /// Platform staff.
         admin: bool,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Its password was set or changed.
-    RecordPasswordSet {
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// A session began.
-    RecordLogIn {
-        /// Which.
-        session_id: Uuid,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// A session was ended by its holder.
-    RecordLogOut {
-        /// Which.
-        session_id: Uuid,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Somebody tried with a wrong password.
-    RecordLogInFailed {
         /// When.
         at: OffsetDateTime,
     },
@@ -96,6 +121,12 @@ pub enum AccountEvent {
     LoggedIn {
         /// Which.
         session_id: Uuid,
+        /// With what proof; of earlier days a password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+        /// From where; of earlier days not kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Sealed<Origin>>,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -109,9 +140,64 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// Somebody tried with a wrong password.
+    /// Somebody tried with a wrong password or code.
     #[serde(rename = "account.log_in_failed")]
     LogInFailed {
+        /// With what; of earlier days a password.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
+        /// From where; of earlier days not kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Sealed<Origin>>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The account was closed to where too many wrong tries came from.
+    #[serde(rename = "account.locked")]
+    Locked {
+        /// Until when.
+        #[serde(with = "rfc3339")]
+        until: OffsetDateTime,
+        /// From where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Sealed<Origin>>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The holder of a session proved once more who they are.
+    #[serde(rename = "account.proved_again")]
+    ProvedAgain {
+        /// Which session.
+        session_id: Uuid,
+        /// With what.
+        proof: Proof,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An authenticator was added.
+    #[serde(rename = "account.factor_added")]
+    FactorAdded {
+        /// Which.
+        factor_id: Uuid,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An authenticator was removed.
+    #[serde(rename = "account.factor_removed")]
+    FactorRemoved {
+        /// Which.
+        factor_id: Uuid,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// New recovery codes replaced those before.
+    #[serde(rename = "account.recovery_codes_made")]
+    RecoveryCodesMade {
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -145,6 +231,28 @@ pub enum AccountEvent {
 
 impl Event for AccountEvent {}
 
+impl AccountEvent {
+    /// When it happened.
+    #[must_use]
+    pub const fn at(&self) -> OffsetDateTime {
+        match self {
+            Self::Registered { at, .. }
+            | Self::PasswordSet { at }
+            | Self::LoggedIn { at, .. }
+            | Self::LoggedOut { at, .. }
+            | Self::LogInFailed { at, .. }
+            | Self::Locked { at, .. }
+            | Self::ProvedAgain { at, .. }
+            | Self::FactorAdded { at, .. }
+            | Self::FactorRemoved { at, .. }
+            | Self::EmailVerified { at, .. }
+            | Self::EmailLost { at }
+            | Self::PhoneVerified { at, .. }
+            | Self::RecoveryCodesMade { at } => *at,
+        }
+    }
+}
+
 impl DomainEvent for AccountEvent {
     fn event_type(&self) -> String {
         match self {
@@ -156,6 +264,11 @@ impl DomainEvent for AccountEvent {
             Self::EmailVerified { .. } => "account.email_verified",
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
+            Self::Locked { .. } => "account.locked",
+            Self::ProvedAgain { .. } => "account.proved_again",
+            Self::FactorAdded { .. } => "account.factor_added",
+            Self::FactorRemoved { .. } => "account.factor_removed",
+            Self::RecoveryCodesMade { .. } => "account.recovery_codes_made",
         }
         .to_owned()
     }
@@ -186,22 +299,15 @@ impl Account {
     ///
     /// The rule that the command would break.
     pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountRefusal> {
-        Ok(vec![match command {
-            AccountCommand::Register { .. } if self.registered => return Ok(vec![]),
+        match command {
+            AccountCommand::Register { .. } if self.registered => Ok(vec![]),
             AccountCommand::Register { profile, admin, at } => {
-                AccountEvent::Registered { profile, admin, at }
+                Ok(vec![AccountEvent::Registered { profile, admin, at }])
             }
-            _ if !self.registered => return Err(AccountRefusal::NotRegistered),
-            AccountCommand::RecordPasswordSet { at } => AccountEvent::PasswordSet { at },
-            AccountCommand::RecordLogIn { session_id, at } => {
-                AccountEvent::LoggedIn { session_id, at }
-            }
-            AccountCommand::RecordLogOut { session_id, at } => {
-                AccountEvent::LoggedOut { session_id, at }
-            }
-            AccountCommand::RecordLogInFailed { at } => AccountEvent::LogInFailed { at },
-            AccountCommand::Record(event) => event,
-        }])
+            AccountCommand::Record(_) if !self.registered => Err(AccountRefusal::NotRegistered),
+            AccountCommand::Record(AccountEvent::Registered { .. }) => Ok(vec![]),
+            AccountCommand::Record(fact) => Ok(vec![fact]),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ pub mod member;
 pub mod permissions;
 
 pub use self::{
-    account::{Account, AccountCommand, AccountEvent, AccountRefusal, Profile},
+    account::{Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Profile, Proof},
     campaign::{
         Campaign, CampaignCommand, CampaignEvent, CampaignProfile, CampaignRefusal, CampaignStatus,
         slug,

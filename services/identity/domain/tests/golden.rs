@@ -2,7 +2,7 @@
 
 use cqrs_es::DomainEvent;
 use identity_domain::{
-    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Role,
+    AccountEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent, Profile, Proof, Role,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -45,9 +45,25 @@ fn facts_about_accounts_keep_their_shape() {
         &[
             AccountEvent::Registered { profile: sealed(), admin: true, at: NOON },
             AccountEvent::PasswordSet { at: NOON },
-            AccountEvent::LoggedIn { session_id: SESSION, at: NOON },
+            AccountEvent::LoggedIn { session_id: SESSION, proof: None, origin: None, at: NOON },
             AccountEvent::LoggedOut { session_id: SESSION, at: NOON },
-            AccountEvent::LogInFailed { at: NOON },
+            AccountEvent::LogInFailed { proof: None, origin: None, at: NOON },
+            AccountEvent::LoggedIn {
+                session_id: SESSION,
+                proof: Some(Proof::Totp),
+                origin: Some(sealed()),
+                at: NOON,
+            },
+            AccountEvent::LogInFailed {
+                proof: Some(Proof::RecoveryCode),
+                origin: Some(sealed()),
+                at: NOON,
+            },
+            AccountEvent::Locked { until: NOON, origin: Some(sealed()), at: NOON },
+            AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Password, at: NOON },
+            AccountEvent::FactorAdded { factor_id: SARA, at: NOON },
+            AccountEvent::FactorRemoved { factor_id: SARA, at: NOON },
+            AccountEvent::RecoveryCodesMade { at: NOON },
             AccountEvent::EmailVerified { email: sealed(), at: NOON },
             AccountEvent::EmailLost { at: NOON },
             AccountEvent::PhoneVerified { phone: sealed(), at: NOON },
@@ -70,8 +86,12 @@ fn facts_about_campaigns_keep_their_shape() {
 
 #[test]
 fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() {
-    let invited =
-        |said| MemberEvent::Invited { account_id: SARA, role: Role::Staff, said, at: NOON };
+    let invited = |said: Option<Sealed<Profile>>| MemberEvent::Invited {
+        account_id: SARA,
+        role: Role::Staff,
+        said,
+        at: NOON,
+    };
     pin(
         include_str!("golden/member.jsonl"),
         &[invited(Some(sealed())), invited(None), MemberEvent::Joined { at: NOON }],

@@ -60,7 +60,7 @@ impl Identity {
             return Ok(());
         }
         let (pool, key) = (self.log.pool(), self.email_key(address).await?);
-        self.record(holder, AccountCommand::Record(AccountEvent::EmailLost { at })).await?;
+        self.record(holder, AccountEvent::EmailLost { at }).await?;
         sqlx::query!(
             r#"
             DELETE FROM es.unique_keys
@@ -80,7 +80,7 @@ impl Identity {
     pub(super) async fn prove_by_link(&self, campaign: Uuid, account: Uuid) -> Result<()> {
         let pool = self.log.pool();
         let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let said: Option<Profile> = self.opened(&said, &said_place(campaign, account)).await?;
+        let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let (row, profile) = self.account(account).await?;
         let present = said.is_some_and(|said| said.email.eq_ignore_ascii_case(&profile.email));
         if present && row.email_proved_at.is_none() && row.email_lost_at.is_none() {
@@ -90,14 +90,14 @@ impl Identity {
     }
 
     /// Puts a proved address in the place of the one with which an account began.
-    pub(super) async fn renew(
+    pub(super) async fn with_proved_email(
         &self,
         profile: &mut Profile,
         account: Uuid,
         email_sealed: Option<&str>,
     ) -> Result<()> {
         if let Some(sealed) = email_sealed
-            && let Some(email) = self.opened(sealed, &email_place(account)).await?
+            && let Some(email) = self.revealed(sealed, &email_place(account)).await?
         {
             profile.email = email;
         }

@@ -224,15 +224,16 @@ impl Identity {
         for row in rows {
             let mut profile: Option<Profile> = match (row.joined_at, &row.said_sealed) {
                 (Some(_), _) => {
-                    self.opened(&row.profile_sealed, &profile_place(row.account_id)).await?
+                    self.revealed(&row.profile_sealed, &profile_place(row.account_id)).await?
                 }
                 (None, Some(said)) => {
-                    self.opened(said, &said_place(campaign, row.account_id)).await?
+                    self.revealed(said, &said_place(campaign, row.account_id)).await?
                 }
                 (None, None) => None,
             };
             if let (Some(_), Some(profile)) = (row.joined_at, &mut profile) {
-                self.renew(profile, row.account_id, row.email_sealed.as_deref()).await?;
+                self.with_proved_email(profile, row.account_id, row.email_sealed.as_deref())
+                    .await?;
             }
             team.push(TeamMember { row, profile });
         }

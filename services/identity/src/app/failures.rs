@@ -5,12 +5,18 @@
 
 use std::time::Duration;
 
-use identity_domain::AccountCommand;
+use identity_domain::{AccountCommand, AccountEvent, Origin, Proof};
 use meydan_event_log::{PLATFORM, Target};
+use meydan_keyring::{Place, Sealed};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, login::person};
+use super::{
+    AppError, Identity, Result,
+    gate::Try,
+    login::{Guest, origin, origin_place, person},
+};
 
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Duration = Duration::from_secs(5);
@@ -19,13 +25,43 @@ const BATCH: i64 = 100;
 /// Under which the commands that make facts of rows are named.
 const NAMES: Uuid = Uuid::from_u128(0x6d65_7964_616e_4c6f_8149_6e46_6169_6c73);
 
+/// Under whose key origins lie until it is known whose they are: that of nobody, which is made once.
+const NOBODY: Uuid = Uuid::from_u128(0x6d65_7964_616e_4e6f_826f_6479_0000_0000);
+
+/// A try that failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed<'a> {
+    pub(super) account: Option<Uuid>,
+    pub(super) proof: Proof,
+    pub(super) guest: &'a Guest,
+}
+
+/// A failure as it is noted.
+struct Noted {
+    failure_id: i64,
+    account_id: Option<Uuid>,
+    at: OffsetDateTime,
+    proof: String,
+    origin_sealed: Option<String>,
+    closed_until: Option<OffsetDateTime>,
+}
+
 impl Identity {
-    /// Notes a try with a wrong password.
-    pub(super) async fn note_failure(&self, account: Option<Uuid>) -> Result<()> {
+    /// Notes a try with a wrong password or code, and what it has closed.
+    pub(super) async fn note_failure(&self, failed: Failed<'_>, tried: &Try) -> Result<()> {
+        self.blame(tried).await?;
+        let sealer = self.keyring.sealer(PLATFORM, NOBODY).await?;
+        let sealed: Sealed<Origin> = sealer.seal(&noted_place(), &origin(failed.guest));
         sqlx::query!(
-            "INSERT INTO login_failures (account_id, at) VALUES ($1, $2)",
-            account,
+            r#"
+            INSERT INTO login_failures (account_id, at, proof, origin_sealed, closed_until)
+            VALUES ($1, $2, $3, $4, $5)
+            "#,
+            failed.account,
             self.clock.now(),
+            failed.proof.name(),
+            sealed.to_string(),
+            tried.closes_until,
         )
         .execute(self.log.pool())
         .await?;
@@ -55,9 +91,10 @@ impl Identity {
     async fn record_noted(&self) -> Result<()> {
         let mut after = 0;
         loop {
-            let rows = sqlx::query!(
+            let rows = sqlx::query_as!(
+                Noted,
                 r#"
-                SELECT failure_id, account_id, at FROM login_failures
+                SELECT failure_id, account_id, at, proof, origin_sealed, closed_until FROM login_failures
                 WHERE failure_id > $1 ORDER BY failure_id LIMIT $2
                 "#,
                 after,
@@ -71,7 +108,7 @@ impl Identity {
             for row in rows {
                 after = row.failure_id;
                 if let Some(account) = row.account_id
-                    && let Err(error) = self.record_failure(account, row.failure_id, row.at).await
+                    && let Err(error) = self.record_failure(account, &row).await
                 {
                     tracing::warn!(%error, "a failed login waits to be recorded");
                     continue;
@@ -83,16 +120,43 @@ impl Identity {
         }
     }
 
-    /// The command is named after the row, so that a crash before the row goes makes no second fact.
-    async fn record_failure(
+    /// The commands are named after the row, so that a crash before the row goes makes no second fact.
+    async fn record_failure(&self, account: Uuid, noted: &Noted) -> Result<()> {
+        let proof = Proof::named(&noted.proof);
+        let origin = self.origin_of(account, noted).await?;
+        let failed = AccountEvent::LogInFailed { proof, origin: origin.clone(), at: noted.at };
+        self.record_as(account, failed, (noted.failure_id, "failed")).await?;
+        if let Some(until) = noted.closed_until {
+            let locked = AccountEvent::Locked { until, origin, at: noted.at };
+            self.record_as(account, locked, (noted.failure_id, "locked")).await?;
+        }
+        Ok(())
+    }
+
+    /// The origin of a failure, sealed under the key of the account that it belongs to; `None` when the account
+    /// is erased.
+    async fn origin_of(&self, account: Uuid, noted: &Noted) -> Result<Option<Sealed<Origin>>> {
+        let Some(sealed) = noted.origin_sealed.as_deref().and_then(|text| text.parse().ok()) else {
+            return Ok(None);
+        };
+        let origin: Option<Origin> = self.keyring.reveal(&sealed, PLATFORM, &noted_place()).await?;
+        match self.keyring.sealer(PLATFORM, account).await.map_err(AppError::from) {
+            Ok(sealer) => Ok(origin.map(|origin| sealer.seal(&origin_place(account), &origin))),
+            Err(AppError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn record_as(
         &self,
         account: Uuid,
-        failure: i64,
-        at: time::OffsetDateTime,
+        fact: AccountEvent,
+        (failure, kind): (i64, &str),
     ) -> Result<()> {
         let target = Target { tenant: PLATFORM, id: account };
-        let meta = person(account, Uuid::new_v5(&NAMES, &failure.to_be_bytes()));
-        let command = AccountCommand::RecordLogInFailed { at };
+        let name = Uuid::new_v5(&NAMES, format!("{kind}|{failure}").as_bytes());
+        let command = AccountCommand::Record(fact);
+        let meta = person(account, name);
         let done = self.log.execute::<identity_domain::Account>(target, command, &meta).await;
         match done.map_err(AppError::from) {
             // An account that was never registered has nothing to be recorded.
@@ -100,4 +164,9 @@ impl Identity {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Where an origin belongs while it waits.
+const fn noted_place() -> Place {
+    Place::new(PLATFORM, "login", NOBODY, "origin")
 }

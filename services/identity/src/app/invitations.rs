@@ -1,6 +1,8 @@
 //! One-time links: how accounts begin, and how people join teams.
 
-use identity_domain::{Account, AccountCommand, Member, MemberCommand, Profile};
+use identity_domain::{
+    Account, AccountCommand, AccountEvent, Member, MemberCommand, Profile, Proof,
+};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use uuid::Uuid;
 
@@ -9,10 +11,11 @@ use super::{
     profile_place, said_place, step,
 };
 use crate::{
+    invitations::{self, InvitationRow},
     letters::{Letter, Locale},
     password::acceptable,
     projections::{accounts, campaigns, members},
-    tokens::{self, InvitationRow, Token},
+    tokens::Token,
 };
 
 /// For whom a one-time link is.
@@ -43,7 +46,7 @@ impl Identity {
         let (token, first) =
             (Token::fresh(), InvitationRow { account_id: None, campaign_id: None, mailed: false });
         let (pool, now) = (self.log.pool(), self.clock.now());
-        tokens::keep_invitation(pool, &token, &first, None, now).await?;
+        invitations::keep_invitation(pool, &token, &first, None, now).await?;
         Ok(token)
     }
 
@@ -65,19 +68,19 @@ impl Identity {
         let letter = self.letter((letter_id, account), to, says).await?;
         let mut invitation =
             InvitationRow { account_id: Some(account), campaign_id: Some(campaign), mailed: true };
-        tokens::keep_invitation(pool, &token, &invitation, Some(&letter), now).await?;
+        invitations::keep_invitation(pool, &token, &invitation, Some(&letter), now).await?;
         self.written.notify_one();
         if self.post.mail.reaches_people() {
             return Ok(None);
         }
         let token = Token::fresh();
         invitation.mailed = false;
-        tokens::keep_invitation(pool, &token, &invitation, None, now).await?;
+        invitations::keep_invitation(pool, &token, &invitation, None, now).await?;
         Ok(Some(token))
     }
 
     async fn invitation(&self, token: &str) -> Result<InvitationRow> {
-        let found = tokens::invitation(self.log.pool(), token, self.clock.now()).await?;
+        let found = invitations::invitation(self.log.pool(), token, self.clock.now()).await?;
         found.ok_or(AppError::NotFound)
     }
 
@@ -95,7 +98,7 @@ impl Identity {
         };
         let pool = self.log.pool();
         let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.opened(&said, &said_place(campaign, account)).await?;
+        let profile = self.revealed(&said, &said_place(campaign, account)).await?;
         let candidate = campaigns::find(pool, Some(campaign), None).await?;
         Ok(Entry {
             account: Some(account),
@@ -105,13 +108,12 @@ impl Identity {
         })
     }
 
-    /// Uses a one-time link, and begins a session. Who has no password yet sets it; who has one proves the
-    /// account with it, and a link alone opens nothing of theirs.
+    /// Uses a one-time link of an account that has not begun: sets its first password, and begins a session.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; nothing is used up when a field is wrong. `identity.login.failed` when the account
-    /// has begun and the password is not its own.
+    /// See [`AppError`]; nothing is used up when a field is wrong. `identity.invitation.begun` when the account
+    /// has a password: a link opens nothing of it, its holder logs in and joins.
     pub async fn accept(
         &self,
         token: &str,
@@ -124,9 +126,7 @@ impl Identity {
             return self.begin_first_admin(token, said, password, guest).await;
         };
         if self.hash_of(account).await?.is_some() {
-            let (account, admin) = self.prove(Some(account), "", password, guest).await?;
-            self.take_up(&invitation, account, token).await?;
-            return self.begin(account, admin, guest).await;
+            return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
         if let Err(problem) = acceptable(&password, false) {
             return Err(AppError::Malformed(vec![("password", problem)]));
@@ -136,12 +136,12 @@ impl Identity {
         // The password first, and the membership only for whoever set it: of two links used at once, one
         // alone begins the account. The link is used up last: whoever is cut off in between has a password,
         // and a link that accepts it.
-        if !tokens::set_first_password(self.log.pool(), token, account, &hash, now).await? {
+        if !invitations::set_first_password(self.log.pool(), token, account, &hash, now).await? {
             return Err(AppError::NotFound);
         }
-        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
+        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
         self.take_up(&invitation, account, token).await?;
-        self.begin(account, false, guest).await
+        self.begin(account, Proof::Password, guest, false).await
     }
 
     async fn begin_first_admin(
@@ -170,12 +170,12 @@ impl Identity {
         // The link is used up before there is an admin, so that it never makes two. A crash in between leaves
         // a used link, a password of no account, and no admin: the platform prints a new link when it starts
         // again, for as long as there is none.
-        if !tokens::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
+        if !invitations::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
             return Err(AppError::NotFound);
         }
         self.register(account, &profile, true, &own(Uuid::now_v7())).await?;
-        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
-        self.begin(account, true, guest).await
+        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
+        self.begin(account, Proof::Password, guest, false).await
     }
 
     /// Uses a one-time link for somebody who is logged in.
@@ -202,7 +202,7 @@ impl Identity {
         let joined = self.log.execute::<Member>(target, command, &meta).await?;
         self.reach(joined.position).await?;
         // Somebody who was quicker with the same link was the same person.
-        tokens::use_up(self.log.pool(), token, now).await?;
+        invitations::use_up(self.log.pool(), token, now).await?;
         if invitation.mailed {
             self.prove_by_link(campaign, account).await?;
         }

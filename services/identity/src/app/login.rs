@@ -1,17 +1,21 @@
-//! Coming in and going out: passwords and sessions.
+//! Coming in: a password, then a second factor where the account has one, then a session.
 
-use identity_domain::{Account, AccountCommand, CampaignStatus, Profile, Role};
+use identity_domain::{Account, AccountCommand, AccountEvent, Origin, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
-use meydan_keyring::Place;
+use meydan_keyring::{Place, Sealed};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, profile_place};
+use super::{
+    AppError, Identity, Result,
+    failures::Failed,
+    gate::{Claim, Credential},
+    profile_place,
+};
 use crate::{
-    letters::{self, Notice},
-    password::acceptable,
-    projections::{accounts, members},
-    tokens::{self, NewSession, SessionRow, Token, lifetime},
+    devices, factors,
+    projections::accounts,
+    tokens::{self, NewSession, Token, lifetime},
 };
 
 /// From where somebody comes.
@@ -21,98 +25,133 @@ pub struct Guest {
     pub address: String,
     /// What the browser calls itself.
     pub user_agent: String,
+    /// The cookie by which a browser is known from which somebody has logged in.
+    pub device: Option<String>,
 }
 
 /// A session that has begun.
 #[derive(Debug)]
 pub struct Entered {
-    /// What the browser keeps.
+    /// What the browser keeps for the session.
     pub token: Token,
     /// When it ends whatever happens.
     pub expires_at: OffsetDateTime,
+    /// What the browser keeps to be known again.
+    pub device: Token,
 }
 
-/// Who holds a session.
-#[derive(Debug, Clone)]
-pub struct Held {
-    /// The session.
-    pub session: SessionRow,
-    /// Address and name.
-    pub profile: Profile,
-    /// Platform staff.
-    pub admin: bool,
-    /// Where they work, as what, and whether the campaign runs.
-    pub places: Vec<(members::PlaceRow, Role)>,
+/// How a right password ends.
+#[derive(Debug)]
+pub enum Entrance {
+    /// A session.
+    Entered(Entered),
+    /// The second factor is awaited, from whoever shows this.
+    Challenged(Token),
 }
 
 impl Identity {
     pub(super) async fn account(&self, account: Uuid) -> Result<(accounts::AccountRow, Profile)> {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
         let mut profile = self
-            .opened::<Profile>(&row.profile_sealed, &profile_place(account))
+            .revealed::<Profile>(&row.profile_sealed, &profile_place(account))
             .await?
             .ok_or(AppError::NotFound)?;
         if row.email_lost_at.is_some() {
             profile.email = String::new();
         }
-        self.renew(&mut profile, account, row.email_sealed.as_deref()).await?;
+        self.with_proved_email(&mut profile, account, row.email_sealed.as_deref()).await?;
         Ok((row, profile))
     }
 
-    pub(super) async fn record(&self, account: Uuid, command: AccountCommand) -> Result<()> {
+    pub(super) async fn record(&self, account: Uuid, fact: AccountEvent) -> Result<()> {
         let target = Target { tenant: PLATFORM, id: account };
         let meta = person(account, Uuid::now_v7());
-        self.log.execute::<Account>(target, command, &meta).await?;
+        self.log.execute::<Account>(target, AccountCommand::Record(fact), &meta).await?;
         Ok(())
     }
 
-    /// Proves an account with its password, and begins a session.
+    /// Judges a password. It opens a session, or, where the account has a second factor, the way to it.
     ///
     /// # Errors
     ///
     /// `identity.login.failed`, in the same words and after the same time, for an unknown address, a wrong
     /// password, and an account that is closed for a while.
-    pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entered> {
+    pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entrance> {
         let account = self.account_of(address).await?;
-        let (account, admin) = self.prove(account, address, password, guest).await?;
-        self.begin(account, admin, guest).await
-    }
-
-    /// Judges a password: whose it is, and whether they are platform staff. Every password that somebody
-    /// without a session gives passes here, so that guesses count together wherever they are made.
-    pub(super) async fn prove(
-        &self,
-        account: Option<Uuid>,
-        address: &str,
-        password: String,
-        guest: &Guest,
-    ) -> Result<(Uuid, bool)> {
-        let failed = || AppError::Refused("identity.login.failed", "address or password is wrong");
-        let source = self.source(account, address, guest).await?;
-        let open = self.admit(&source).await?;
+        let claim = Claim { account, address, guest };
+        let tried = self.admit(Credential::Password, claim).await?;
         // Nobody has the nil id: an unknown address asks the same table.
         let hash = self.hash_of(account.unwrap_or_default()).await?;
         let genuine = self.passwords.verify(password, hash).await?;
-        match account {
-            Some(account) if genuine && open => {
-                self.forgive(&source).await?;
-                let (row, _) = self.account(account).await?;
-                Ok((account, row.admin))
-            }
+        let Some(account) = account.filter(|_| genuine && tried.open) else {
             // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
-            _ if open => {
-                self.note_failure(account).await?;
-                Err(failed())
+            if tried.open {
+                let failed = Failed { account, proof: Proof::Password, guest };
+                self.note_failure(failed, &tried).await?;
             }
-            _ => Err(failed()),
+            return Err(failed());
+        };
+        self.forgive(&tried).await?;
+        if factors::has(self.log.pool(), account).await? {
+            let token = Token::fresh();
+            let now = self.clock.now();
+            factors::challenge(self.log.pool(), &token.hash(), account, now).await?;
+            return Ok(Entrance::Challenged(token));
         }
+        Ok(Entrance::Entered(self.begin(account, Proof::Password, guest, false).await?))
     }
 
-    pub(super) async fn begin(&self, account: Uuid, admin: bool, guest: &Guest) -> Result<Entered> {
+    /// Judges the second factor of a login, and begins a session. `trusted` says that nobody else uses the
+    /// browser.
+    ///
+    /// # Errors
+    ///
+    /// `identity.code.wrong` for a wrong code and while codes are closed; `identity.challenge.over` when the
+    /// password has to be given again: after five wrong codes or five minutes.
+    pub async fn prove_factor(
+        &self,
+        challenge: &str,
+        code: &str,
+        guest: &Guest,
+        trusted: bool,
+    ) -> Result<Entered> {
+        let over =
+            || AppError::Refused("identity.challenge.over", "the password has to come first");
+        let (pool, challenge) = (self.log.pool(), tokens::hash(challenge));
+        let account = factors::try_challenge(pool, &challenge, self.clock.now()).await?;
+        let account = account.ok_or_else(over)?;
+        let claim = Claim { account: Some(account), address: "", guest };
+        let tried = self.admit(Credential::Factor, claim).await?;
+        let wrong = AppError::Refused("identity.code.wrong", "the code is not right");
+        if !tried.open {
+            return Err(wrong);
+        }
+        let Some(proof) = self.use_code(account, code).await? else {
+            let proof = crate::app::factors::kind_of(code);
+            self.note_failure(Failed { account: Some(account), proof, guest }, &tried).await?;
+            return Err(wrong);
+        };
+        if !factors::end_challenge(pool, &challenge).await? {
+            return Err(over());
+        }
+        self.forgive(&tried).await?;
+        self.begin(account, proof, guest, trusted).await
+    }
+
+    /// Begins a session of somebody who has proved who they are.
+    pub(super) async fn begin(
+        &self,
+        account: Uuid,
+        proof: Proof,
+        guest: &Guest,
+        trusted: bool,
+    ) -> Result<Entered> {
+        let (row, _) = self.account(account).await?;
         let (token, session_id, now) = (Token::fresh(), Uuid::now_v7(), self.clock.now());
+        let device = self.device_of(guest).await?;
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let seal = |field, value: &str| {
-            let sealed: meydan_keyring::Sealed<String> =
+            let sealed: Sealed<String> =
                 sealer.seal(&Place::new(PLATFORM, "session", session_id, field), value);
             sealed.to_string()
         };
@@ -121,93 +160,46 @@ impl Identity {
             account_id: account,
             address: seal("address", &guest.address),
             user_agent: seal("user_agent", &guest.user_agent),
-            expires_at: now + lifetime(admin).absolute,
+            expires_at: now + lifetime(row.admin, trusted).absolute,
+            device: device.hash(),
+            second_factor: proof != Proof::Password,
         };
-        self.record(account, AccountCommand::RecordLogIn { session_id, at: now }).await?;
+        let origin = sealer.seal(&origin_place(account), &origin(guest));
+        let fact = AccountEvent::LoggedIn {
+            session_id,
+            proof: Some(proof),
+            origin: Some(origin),
+            at: now,
+        };
+        self.record(account, fact).await?;
+        devices::note(self.log.pool(), &session.device, account, trusted, now).await?;
         tokens::keep_session(self.log.pool(), &token, &session, now).await?;
-        Ok(Entered { token, expires_at: session.expires_at })
+        Ok(Entered { token, expires_at: session.expires_at, device })
     }
 
-    /// Ends the session of a token, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// See [`AppError`].
-    pub async fn log_out(&self, token: &str) -> Result<()> {
-        if let Some((account, session_id)) = tokens::end_session(self.log.pool(), token).await? {
-            let at = self.clock.now();
-            self.record(account, AccountCommand::RecordLogOut { session_id, at }).await?;
+    /// The cookie by which a browser is known: its own, or a new one.
+    async fn device_of(&self, guest: &Guest) -> Result<Token> {
+        if let Some(device) = &guest.device
+            && devices::is_ours(self.log.pool(), &tokens::hash(device)).await?
+        {
+            return Ok(Token::shown(device));
         }
-        Ok(())
-    }
-
-    /// Who holds a token, and what they may do.
-    ///
-    /// # Errors
-    ///
-    /// [`AppError::NotFound`] when the session has ended, or never began.
-    pub async fn authenticate(&self, token: &str) -> Result<Held> {
-        let pool = self.log.pool();
-        let session = tokens::session(pool, token).await?.ok_or(AppError::NotFound)?;
-        let (row, profile) = self.account(session.account_id).await?;
-        let now = self.clock.now();
-        let idle = now - session.last_seen_at > lifetime(row.admin).idle;
-        if idle || now > session.expires_at {
-            tokens::end_session(pool, token).await?;
-            return Err(AppError::NotFound);
-        }
-        tokens::touch_session(pool, token, now).await?;
-        let places = members::of_account(pool, session.account_id).await?;
-        let places = places.into_iter().filter_map(|place| {
-            let role = Role::named(&place.role)?;
-            Some((place, role))
-        });
-        Ok(Held { session, profile, admin: row.admin, places: places.collect() })
-    }
-
-    /// Changes a password, and ends the account's other sessions.
-    ///
-    /// # Errors
-    ///
-    /// `identity.password.wrong` when the present one is not right.
-    pub async fn change_password(
-        &self,
-        (account, session): (Uuid, Uuid),
-        present: String,
-        new: String,
-    ) -> Result<()> {
-        let (row, _) = self.account(account).await?;
-        if let Err(problem) = acceptable(&new, row.admin) {
-            return Err(AppError::Malformed(vec![("new_password", problem)]));
-        }
-        self.confirm(account, present).await?;
-        let hash = self.passwords.hash(new).await?;
-        let letter = self.notice(account, Notice::PasswordChanged).await?;
-        let at = self.clock.now();
-        let mut tx = self.log.pool().begin().await?;
-        tokens::set_password(&mut tx, account, &hash, at).await?;
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
-        self.record(account, AccountCommand::RecordPasswordSet { at }).await?;
-        Ok(tokens::end_other_sessions(self.log.pool(), account, session).await?)
-    }
-
-    /// Has somebody who is logged in show that the account is theirs.
-    pub(super) async fn confirm(&self, account: Uuid, password: String) -> Result<()> {
-        let hash = self.hash_of(account).await?;
-        if self.passwords.verify(password, hash).await? {
-            Ok(())
-        } else {
-            Err(AppError::Refused("identity.password.wrong", "the password is not right"))
-        }
+        Ok(Token::fresh())
     }
 }
 
-/// Whether the members of a campaign may work in it.
-#[must_use]
-pub fn is_running(status: &str) -> bool {
-    status == CampaignStatus::Active.name()
+/// The words for every password that opens nothing.
+fn failed() -> AppError {
+    AppError::Refused("identity.login.failed", "address or password is wrong")
+}
+
+pub(super) fn origin(guest: &Guest) -> Origin {
+    Origin { address: guest.address.clone(), user_agent: guest.user_agent.clone() }
+}
+
+/// Where the origin of a login belongs.
+pub(super) fn origin_place(account: Uuid) -> Place {
+    Place::new(PLATFORM, "account", account, "origin")
 }
 
 pub(super) fn person(account: Uuid, command: Uuid) -> Meta {

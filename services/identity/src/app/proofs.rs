@@ -9,7 +9,7 @@ use meydan_keyring::{Place, Sealed};
 use time::Duration;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, login::person, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, email, login::person, quotas::Quota};
 use crate::{
     letters::{self, Letter, Locale, Notice},
     tokens::{self, Token},
@@ -81,7 +81,7 @@ impl Identity {
     pub async fn contact(&self, account: Uuid) -> Result<Contact> {
         let (row, profile) = self.account(account).await?;
         let phone = match row.phone_sealed {
-            Some(sealed) => self.opened(&sealed, &phone_place(account)).await?,
+            Some(sealed) => self.revealed(&sealed, &phone_place(account)).await?,
             None => None,
         };
         Ok(Contact {
@@ -107,7 +107,7 @@ impl Identity {
         .fetch_optional(self.log.pool())
         .await?;
         match sealed {
-            Some(sealed) => self.opened(&sealed, &kind.place(account)).await,
+            Some(sealed) => self.revealed(&sealed, &kind.place(account)).await,
             None => Ok(None),
         }
     }
@@ -119,17 +119,17 @@ impl Identity {
     /// `identity.password.wrong`; `identity.proof.too_soon` within a minute, and after ten a day.
     pub async fn ask_email(
         &self,
-        account: Uuid,
-        typed: &str,
+        (account, session): (Uuid, Uuid),
+        (typed, locale): (&str, Locale),
         password: String,
-        locale: Locale,
+        guest: &Guest,
     ) -> Result<()> {
         let (_, profile) = self.account(account).await?;
         let target = if typed.trim().is_empty() { &profile.email } else { typed };
         let target = email(target)
             .map_err(|problem| AppError::Malformed(vec![("email", problem.to_owned())]))?;
         if !target.eq_ignore_ascii_case(&profile.email) {
-            self.confirm(account, password).await?;
+            self.confirm((account, session), password, guest).await?;
         }
         let (token, code) = (Token::fresh(), fresh_code());
         let letter = Letter::EmailProof { code: code.clone(), token: token.clone().into_text() };
@@ -272,7 +272,7 @@ impl Identity {
         )
         .fetch_optional(pool)
         .await?;
-        let target = self.opened(&sealed.ok_or_else(wrong)?, &kind.place(account)).await?;
+        let target = self.revealed(&sealed.ok_or_else(wrong)?, &kind.place(account)).await?;
         target.ok_or(AppError::NotFound)
     }
 
@@ -291,7 +291,7 @@ impl Identity {
         .fetch_optional(self.log.pool())
         .await?;
         let sealed = sealed.ok_or(AppError::NotFound)?;
-        self.opened(&sealed, &Kind::Email.place(account)).await?.ok_or(AppError::NotFound)
+        self.revealed(&sealed, &Kind::Email.place(account)).await?.ok_or(AppError::NotFound)
     }
 
     async fn code_mac(&self, account: Uuid, kind: Kind, code: &str) -> Result<Vec<u8>> {

@@ -5,13 +5,14 @@
 
 use std::time::Duration as Pause;
 
-use identity_domain::AccountCommand;
+use identity_domain::AccountEvent;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, lockout::network, quotas::Quota};
+use super::{AppError, Identity, Result, email, gate::network, quotas::Quota};
 use crate::{
+    factors,
     letters::{self, Letter, Locale, Notice},
     password::acceptable,
     projections::accounts::AccountRow,
@@ -174,7 +175,8 @@ impl Identity {
     /// Uses a link: the one place where a recovery ends. The password is set, every session ends, and the account is
     /// told. It gives no session: whatever a login asks beside the password, it asks afterwards.
     ///
-    /// Whoever claimed the address without proving it loses the account here to whom the address belongs.
+    /// Whoever claimed the address without proving it loses the account here, with the second factors that they
+    /// added, to whom the address belongs.
     ///
     /// # Errors
     ///
@@ -201,15 +203,29 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         tokens::set_password(&mut tx, account, &hash, now).await?;
-        sqlx::query!("DELETE FROM sessions WHERE account_id = $1", account)
+        let proved = row.email_proved_at.is_some();
+        let dropped = if proved { vec![] } else { factors::drop_all(&mut tx, account).await? };
+        let ended = sqlx::query_scalar!(
+            "DELETE FROM sessions WHERE account_id = $1 RETURNING session_id",
+            account,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
             .execute(&mut *tx)
             .await?;
         letters::write(&mut tx, &letter).await?;
         tx.commit().await?;
         self.written.notify_one();
-        self.record(account, AccountCommand::RecordPasswordSet { at: now }).await?;
+        let gone = dropped.into_iter();
+        let gone = gone.map(|factor_id| AccountEvent::FactorRemoved { factor_id, at: now });
+        let out = ended.into_iter();
+        let out = out.map(|session_id| AccountEvent::LoggedOut { session_id, at: now });
+        for fact in std::iter::once(AccountEvent::PasswordSet { at: now }).chain(gone).chain(out) {
+            self.record(account, fact).await?;
+        }
         // The letter went to the address on file.
-        if row.email_proved_at.is_none() {
+        if !proved {
             self.email_is_proved(account, &profile.email).await?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::failure::status;
 use crate::{
-    app::{AddressProof, Identity},
+    app::{AddressProof, Guest, Identity},
     letters::Locale,
 };
 
@@ -27,8 +27,12 @@ pub(super) struct RecoveryApi(pub(super) Identity);
 fn own<T>(request: &Request<T>) -> Result<Uuid, Status> {
     match caller(request)?.who {
         Who::Account { id, .. } => Ok(id),
-        Who::Service { .. } => Err(Status::permission_denied("only a person has an address")),
+        Who::Service { .. } => Err(nobody()),
     }
+}
+
+fn nobody() -> Status {
+    Status::permission_denied("only a person has an address")
 }
 
 #[tonic::async_trait]
@@ -51,10 +55,12 @@ impl Contacts for ContactsApi {
         &self,
         request: Request<pb::AskEmailRequest>,
     ) -> Result<Response<pb::AskEmailResponse>, Status> {
-        let account = own(&request)?;
+        let caller = caller(&request)?;
+        let Who::Account { id, session, .. } = caller.who else { return Err(nobody()) };
+        let guest = Guest { address: caller.address.unwrap_or_default(), ..Guest::default() };
         let wire = request.into_inner();
-        let locale = Locale::from_code(&wire.locale);
-        let asked = self.0.ask_email(account, &wire.email, wire.current_password, locale).await;
+        let says = (wire.email.as_str(), Locale::from_code(&wire.locale));
+        let asked = self.0.ask_email((id, session), says, wire.current_password, &guest).await;
         asked.map(|()| Response::new(pb::AskEmailResponse {})).map_err(status)
     }
 

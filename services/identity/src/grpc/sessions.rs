@@ -1,28 +1,31 @@
-//! `Sessions` and `Accounts`: coming in and going out.
+//! `Sessions`: coming in and going out.
 
 use identity_domain::Profile;
 use meydan_rpc::{
-    caller::Who,
     form::timestamp,
-    guard::caller,
-    pb::identity::{self as pb, accounts_server::Accounts, sessions_server::Sessions},
+    pb::identity::{self as pb, sessions_server::Sessions},
 };
 use tonic::{Request, Response, Status};
 
 use super::failure::status;
-use crate::app::{Entered, Guest, Held, Identity, is_running};
+use crate::app::{Entered, Entrance, Guest, Held, Identity, is_running};
 
 #[derive(Debug)]
 pub(super) struct SessionsApi(pub(super) Identity);
-
-#[derive(Debug)]
-pub(super) struct AccountsApi(pub(super) Identity);
 
 fn entered(entered: Entered) -> Response<pb::LogInResponse> {
     Response::new(pb::LogInResponse {
         session_token: entered.token.into_text(),
         expires_at: Some(timestamp(entered.expires_at)),
+        device_token: entered.device.into_text(),
+        challenge_token: String::new(),
     })
+}
+
+fn guest(wire: Option<pb::Guest>) -> Guest {
+    let pb::Guest { address, user_agent, device_token } = wire.unwrap_or_default();
+    let device = Some(device_token).filter(|token| !token.is_empty());
+    Guest { address, user_agent, device }
 }
 
 #[tonic::async_trait]
@@ -62,8 +65,7 @@ impl Sessions for SessionsApi {
     ) -> Result<Response<pb::LogInResponse>, Status> {
         let wire = request.into_inner();
         let said = Profile { email: wire.email, display_name: wire.display_name };
-        let guest = Guest { address: wire.address, user_agent: wire.user_agent };
-        let accepted = self.0.accept(&wire.token, &said, wire.password, &guest).await;
+        let accepted = self.0.accept(&wire.token, &said, wire.password, &guest(wire.guest)).await;
         accepted.map(entered).map_err(status)
     }
 
@@ -72,8 +74,23 @@ impl Sessions for SessionsApi {
         request: Request<pb::LogInRequest>,
     ) -> Result<Response<pb::LogInResponse>, Status> {
         let wire = request.into_inner();
-        let guest = Guest { address: wire.address, user_agent: wire.user_agent };
-        let proved = self.0.log_in(&wire.email, wire.password, &guest).await;
+        let proved = self.0.log_in(&wire.email, wire.password, &guest(wire.guest)).await;
+        Ok(match proved.map_err(status)? {
+            Entrance::Entered(session) => entered(session),
+            Entrance::Challenged(token) => Response::new(pb::LogInResponse {
+                challenge_token: token.into_text(),
+                ..pb::LogInResponse::default()
+            }),
+        })
+    }
+
+    async fn prove_factor(
+        &self,
+        request: Request<pb::ProveFactorRequest>,
+    ) -> Result<Response<pb::LogInResponse>, Status> {
+        let pb::ProveFactorRequest { challenge_token, code, trusted, guest: from } =
+            request.into_inner();
+        let proved = self.0.prove_factor(&challenge_token, &code, &guest(from), trusted).await;
         proved.map(entered).map_err(status)
     }
 
@@ -114,32 +131,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         email: held.profile.email,
         is_admin: held.admin,
         memberships: memberships.collect(),
-    }
-}
-
-#[tonic::async_trait]
-impl Accounts for AccountsApi {
-    async fn join(
-        &self,
-        request: Request<pb::JoinRequest>,
-    ) -> Result<Response<pb::JoinResponse>, Status> {
-        let Who::Account { id, .. } = caller(&request)?.who else {
-            return Err(Status::permission_denied("only a person joins"));
-        };
-        let position = self.0.join(id, &request.get_ref().token).await.map_err(status)?;
-        Ok(Response::new(pb::JoinResponse { position }))
-    }
-
-    async fn change_password(
-        &self,
-        request: Request<pb::ChangePasswordRequest>,
-    ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
-        let Who::Account { id, session, .. } = caller(&request)?.who else {
-            return Err(Status::permission_denied("only a person has a password"));
-        };
-        let wire = request.into_inner();
-        let changed =
-            self.0.change_password((id, session), wire.current_password, wire.new_password).await;
-        changed.map(|()| Response::new(pb::ChangePasswordResponse {})).map_err(status)
+        needs_factor: held.needs_factor,
+        fresh_until: Some(timestamp(Identity::fresh_until(&held.session))),
     }
 }

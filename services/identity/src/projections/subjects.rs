@@ -25,6 +25,17 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
     sqlx::query!("DELETE FROM login_failures WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;
+    sqlx::query!("DELETE FROM login_history WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM factors WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM recovery_codes WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM devices WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM invitations WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;

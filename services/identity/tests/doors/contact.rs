@@ -50,7 +50,7 @@ impl Town {
     async fn admin(&self, email: &str) -> Caller {
         let link = self.identity.first_link().await.expect("there is no admin yet");
         let session = self.identity.accept(&link, email).await.expect("the link is good");
-        self.identity.person(&session).await
+        self.identity.holder(&session).await
     }
 
     /// The owner of a campaign, who came by the mailed link.
@@ -58,7 +58,7 @@ impl Town {
         self.identity.campaign(slug, Uuid::now_v7()).await.expect("it is free");
         let token = self.mails.next().await.expect("a mail").token(&format!("{PANEL}/welcome/"));
         let session = self.identity.accept(&token, "").await.expect("the link is good");
-        self.identity.person(&session).await
+        self.identity.holder(&session).await
     }
 
     fn contacts(&self) -> ContactsClient<Channel> {
@@ -247,7 +247,7 @@ async fn whoever_only_said_that_an_address_is_theirs_loses_it_to_whoever_proves_
         identity.accept(&shown, "").await.expect("an inviter took the link that they saw");
     let first = identity.first_link().await.expect("there is no admin yet");
     let sara = identity.accept(&first, "sara@meydan.example").await.expect("the link is good");
-    let sara = identity.person(&sara).await;
+    let sara = identity.holder(&sara).await;
     let mut contacts = ContactsClient::new(identity.dial.channel());
     let message = AskEmailRequest {
         email: "Tehran@meydan.example".to_owned(),

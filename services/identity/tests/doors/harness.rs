@@ -15,10 +15,11 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         AcceptInvitationRequest, AuthenticateRequest, AuthenticateResponse, CreateCampaignRequest,
-        GetInvitationRequest, GetInvitationResponse, InviteFirstAdminRequest, InviteMemberRequest,
-        JoinRequest, ListMembersRequest, LogInRequest, Member, Role,
-        accounts_client::AccountsClient, campaigns_client::CampaignsClient,
-        members_client::MembersClient, sessions_client::SessionsClient,
+        GetInvitationRequest, GetInvitationResponse, Guest, InviteFirstAdminRequest,
+        InviteMemberRequest, JoinRequest, ListMembersRequest, LogInRequest, LogInResponse, Member,
+        ProveFactorRequest, Role, accounts_client::AccountsClient,
+        campaigns_client::CampaignsClient, members_client::MembersClient,
+        sessions_client::SessionsClient,
     },
     server::listen,
 };
@@ -172,8 +173,7 @@ impl Identity {
             email: email.to_owned(),
             display_name: "Sara".to_owned(),
             password: password.to_owned(),
-            address: "192.0.2.1".to_owned(),
-            user_agent: "test".to_owned(),
+            guest: Some(from("192.0.2.1", "")),
         };
         let request = self.dial.ask(&gateway(), message);
         Ok(self.sessions().accept_invitation(request).await?.into_inner().session_token)
@@ -211,39 +211,67 @@ impl Identity {
         team.expect("they may read").into_inner().members
     }
 
-    /// Whoever holds a session.
-    pub(crate) async fn person(&self, session: &str) -> Caller {
-        let held = self.held(session).await;
-        let who = Who::Account {
-            id: held.account_id.parse().expect("an id"),
-            session: held.session_id.parse().expect("an id"),
-            admin: held.is_admin,
-        };
-        Caller { who, campaign: None, permissions: vec![], address: None }
-    }
-
     /// Uses a one-time link as somebody who is logged in.
     pub(crate) async fn join(&self, session: &str, token: &str) -> Result<(), Failure> {
-        let caller = self.person(session).await;
+        let caller = self.holder(session).await;
         let request = self.dial.ask(&caller, JoinRequest { token: token.to_owned() });
-        AccountsClient::new(self.dial.channel()).join(request).await?;
+        self.accounts().join(request).await?;
         Ok(())
     }
 
+    /// Logs in from an address, with a browser that nobody knows; the session's token.
     pub(crate) async fn log_in(
         &self,
         email: &str,
         password: &str,
         address: &str,
     ) -> Result<String, Failure> {
-        let message = LogInRequest {
-            email: email.to_owned(),
-            password: password.to_owned(),
-            address: address.to_owned(),
-            user_agent: "test".to_owned(),
-        };
+        Ok(self.enter(email, password, from(address, "")).await?.session_token)
+    }
+
+    pub(crate) async fn enter(
+        &self,
+        email: &str,
+        password: &str,
+        guest: Guest,
+    ) -> Result<LogInResponse, Failure> {
+        let (email, password) = (email.to_owned(), password.to_owned());
+        let request =
+            self.dial.ask(&gateway(), LogInRequest { email, password, guest: Some(guest) });
+        Ok(self.sessions().log_in(request).await?.into_inner())
+    }
+
+    /// Answers a challenge.
+    pub(crate) async fn prove(
+        &self,
+        challenge: &str,
+        code: &str,
+        guest: Guest,
+    ) -> Result<LogInResponse, Failure> {
+        let (challenge_token, code) = (challenge.to_owned(), code.to_owned());
+        let message =
+            ProveFactorRequest { challenge_token, code, trusted: false, guest: Some(guest) };
         let request = self.dial.ask(&gateway(), message);
-        Ok(self.sessions().log_in(request).await?.into_inner().session_token)
+        Ok(self.sessions().prove_factor(request).await?.into_inner())
+    }
+
+    /// The holder of a session, as the gateway asserts them.
+    pub(crate) async fn holder(&self, session: &str) -> Caller {
+        let held = self.held(session).await;
+        let who = Who::Account {
+            id: held.account_id.parse().expect("an id"),
+            session: held.session_id.parse().expect("an id"),
+            admin: held.is_admin,
+        };
+        Caller { who, campaign: None, permissions: vec![], address: Some("192.0.2.1".to_owned()) }
+    }
+
+    pub(crate) fn accounts(&self) -> AccountsClient<Channel> {
+        AccountsClient::new(self.dial.channel())
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        *self.now.lock().expect("no test panics here")
     }
 
     pub(crate) async fn is_known(&self, session: &str) -> bool {
@@ -279,6 +307,15 @@ impl Identity {
         let mut campaigns = CampaignsClient::new(self.dial.channel());
         let created = campaigns.create_campaign(request).await?.into_inner();
         Ok((created.campaign_id.parse().expect("an id"), created.invitation_token))
+    }
+}
+
+/// Somebody at an address, with the cookie of a browser.
+pub(crate) fn from(address: &str, device: &str) -> Guest {
+    Guest {
+        address: address.to_owned(),
+        user_agent: "test".to_owned(),
+        device_token: device.to_owned(),
     }
 }
 

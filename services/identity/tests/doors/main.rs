@@ -1,6 +1,8 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
 mod contact;
+mod factors;
+mod gate;
 mod harness;
 mod invitations;
 mod letters;

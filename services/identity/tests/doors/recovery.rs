@@ -166,6 +166,7 @@ async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
     let (_, shown) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
     let claimed =
         identity.accept(&shown, "").await.expect("an inviter took the link that they saw");
+    let claimed = identity.enrol(&claimed).await.session;
 
     ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
     identity.letter("kind = 'recovery' AND state = 'sent'").await;
@@ -184,7 +185,7 @@ async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
 #[tokio::test]
 async fn whoever_changes_the_password_is_told_by_mail() {
     let (mails, identity, session) = with_owner().await;
-    let owner = identity.person(&session).await;
+    let owner = identity.holder(&session).await;
     let change = |present: &str| ChangePasswordRequest {
         current_password: present.to_owned(),
         new_password: NEW.to_owned(),

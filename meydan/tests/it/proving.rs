@@ -1,0 +1,102 @@
+//! Proving oneself in the panel: the second step of a login, and once more before what is dangerous.
+
+use meydan_testkit::{authenticator, process::Person};
+use time::{Duration, OffsetDateTime};
+
+use crate::office::{Office, PASSWORD, Reach, telegram};
+
+async fn office() -> Office {
+    Office::open(&telegram().await.url(), Reach::Polling).await
+}
+
+async fn first_step(person: &Person) -> meydan_testkit::process::Page {
+    let form = person.open("/login").await;
+    let fields = [("email", "tehran@meydan.example"), ("password", PASSWORD)];
+    person.send(&form, "/login", &fields).await
+}
+
+#[tokio::test]
+async fn with_a_second_factor_a_password_leads_to_the_code_and_no_further() {
+    let office = office().await;
+    let before = OffsetDateTime::now_utc();
+    let secret = office.owner.enrol().await.secret;
+    let person = Person::visiting(&office.meydan.url);
+
+    let step = first_step(&person).await;
+    assert!(step.url.contains("/login/factor"), "{}", step.url);
+    assert!(person.open("/c/tehran").await.url.contains("/login"), "not yet");
+    let wrong = person.send(&step, "/login/factor", &[("code", "000000")]).await;
+    assert_eq!(wrong.status, 422, "{}", wrong.html);
+    let future = authenticator::code(&secret, before + Duration::minutes(5));
+    let early = person.send(&wrong, "/login/factor", &[("code", &future)]).await;
+    assert_eq!(early.status, 422, "a code of the future is none");
+    let used = authenticator::code(&secret, before);
+    let used = person.send(&early, "/login/factor", &[("code", &used)]).await;
+    assert_eq!(
+        used.status, 422,
+        "the code was used to add the authenticator, or is older than that"
+    );
+}
+
+#[tokio::test]
+async fn a_recovery_code_opens_the_panel_and_is_counted_down() {
+    let office = office().await;
+    let codes = office.owner.enrol().await.codes;
+    assert_eq!(codes.len(), 10);
+    let code = &codes[0];
+
+    let person = Person::visiting(&office.meydan.url);
+    let step = first_step(&person).await;
+    let home = person.send(&step, "/login/factor", &[("code", &code.to_uppercase())]).await;
+    assert!(home.url.ends_with("/c/tehran"), "{} {}", home.url, home.html);
+    assert!(person.open("/account/factors").await.says("۹"), "nine are left");
+
+    let other = Person::visiting(&office.meydan.url);
+    let step = first_step(&other).await;
+    let again = other.send(&step, "/login/factor", &[("code", code)]).await;
+    assert_eq!(again.status, 422, "once");
+}
+
+#[tokio::test]
+async fn an_admin_reaches_nothing_before_there_is_a_second_factor() {
+    let telegram = telegram().await;
+    let ground = meydan_testkit::process::Ground::prepare(&telegram.url()).await;
+    let meydan = meydan_testkit::process::Meydan::start(crate::office::PROGRAM, &ground).await;
+    let admin = Person::visiting(&meydan.url);
+    let link = meydan.first_link.clone().expect("nobody can log in yet");
+    let form = admin.open(&link).await;
+    let fields = [
+        ("display_name", "مدیر"),
+        ("email", "admin@meydan.example"),
+        ("password", PASSWORD),
+        ("password_again", PASSWORD),
+    ];
+    admin.send(&form, &link, &fields).await;
+
+    for path in ["/admin", "/admin/campaigns", "/admin/campaigns/new"] {
+        let page = admin.open(path).await;
+        assert!(page.url.ends_with("/account/factors"), "{path} {}", page.url);
+    }
+    let page = admin.open("/account/factors").await;
+    let created = admin.send(&page, "/admin/campaigns", &[("slug", "tehran")]).await;
+    assert!(created.url.ends_with("/account/factors"), "{}", created.url);
+    admin.enrol().await;
+    assert!(admin.open("/admin/campaigns/new").await.url.ends_with("/new"));
+}
+
+#[tokio::test]
+async fn devices_are_listed_and_ended_and_the_history_tells_of_both() {
+    let office = office().await;
+    let person = Person::visiting(&office.meydan.url);
+    first_step(&person).await;
+    assert!(person.open("/c/tehran").await.url.ends_with("/c/tehran"));
+
+    let page = office.owner.open("/account/sessions").await;
+    assert_eq!(page.html.matches("<tr>").count(), 3, "a head and two devices: {}", page.html);
+    let ended = office.owner.send(&page, "/account/sessions/end", &[]).await;
+    assert_eq!(ended.html.matches("<tr>").count(), 2, "{}", ended.html);
+    person.until("/c/tehran", "name=\"password\"").await;
+
+    let history = office.owner.until("/account/history", "خروج").await;
+    assert!(history.says("127.0.0.1"), "{}", history.html);
+}

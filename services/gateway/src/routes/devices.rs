@@ -1,0 +1,143 @@
+//! `/account/sessions` and `/account/history`: where an account is logged in, and what happened to it.
+
+use axum::{
+    extract::{Path, Query, State},
+    response::{Html, IntoResponse, Response},
+};
+use meydan_rpc::{
+    form::instant,
+    outcome::Failure,
+    pb::identity::{self as pb, EndSessionsRequest, ListHistoryRequest, ListSessionsRequest},
+};
+use meydan_web::{
+    Nav, Notice,
+    pages::security::{Happened, HistoryPage, Session, SessionsPage},
+};
+use serde::Deserialize;
+
+use super::go_with;
+use crate::{app::App, failure, session::Visit};
+
+/// Entries of identity's pages of history.
+const PAGE: usize = 50;
+
+pub(super) async fn sessions(State(app): State<App>, visit: Visit) -> Response {
+    let request = app.identity.ask(&visit.caller(), ListSessionsRequest {});
+    let listed = match app.accounts().list_sessions(request).await.map_err(Failure::from) {
+        Ok(answer) => answer.into_inner().sessions,
+        Err(failure) => return failure::of_call(&app, &visit, &failure),
+    };
+    let shell = visit.shell(&app, Nav::Account);
+    let session = |session: pb::Session| {
+        Some(Session {
+            id: session.session_id,
+            created_at: session.created_at.and_then(instant)?,
+            last_seen_at: session.last_seen_at.and_then(instant)?,
+            address: session.address,
+            browser: browser(&session.user_agent),
+            trusted: session.trusted,
+            present: session.present,
+        })
+    };
+    let sessions = listed.into_iter().filter_map(session).collect();
+    Html(SessionsPage { shell, sessions }.render()).into_response()
+}
+
+pub(super) async fn end(
+    State(app): State<App>,
+    visit: Visit,
+    Path(session_id): Path<String>,
+) -> Response {
+    finish(&app, &visit, session_id).await
+}
+
+pub(super) async fn end_others(State(app): State<App>, visit: Visit) -> Response {
+    finish(&app, &visit, String::new()).await
+}
+
+async fn finish(app: &App, visit: &Visit, session_id: String) -> Response {
+    let request = app.identity.ask(&visit.caller(), EndSessionsRequest { session_id });
+    match app.accounts().end_sessions(request).await.map_err(Failure::from) {
+        Ok(_) => go_with("/account/sessions", Notice::SessionClosed, 0),
+        Err(failure) => failure::of_call(app, visit, &failure),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Before {
+    #[serde(default)]
+    before: i64,
+}
+
+pub(super) async fn history(
+    State(app): State<App>,
+    visit: Visit,
+    Query(Before { before }): Query<Before>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), ListHistoryRequest { before });
+    let listed = match app.accounts().list_history(request).await.map_err(Failure::from) {
+        Ok(answer) => answer.into_inner().entries,
+        Err(failure) => return failure::of_call(&app, &visit, &failure),
+    };
+    let shell = visit.shell(&app, Nav::Account);
+    let before = (listed.len() == PAGE).then(|| listed.last().map(|last| last.position));
+    let entry = |entry: pb::Happened| {
+        Some(Happened {
+            at: entry.at.and_then(instant)?,
+            kind: entry.kind,
+            proof: entry.proof,
+            address: entry.address,
+            browser: browser(&entry.user_agent),
+        })
+    };
+    let entries = listed.into_iter().filter_map(entry).collect();
+    Html(HistoryPage { shell, entries, before: before.flatten() }.render()).into_response()
+}
+
+/// Browser and system, as far as the name that a browser gives itself tells; the first match counts, because
+/// browsers also name those that they want to be taken for.
+fn browser(user_agent: &str) -> Option<String> {
+    let first = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let program = first(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser", "Samsung Internet"),
+        ("Firefox", "Firefox"),
+        ("FxiOS", "Firefox"),
+        ("Chrome", "Chrome"),
+        ("CriOS", "Chrome"),
+        ("Safari", "Safari"),
+    ]);
+    let system = first(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (program, system) {
+        (Some(program), Some(system)) => Some(format!("{program} · {system}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::browser;
+
+    #[test]
+    fn browsers_are_told_by_what_they_are_and_not_by_what_they_pretend() {
+        let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                    Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0";
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
+                     (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
+
+        assert_eq!(browser(edge).as_deref(), Some("Edge · Windows"));
+        assert_eq!(browser(phone).as_deref(), Some("Safari · iPhone"));
+        assert_eq!(browser("curl/8"), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! `/account/factors`, `/account/recovery-codes` and `/account/prove`: second factors, and proving oneself.
+
+use axum::{
+    Form,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use meydan_rpc::{
+    form::instant,
+    outcome::Failure,
+    pb::identity::{
+        BeginFactorRequest, ConfirmFactorRequest, ListFactorsRequest, ListFactorsResponse,
+        ProveAgainRequest, RemoveFactorRequest, RenewRecoveryCodesRequest,
+    },
+};
+use meydan_web::{
+    Nav, Notice, Problem, Problems,
+    pages::security::{EnrolPage, Factor, FactorsPage, ProvePage, RecoveryCodesPage},
+};
+use serde::Deserialize;
+
+use super::{go, go_with, preferences::local};
+use crate::{
+    access::to_proof,
+    app::App,
+    cookies::{self, Kind},
+    failure,
+    session::{self, Visit},
+    views,
+};
+
+/// Where second factors are.
+const FACTORS: &str = "/account/factors";
+/// What identity says when a proof has to come first.
+const PROOF_NEEDED: &str = "identity.proof.needed";
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Back {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Secret {
+    #[serde(default)]
+    secret: String,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Called {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    secret: String,
+    #[serde(default)]
+    url: String,
+}
+
+fn status(problems: &Problems) -> StatusCode {
+    if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+}
+
+async fn listed(app: &App, visit: &Visit) -> Result<ListFactorsResponse, Failure> {
+    let request = app.identity.ask(&visit.caller(), ListFactorsRequest {});
+    let answer = app.accounts().list_factors(request).await;
+    answer.map(tonic::Response::into_inner).map_err(Failure::from)
+}
+
+pub(super) async fn factors(State(app): State<App>, visit: Visit) -> Response {
+    page(&app, &visit, Problems::none()).await
+}
+
+async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
+    let listed = match listed(app, visit).await {
+        Ok(listed) => listed,
+        Err(failure) => return failure::of_call(app, visit, &failure),
+    };
+    let factor = |factor: meydan_rpc::pb::identity::Factor| {
+        Some(Factor {
+            id: factor.factor_id,
+            name: factor.name,
+            created_at: factor.created_at.and_then(instant)?,
+            last_used_at: factor.last_used_at.and_then(instant),
+        })
+    };
+    let status = status(&problems);
+    let page = FactorsPage {
+        shell: visit.shell(app, Nav::Account),
+        factors: listed.factors.into_iter().filter_map(factor).collect(),
+        codes_left: u64::try_from(listed.recovery_codes).unwrap_or_default(),
+        needed: visit.visitor.as_ref().is_some_and(|visitor| visitor.needs_factor),
+        problems,
+    };
+    (status, Html(page.render())).into_response()
+}
+
+pub(super) async fn begin(
+    State(app): State<App>,
+    visit: Visit,
+    Form(Called { name }): Form<Called>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), BeginFactorRequest { name });
+    match app.accounts().begin_factor(request).await.map_err(Failure::from) {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            let page = EnrolPage {
+                shell: visit.shell(&app, Nav::Account),
+                id: answer.factor_id,
+                secret: answer.secret,
+                url: answer.url,
+                problems: Problems::none(),
+            };
+            Html(page.render()).into_response()
+        }
+        Err(Failure::Malformed(violations)) => {
+            page(&app, &visit, views::problems(&["name"], &violations)).await
+        }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
+        Err(Failure::Refused(_)) => {
+            page(&app, &visit, Problems::none().and("name", Problem::TooManyFactors)).await
+        }
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+pub(super) async fn confirm(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(Shown { code, secret, url }): Form<Shown>,
+) -> Response {
+    let message = ConfirmFactorRequest { factor_id: id.clone(), code };
+    let request = app.identity.ask(&visit.caller(), message);
+    match app.accounts().confirm_factor(request).await.map_err(Failure::from) {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            session::forget(&app, &headers).await;
+            let response = if answer.recovery_codes.is_empty() {
+                go_with(FACTORS, Notice::FactorAdded, 0)
+            } else {
+                codes(&app, &visit, answer.recovery_codes, Some(Notice::FactorAdded))
+            };
+            renewed(&app, response, &answer.session_token)
+        }
+        Err(Failure::Refused(_)) => {
+            let problems = Problems::none().and("code", Problem::WrongCode);
+            let shell = visit.shell(&app, Nav::Account);
+            let page = EnrolPage { shell, id, secret, url, problems };
+            (StatusCode::UNPROCESSABLE_ENTITY, Html(page.render())).into_response()
+        }
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+/// Shows recovery codes, once: nobody keeps the page.
+fn codes(app: &App, visit: &Visit, codes: Vec<String>, notice: Option<Notice>) -> Response {
+    let mut shell = visit.shell(app, Nav::Account);
+    shell.notice = notice;
+    Html(RecoveryCodesPage { shell, codes }.render()).into_response()
+}
+
+/// Gives the browser its session's new token.
+fn renewed(app: &App, mut response: Response, token: &str) -> Response {
+    let cookie = cookies::set(Kind::Session, token, None, app.secure);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+pub(super) async fn remove(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Path(factor_id): Path<String>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), RemoveFactorRequest { factor_id });
+    match app.accounts().remove_factor(request).await.map_err(Failure::from) {
+        Ok(_) => {
+            session::forget(&app, &headers).await;
+            go_with(FACTORS, Notice::FactorRemoved, 0)
+        }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
+        Err(Failure::Refused(_)) => go_with(FACTORS, Notice::FactorLast, 0),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+pub(super) async fn renew_codes(State(app): State<App>, visit: Visit) -> Response {
+    let request = app.identity.ask(&visit.caller(), RenewRecoveryCodesRequest {});
+    match app.accounts().renew_recovery_codes(request).await.map_err(Failure::from) {
+        Ok(answer) => codes(&app, &visit, answer.into_inner().recovery_codes, None),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
+        Err(Failure::Refused(_)) => go(FACTORS),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+pub(super) async fn show_proof(
+    State(app): State<App>,
+    visit: Visit,
+    Query(Back { next }): Query<Back>,
+) -> Response {
+    proof_page(&app, &visit, next, false).await
+}
+
+async fn proof_page(app: &App, visit: &Visit, next: String, wrong: bool) -> Response {
+    let by_code = match listed(app, visit).await {
+        Ok(listed) => !listed.factors.is_empty(),
+        Err(failure) => return failure::of_call(app, visit, &failure),
+    };
+    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = ProvePage { shell: visit.shell(app, Nav::Account), by_code, next, wrong };
+    (status, Html(page.render())).into_response()
+}
+
+pub(super) async fn prove(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Form(Secret { secret, next }): Form<Secret>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), ProveAgainRequest { secret });
+    match app.accounts().prove_again(request).await.map_err(Failure::from) {
+        Ok(answer) => {
+            session::forget(&app, &headers).await;
+            renewed(&app, go(local(&next)), &answer.get_ref().session_token)
+        }
+        Err(Failure::Refused(_)) => proof_page(&app, &visit, next, true).await,
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}

@@ -1,0 +1,231 @@
+//! Second factors: authenticators and recovery codes.
+
+use identity_domain::{AccountEvent, Proof};
+use meydan_event_log::PLATFORM;
+use meydan_keyring::{Place, Sealed};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result, name};
+use crate::{
+    factors::{self, FactorRow, Removal},
+    tokens::{Token, hash},
+    totp,
+};
+
+/// An authenticator as its holder sees it.
+#[derive(Debug, Clone)]
+pub struct Factor {
+    /// Its id.
+    pub factor_id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// When it was last used.
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// An authenticator that has still to be confirmed.
+#[derive(Clone)]
+pub struct Enrolment {
+    /// Its id.
+    pub factor_id: Uuid,
+    /// Its secret, in base 32.
+    pub secret: String,
+    /// The same for scanning.
+    pub url: String,
+}
+
+/// Says nothing of the secret.
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enrolment").field("factor_id", &self.factor_id).finish_non_exhaustive()
+    }
+}
+
+/// An authenticator that works now.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// Recovery codes, when it is the first one.
+    pub codes: Vec<String>,
+    /// The session's new token.
+    pub token: Token,
+}
+
+impl Identity {
+    /// The authenticators of an account, and how many recovery codes are left.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn factors(&self, account: Uuid) -> Result<(Vec<Factor>, i64)> {
+        let pool = self.log.pool();
+        let mut theirs = Vec::new();
+        for row in factors::of_account(pool, account).await? {
+            let name = self.opened(&row.name_sealed, &place(row.factor_id, "name")).await?;
+            let FactorRow { factor_id, created_at, last_used_at, .. } = row;
+            theirs.push(Factor { factor_id, name, created_at, last_used_at });
+        }
+        Ok((theirs, factors::codes_left(pool, account).await?))
+    }
+
+    /// Makes the secret of an authenticator. It works once a code has been shown.
+    ///
+    /// # Errors
+    ///
+    /// `identity.factor.too_many`; `identity.proof.needed`: who has an authenticator proves themselves before
+    /// adding another one.
+    pub async fn begin_factor(
+        &self,
+        (account, session): (Uuid, Uuid),
+        called: &str,
+    ) -> Result<Enrolment> {
+        let called = name(called)
+            .map_err(|problem| AppError::Malformed(vec![("name", problem.to_owned())]))?;
+        if factors::has(self.log.pool(), account).await? {
+            self.fresh(session).await?;
+        }
+        let (_, profile) = self.account(account).await?;
+        let (factor_id, secret) = (Uuid::now_v7(), totp::fresh_secret());
+        let sealer = self.keyring.sealer(PLATFORM, account).await?;
+        let seal = |field, value: &str| {
+            let sealed: Sealed<String> = sealer.seal(&place(factor_id, field), value);
+            sealed.to_string()
+        };
+        let row = FactorRow {
+            factor_id,
+            name_sealed: seal("name", &called),
+            secret_sealed: seal("secret", &secret),
+            created_at: self.clock.now(),
+            last_used_at: None,
+        };
+        if !factors::begin(self.log.pool(), account, &row).await? {
+            return Err(AppError::Refused("identity.factor.too_many", "remove one first"));
+        }
+        let url = totp::url(&secret, &profile.email);
+        Ok(Enrolment { factor_id, secret, url })
+    }
+
+    /// Lets an authenticator work whose code is shown. With the first one come recovery codes, and the
+    /// account's other sessions, which had no second factor, end.
+    ///
+    /// # Errors
+    ///
+    /// `identity.code.wrong`; [`AppError::NotFound`] when there is nothing to confirm.
+    pub async fn confirm_factor(
+        &self,
+        (account, session): (Uuid, Uuid),
+        factor_id: Uuid,
+        code: &str,
+    ) -> Result<Confirmed> {
+        let (pool, now) = (self.log.pool(), self.clock.now());
+        let begun = factors::begun(pool, account, factor_id).await?.ok_or(AppError::NotFound)?;
+        let secret = self.opened(&begun.secret_sealed, &place(factor_id, "secret")).await?;
+        let step = totp::step(&secret, &totp::typed(code), now.unix_timestamp());
+        let wrong = AppError::Refused("identity.code.wrong", "the code is not right");
+        let step = step.ok_or(wrong)?;
+        let first = !factors::has(pool, account).await?;
+        if !factors::confirm(pool, factor_id, step, now).await? {
+            return Err(AppError::NotFound);
+        }
+        self.record(account, AccountEvent::FactorAdded { factor_id, at: now }).await?;
+        let codes = if first { self.make_codes(account).await? } else { Vec::new() };
+        if first {
+            self.end_other_sessions(account, session).await?;
+        }
+        let token = self.renew(account, session, Proof::Totp).await?;
+        Ok(Confirmed { codes, token })
+    }
+
+    /// Gives an authenticator another name.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn rename_factor(&self, account: Uuid, factor: Uuid, called: &str) -> Result<()> {
+        let called = name(called)
+            .map_err(|problem| AppError::Malformed(vec![("name", problem.to_owned())]))?;
+        let sealer = self.keyring.sealer(PLATFORM, account).await?;
+        let sealed: Sealed<String> = sealer.seal(&place(factor, "name"), called.as_str());
+        if factors::rename(self.log.pool(), account, factor, &sealed.to_string()).await? {
+            Ok(())
+        } else {
+            Err(AppError::NotFound)
+        }
+    }
+
+    /// Removes an authenticator.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; `identity.factor.last` for the last one of an admin.
+    pub async fn remove_factor(
+        &self,
+        (account, session): (Uuid, Uuid),
+        factor_id: Uuid,
+    ) -> Result<()> {
+        self.fresh(session).await?;
+        let (row, _) = self.account(account).await?;
+        match factors::remove(self.log.pool(), account, factor_id, row.admin).await? {
+            Removal::Removed => {
+                let at = self.clock.now();
+                self.record(account, AccountEvent::FactorRemoved { factor_id, at }).await
+            }
+            Removal::Last => {
+                Err(AppError::Refused("identity.factor.last", "admins need a second factor"))
+            }
+            Removal::Unknown => Err(AppError::NotFound),
+        }
+    }
+
+    /// Makes new recovery codes, in place of those before.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; `identity.factor.none` without an authenticator.
+    pub async fn renew_codes(&self, (account, session): (Uuid, Uuid)) -> Result<Vec<String>> {
+        self.fresh(session).await?;
+        if !factors::has(self.log.pool(), account).await? {
+            return Err(AppError::Refused("identity.factor.none", "add an authenticator first"));
+        }
+        self.make_codes(account).await
+    }
+
+    async fn make_codes(&self, account: Uuid) -> Result<Vec<String>> {
+        let codes = totp::recovery_codes();
+        let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
+        factors::replace_codes(self.log.pool(), account, &hashes).await?;
+        let at = self.clock.now();
+        self.record(account, AccountEvent::RecoveryCodesMade { at }).await?;
+        Ok(codes)
+    }
+
+    /// Uses a code of an authenticator or a recovery code up, whichever was typed; `None` when it is not right,
+    /// or was used.
+    pub(super) async fn use_code(&self, account: Uuid, code: &str) -> Result<Option<Proof>> {
+        let (pool, now, code) = (self.log.pool(), self.clock.now(), totp::typed(code));
+        if !totp::is_short(&code) {
+            let used = factors::use_code(pool, account, &hash(&code)).await?;
+            return Ok(used.then_some(Proof::RecoveryCode));
+        }
+        for row in factors::of_account(pool, account).await? {
+            let secret = self.opened(&row.secret_sealed, &place(row.factor_id, "secret")).await?;
+            if let Some(step) = totp::step(&secret, &code, now.unix_timestamp()) {
+                let used = factors::use_step(pool, row.factor_id, step, now).await?;
+                return Ok(used.then_some(Proof::Totp));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What somebody who typed this meant to show.
+pub(super) fn kind_of(code: &str) -> Proof {
+    if totp::is_short(&totp::typed(code)) { Proof::Totp } else { Proof::RecoveryCode }
+}
+
+/// Where the fields of an authenticator belong.
+fn place(factor: Uuid, field: &'static str) -> Place {
+    Place::new(PLATFORM, "factor", factor, field)
+}

@@ -1,0 +1,80 @@
+//! `login_history`: what happened to accounts, for their holders.
+
+use identity_domain::{AccountEvent, Proof};
+use meydan_event_log::Recorded;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Entries of a page.
+const PAGE: i64 = 50;
+
+/// One entry, as stored.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// Where it stands in the log.
+    pub position: i64,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Type of the fact.
+    pub kind: String,
+    /// With what proof, when one was given.
+    pub proof: Option<String>,
+    /// From where, sealed.
+    pub origin_sealed: Option<String>,
+}
+
+/// Lets the table reflect one fact.
+pub(super) async fn apply(
+    db: &mut PgConnection,
+    event: &Recorded,
+    fact: &AccountEvent,
+) -> sqlx::Result<()> {
+    let (proof, origin) = match fact {
+        AccountEvent::LoggedIn { proof, origin, .. }
+        | AccountEvent::LogInFailed { proof, origin, .. } => (*proof, origin.as_ref()),
+        AccountEvent::Locked { origin, .. } => (None, origin.as_ref()),
+        AccountEvent::ProvedAgain { proof, .. } => (Some(*proof), None),
+        _ => (None, None),
+    };
+    sqlx::query!(
+        r#"
+        INSERT INTO login_history (position, account_id, at, kind, proof, origin_sealed)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        "#,
+        event.position,
+        event.aggregate_id,
+        fact.at(),
+        event.event_type,
+        proof.map(Proof::name),
+        origin.map(ToString::to_string),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What happened to an account, the latest first, from before a position on.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn of_account(
+    pool: &PgPool,
+    account: Uuid,
+    before: Option<i64>,
+) -> sqlx::Result<Vec<HistoryRow>> {
+    sqlx::query_as!(
+        HistoryRow,
+        r#"
+        SELECT position, at, kind, proof, origin_sealed FROM login_history
+        WHERE account_id = $1 AND ($2::bigint IS NULL OR position < $2)
+        ORDER BY position DESC LIMIT $3
+        "#,
+        account,
+        before,
+        PAGE,
+    )
+    .fetch_all(pool)
+    .await
+}

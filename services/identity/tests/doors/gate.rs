@@ -1,0 +1,105 @@
+//! Guessing: what it costs whom. Strangers are closed out, and the holder never is.
+
+use meydan_rpc::outcome::Failure;
+use time::Duration;
+
+use crate::harness::{Identity, PASSWORD, from};
+
+const SARA: &str = "sara@meydan.example";
+
+fn failed<T>() -> Result<T, Failure> {
+    Err(Failure::Refused("identity.login.failed".into()))
+}
+
+/// Sara, and the cookie of her browser.
+async fn sara(identity: &Identity) -> String {
+    let link = identity.first_link().await.expect("there is no admin yet");
+    identity.accept(&link, SARA).await.expect("the link is good");
+    let known = identity.enter(SARA, PASSWORD, from("198.51.100.1", "")).await;
+    known.expect("the password is right").device_token
+}
+
+#[tokio::test]
+async fn a_browser_that_logged_in_before_is_not_locked_out_by_strangers() {
+    let identity = Identity::start().await;
+    let device = sara(&identity).await;
+
+    // Strangers behind her own address, and a botnet.
+    for network in 0..30 {
+        for _ in 0..6 {
+            let address = format!("198.51.{}.7", 100 + network);
+            assert_eq!(identity.log_in(SARA, "wrong", &address).await, failed());
+        }
+    }
+
+    let stranger = identity.log_in(SARA, PASSWORD, "203.0.113.9").await;
+    assert_eq!(stranger, failed(), "a hundred guesses a day, and no more");
+    let owner = identity.enter(SARA, PASSWORD, from("198.51.100.1", &device)).await;
+    assert!(owner.is_ok(), "her browser is known");
+    identity.end().await;
+    assert_eq!(identity.facts("account.log_in_failed").await, 100, "no other was judged");
+}
+
+#[tokio::test]
+async fn a_stolen_browser_is_closed_like_any_other_and_made_up_cookies_are_strangers() {
+    let identity = Identity::start().await;
+    let device = sara(&identity).await;
+    for _ in 0..5 {
+        let wrong = identity.enter(SARA, "wrong", from("192.0.2.1", &device)).await;
+        assert_eq!(wrong.map(|_| ()), failed());
+    }
+    let closed = identity.enter(SARA, PASSWORD, from("192.0.2.1", &device)).await;
+    assert_eq!(closed.map(|_| ()), failed());
+
+    for made_up in 0..5 {
+        let cookie = format!("made up {made_up}");
+        let wrong = identity.enter(SARA, "wrong", from("192.0.2.1", &cookie)).await;
+        assert_eq!(wrong.map(|_| ()), failed());
+    }
+    assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the network is");
+}
+
+#[tokio::test]
+async fn it_closes_for_longer_each_time_up_to_a_day() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+    for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
+        for _ in 0..5 {
+            assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
+        }
+        identity.advance(Duration::minutes(minutes) - Duration::seconds(1));
+        let early = identity.log_in(SARA, PASSWORD, "192.0.2.1").await;
+        assert_eq!(early, failed(), "{minutes} minutes are not over");
+        identity.advance(Duration::seconds(1));
+    }
+    assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_network_that_fails_at_many_accounts_is_closed_to_all_for_a_day() {
+    let identity = Identity::start().await;
+    let device = sara(&identity).await;
+    for number in 0..16 {
+        let address = format!("guess{number}@meydan.example");
+        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
+    }
+
+    assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.99").await, failed());
+    assert!(identity.log_in(SARA, PASSWORD, "203.0.113.1").await.is_ok(), "another network");
+    let known = identity.enter(SARA, PASSWORD, from("192.0.2.99", &device)).await;
+    assert!(known.is_ok(), "her own browser in that network");
+    identity.advance(Duration::hours(24));
+    assert!(identity.log_in(SARA, PASSWORD, "192.0.2.99").await.is_ok(), "a day is over");
+}
+
+#[tokio::test]
+async fn fifteen_accounts_of_an_office_may_mistype_within_three_hours() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+    for number in 0..15 {
+        let address = format!("colleague{number}@meydan.example");
+        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
+    }
+
+    assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok());
+}

@@ -1,0 +1,105 @@
+//! What the last action did, said once on the next page.
+
+/// What the last action did, said once on the next page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A campaign was created.
+    CampaignCreated,
+    /// A change was saved.
+    Saved,
+    /// A bot's token was accepted and the bot is being connected.
+    BotConnecting,
+    /// A bot was disconnected.
+    BotDisconnected,
+    /// An answer was accepted and will be sent.
+    ReplyQueued,
+    /// The status of a conversation was changed.
+    StatusChanged,
+    /// A member was invited.
+    MemberInvited,
+    /// The password was changed and other sessions ended.
+    PasswordChanged,
+    /// The password was set anew; the person logs in with it.
+    Recovered,
+    /// A code is under way.
+    CodeSent,
+    /// The address was proved.
+    EmailProved,
+    /// The telephone was proved.
+    PhoneProved,
+    /// The person logged out.
+    LoggedOut,
+    /// The session has ended.
+    SessionEnded,
+    /// A second factor works.
+    FactorAdded,
+    /// A second factor is gone.
+    FactorRemoved,
+    /// A second factor stays: it is the last one of an admin.
+    FactorLast,
+    /// Another session was ended.
+    SessionClosed,
+    /// A login waited too long for its second factor.
+    ChallengeOver,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Self; 19] = [
+        Self::CampaignCreated,
+        Self::Saved,
+        Self::BotConnecting,
+        Self::BotDisconnected,
+        Self::ReplyQueued,
+        Self::StatusChanged,
+        Self::MemberInvited,
+        Self::PasswordChanged,
+        Self::Recovered,
+        Self::CodeSent,
+        Self::EmailProved,
+        Self::PhoneProved,
+        Self::LoggedOut,
+        Self::SessionEnded,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::FactorLast,
+        Self::SessionClosed,
+        Self::ChallengeOver,
+    ];
+
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::CampaignCreated => "notice-campaign-created",
+            Self::Saved => "notice-saved",
+            Self::BotConnecting => "notice-bot-connecting",
+            Self::BotDisconnected => "notice-bot-disconnected",
+            Self::ReplyQueued => "notice-reply-queued",
+            Self::StatusChanged => "notice-status-changed",
+            Self::MemberInvited => "notice-member-invited",
+            Self::PasswordChanged => "notice-password-changed",
+            Self::Recovered => "notice-recovered",
+            Self::CodeSent => "notice-code-sent",
+            Self::EmailProved => "notice-email-proved",
+            Self::PhoneProved => "notice-phone-proved",
+            Self::LoggedOut => "notice-logged-out",
+            Self::SessionEnded => "notice-session-ended",
+            Self::FactorAdded => "notice-factor-added",
+            Self::FactorRemoved => "notice-factor-removed",
+            Self::FactorLast => "notice-factor-last",
+            Self::SessionClosed => "notice-session-closed",
+            Self::ChallengeOver => "notice-challenge-over",
+        }
+    }
+
+    /// A short name for a cookie or a query: the last part of the text's key.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.key().trim_start_matches("notice-")
+    }
+
+    /// The notice of a code, or `None` when there is no such notice.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.code() == code)
+    }
+}

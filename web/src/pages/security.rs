@@ -1,0 +1,234 @@
+//! Proving oneself: the second factor at the login, authenticators, recovery codes, proofs for what is
+//! dangerous, devices, and what happened to an account.
+
+use std::fmt::Write;
+
+use askama::{Template, filters::Safe};
+use qrcode::{Color, QrCode};
+use time::OffsetDateTime;
+
+use crate::{form::Problems, shell::Shell};
+
+/// Why a code opened nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorRefusal {
+    /// It is not right, or was used.
+    WrongCode,
+}
+
+/// `GET /login/factor`, and the answer to a refused `POST` there (`code`, `trusted`, `next`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/login_factor.html")]
+pub struct LoginFactorPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// Path to go to afterwards; empty for the person's home.
+    pub next: String,
+    /// Why the last code was refused.
+    pub refusal: Option<FactorRefusal>,
+}
+
+/// An authenticator.
+#[derive(Debug, Clone)]
+pub struct Factor {
+    /// Its id.
+    pub id: String,
+    /// What its holder calls it.
+    pub name: String,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// When it was last used.
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// `GET /account/factors`, and the answer to a refused form there (`name`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/factors.html")]
+pub struct FactorsPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// Authenticators that work.
+    pub factors: Vec<Factor>,
+    /// Recovery codes that are left.
+    pub codes_left: u64,
+    /// Nothing else can be done before there is one.
+    pub needed: bool,
+    /// What is wrong, by field.
+    pub problems: Problems,
+}
+
+/// The answer to `POST /account/factors`, and to a refused `POST /account/factors/{id}/confirm` (`code`).
+#[derive(Clone, Template)]
+#[template(path = "pages/enrol.html")]
+pub struct EnrolPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The authenticator.
+    pub id: String,
+    /// Its secret, in base 32.
+    pub secret: String,
+    /// The same for scanning.
+    pub url: String,
+    /// What is wrong, by field.
+    pub problems: Problems,
+}
+
+impl EnrolPage {
+    /// The secret in groups of four, as it is typed.
+    fn groups(&self) -> String {
+        let letters = self.secret.chars().collect::<Vec<_>>();
+        letters
+            .chunks(4)
+            .map(|group| group.iter().collect::<String>())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// The QR code of the URL (ISO/IEC 18004) as a drawing, with its quiet zone; nothing for a URL that is too
+    /// long.
+    fn drawing(&self) -> Safe<String> {
+        let Ok(code) = QrCode::new(&self.url) else { return Safe(String::new()) };
+        let width = code.width();
+        let dark = |index: &usize| code[(index % width, index / width)] == Color::Dark;
+        let mut path = String::new();
+        for index in (0..width * width).filter(dark) {
+            let (x, y) = (index % width + 4, index / width + 4);
+            write!(path, "M{x} {y}h1v1h-1z").expect("a string takes everything");
+        }
+        let side = width + 8;
+        Safe(format!(
+            r##"<svg class="qr" viewBox="0 0 {side} {side}" width="200" height="200" role="img" aria-label="{}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path fill="#000" d="{path}"/></svg>"##,
+            self.shell.t("qr-label"),
+        ))
+    }
+}
+
+/// Recovery codes, shown once.
+#[derive(Clone, Template)]
+#[template(path = "pages/recovery_codes.html")]
+pub struct RecoveryCodesPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The codes.
+    pub codes: Vec<String>,
+}
+
+/// `GET /account/prove`, and the answer to a refused `POST` there (`secret`, `next`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/prove.html")]
+pub struct ProvePage {
+    /// What pages share.
+    pub shell: Shell,
+    /// Whether a code is asked for, and not the password.
+    pub by_code: bool,
+    /// Path to go to afterwards.
+    pub next: String,
+    /// Whether the last one was wrong.
+    pub wrong: bool,
+}
+
+/// A device on which a person is logged in.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// When it began.
+    pub created_at: OffsetDateTime,
+    /// When it was last used.
+    pub last_seen_at: OffsetDateTime,
+    /// Network address.
+    pub address: String,
+    /// Browser and system, as far as its name tells.
+    pub browser: Option<String>,
+    /// Nobody else uses it.
+    pub trusted: bool,
+    /// The one that looks at the page.
+    pub present: bool,
+}
+
+/// `GET /account/sessions`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/sessions.html")]
+pub struct SessionsPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The latest first.
+    pub sessions: Vec<Session>,
+}
+
+/// Something that happened to an account.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// When.
+    pub at: OffsetDateTime,
+    /// Type of the fact.
+    pub kind: String,
+    /// With what somebody proved who they are, or tried to; empty for none.
+    pub proof: String,
+    /// Network address; empty when it is not known.
+    pub address: String,
+    /// Browser and system, as far as its name tells.
+    pub browser: Option<String>,
+}
+
+impl Happened {
+    fn key(&self) -> &'static str {
+        match self.kind.as_str() {
+            "account.registered" => "happened-registered",
+            "account.password_set" => "happened-password-set",
+            "account.logged_in" => "happened-logged-in",
+            "account.logged_out" => "happened-logged-out",
+            "account.log_in_failed" => "happened-log-in-failed",
+            "account.locked" => "happened-locked",
+            "account.proved_again" => "happened-proved-again",
+            "account.factor_added" => "happened-factor-added",
+            "account.factor_removed" => "happened-factor-removed",
+            "account.recovery_codes_made" => "happened-recovery-codes-made",
+            _ => "happened-other",
+        }
+    }
+
+    fn proof_key(&self) -> Option<&'static str> {
+        match self.proof.as_str() {
+            "password" => Some("proof-password"),
+            "totp" => Some("proof-totp"),
+            "recovery_code" => Some("proof-recovery-code"),
+            _ => None,
+        }
+    }
+
+    fn icon(&self) -> &'static str {
+        match self.kind.as_str() {
+            "account.logged_in" => "login",
+            "account.logged_out" => "logout",
+            "account.log_in_failed" | "account.locked" => "alert-triangle",
+            _ => "shield-check",
+        }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.icon() == "alert-triangle"
+    }
+}
+
+/// `GET /account/history`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/history.html")]
+pub struct HistoryPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The latest first.
+    pub entries: Vec<Happened>,
+    /// Where the next page begins.
+    pub before: Option<i64>,
+}
+
+super::renders!(
+    LoginFactorPage,
+    FactorsPage,
+    EnrolPage,
+    RecoveryCodesPage,
+    ProvePage,
+    SessionsPage,
+    HistoryPage,
+);

@@ -1,5 +1,6 @@
 // The program under test, in a folder of its own, and the browser that looks at it.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -37,6 +38,8 @@ export async function startPlatform(telegram, { demo = false } = {}) {
     url: said.match(/runs: (\S+)/)[1],
     firstLink: links()[0],
     invitations: links().slice(1),
+    // The letter to an address, or its second and so on. The folder of data tells when the file of letters changes.
+    letter: (to, which = 1) => letter(path.join(data, 'letters.txt'), to, which),
     async stop() {
       program.removeAllListeners('exit');
       const ended = new Promise((done) => program.once('exit', done));
@@ -45,6 +48,21 @@ export async function startPlatform(telegram, { demo = false } = {}) {
       fs.rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+async function letter(file, to, which) {
+  const changes = fs.watch(path.dirname(file));
+  const patience = AbortSignal.timeout(15000);
+  try {
+    for (;;) {
+      const all = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n---\n') : [];
+      const found = all.filter((one) => new RegExp(`^(To|SMS to): ${to.replace('+', '\\+')}$`, 'm').test(one));
+      if (found.length >= which) return found[which - 1];
+      await once(changes, 'change', { signal: patience });
+    }
+  } finally {
+    changes.close();
+  }
 }
 
 export const chromiumPath = '/usr/bin/chromium';

@@ -10,6 +10,7 @@ mod keys;
 mod operate;
 mod panel;
 mod platform;
+mod post;
 mod servers;
 mod up;
 

@@ -11,7 +11,7 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys, panel::Panel, servers::Servers};
+use crate::{keys, panel::Panel, post, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -166,6 +166,7 @@ impl Platform {
             },
         };
         let identity = identity::Setup {
+            post: post::open(settings, self.address, self.demo)?,
             listener: listeners.identity,
             database_url: databases.identity,
             connections,

@@ -18,7 +18,12 @@ use meydan_settings::Settings;
 use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
 
-use crate::{demo, platform::Platform, servers::Servers};
+use crate::{
+    demo,
+    platform::Platform,
+    post::{self, SINK},
+    servers::Servers,
+};
 
 /// How long the services may take until they answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,10 +115,11 @@ async fn serve(
             first = first_link(&identity) => first?,
             error = platform.failed() => return Err(error),
         };
-        welcome(settings, platform, first.as_deref(), started);
+        welcome(settings, platform, first.as_deref(), (started, demo));
         if demo {
             for (candidate, link) in demo::play(settings, platform, say).await? {
-                println!("  {candidate}: {}/welcome/{link}", panel(settings, platform));
+                let panel = post::panel(settings, platform.address);
+                println!("  {candidate}: {panel}/welcome/{link}");
             }
             println!();
         }
@@ -144,8 +150,13 @@ async fn first_link(identity: &Dial) -> Result<Option<String>> {
     }
 }
 
-fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, started: Instant) {
-    let panel = panel(settings, platform);
+fn welcome(
+    settings: &Settings,
+    platform: &Platform,
+    first: Option<&str>,
+    (started, demo): (Instant, bool),
+) {
+    let panel = post::panel(settings, platform.address);
     println!();
     println!("  Meydan runs: {panel}   (started in {:.1} s)", started.elapsed().as_secs_f32());
     match first {
@@ -161,15 +172,11 @@ fn welcome(settings: &Settings, platform: &Platform, first: Option<&str>, starte
         "  Data, keys and logs are in {}. Ctrl-C stops everything.",
         settings.data_dir.display()
     );
+    if settings.smtp_url.is_none() || demo {
+        let sink = settings.data_dir.join(SINK);
+        println!("  Letters go to nobody, but into {}.", sink.display());
+    }
     println!();
-}
-
-/// How people reach the panel.
-fn panel(settings: &Settings, platform: &Platform) -> String {
-    settings.public_url.as_ref().map_or_else(
-        || format!("http://{}", platform.address),
-        |url| url.as_str().trim_end_matches('/').to_owned(),
-    )
 }
 
 /// Tells a person what is going on.

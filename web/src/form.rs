@@ -35,6 +35,14 @@ pub enum Problem {
     AlreadyMember,
     /// Not shaped like a token from BotFather.
     InvalidToken,
+    /// A code that was sent, and is wrong, used or too old.
+    CodeOver,
+    /// Asked for again too soon.
+    TooSoon,
+    /// Another account has proved this address.
+    EmailTaken,
+    /// Not a telephone number.
+    InvalidPhone,
     /// Not the code that an authenticator shows.
     WrongCode,
     /// As many authenticators as an account may have.
@@ -77,6 +85,10 @@ impl Problem {
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
             Self::WrongCode => shell.t("problem-wrong-code"),
+            Self::CodeOver => shell.t("problem-code-over"),
+            Self::TooSoon => shell.t("problem-too-soon"),
+            Self::EmailTaken => shell.t("problem-email-taken"),
+            Self::InvalidPhone => shell.t("problem-invalid-phone"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),

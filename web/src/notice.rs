@@ -31,6 +31,14 @@ pub enum Notice {
     DeletionWithdrawn,
     /// The password was changed and other sessions ended.
     PasswordChanged,
+    /// The password was set anew; the person logs in with it.
+    Recovered,
+    /// A code is under way.
+    CodeSent,
+    /// The address was proved.
+    EmailProved,
+    /// The telephone was proved.
+    PhoneProved,
     /// The person logged out.
     LoggedOut,
     /// The session has ended.
@@ -49,7 +57,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -64,6 +72,10 @@ impl Notice {
         Self::DeletionRequested,
         Self::DeletionWithdrawn,
         Self::PasswordChanged,
+        Self::Recovered,
+        Self::CodeSent,
+        Self::EmailProved,
+        Self::PhoneProved,
         Self::LoggedOut,
         Self::SessionEnded,
         Self::FactorAdded,
@@ -89,6 +101,10 @@ impl Notice {
             Self::DeletionRequested => "notice-deletion-requested",
             Self::DeletionWithdrawn => "notice-deletion-withdrawn",
             Self::PasswordChanged => "notice-password-changed",
+            Self::Recovered => "notice-recovered",
+            Self::CodeSent => "notice-code-sent",
+            Self::EmailProved => "notice-email-proved",
+            Self::PhoneProved => "notice-phone-proved",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",
             Self::FactorAdded => "notice-factor-added",

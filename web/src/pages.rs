@@ -5,10 +5,12 @@ pub mod api_keys;
 pub mod audit;
 pub mod bot;
 pub mod campaigns;
+pub mod contact;
 pub mod entry;
 pub mod error;
 pub mod home;
 pub mod inbox;
+pub mod recover;
 pub mod security;
 pub mod team;
 

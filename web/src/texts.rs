@@ -23,6 +23,7 @@ macro_rules! files {
             include_str!(concat!("../texts/", $locale, "/inbox.ftl")),
             include_str!(concat!("../texts/", $locale, "/people.ftl")),
             include_str!(concat!("../texts/", $locale, "/team.ftl")),
+            include_str!(concat!("../texts/", $locale, "/contact.ftl")),
             include_str!(concat!("../texts/", $locale, "/security.ftl")),
             include_str!(concat!("../texts/", $locale, "/audit.ftl")),
         ]

@@ -58,6 +58,20 @@ pub struct Settings {
     pub telegram_api_url: Url,
     /// Through which proxy Telegram is reached.
     pub telegram_proxy: Option<SecretString>,
+    /// The mail server.
+    pub smtp_url: Option<SecretString>,
+    /// Certificates that it may show besides those that all trust.
+    pub smtp_ca_file: Option<PathBuf>,
+    /// From whom mail comes.
+    pub mail_from: String,
+    /// Where the request goes that sends an SMS.
+    pub sms_url: Option<SecretString>,
+    /// Its method.
+    pub sms_method: String,
+    /// Its headers.
+    pub sms_headers: Option<SecretString>,
+    /// Its body.
+    pub sms_body: Option<SecretString>,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
     /// What is logged.

@@ -50,6 +50,29 @@ pub const KEYS: &[Key] = &[
     ),
     key("telegram-proxy", "", "Through which proxy Telegram is reached: http://…, socks5://…."),
     key(
+        "smtp-url",
+        "",
+        "The mail server: smtps://user:password@mail.example, or smtp://… with STARTTLS, which a server elsewhere must offer, and one on this machine when ?tls=required follows. Signs like @ in user and password are written as in any URL: %40. Without it, letters are added to letters.txt in data-dir, and links of invitations are shown on the screen.",
+    ),
+    key(
+        "smtp-ca-file",
+        "",
+        "Certificates that the mail server may show besides those that all trust, in the PEM form.",
+    ),
+    key("mail-from", "", "From whom mail comes: Meydan <post@meydan.example>."),
+    key(
+        "sms-url",
+        "",
+        "Where the request goes that sends an SMS; {to} stands for the number, such as +989121234567, and {text} for the message. Must be https, except for this machine itself. Without it, messages are added to letters.txt in data-dir.",
+    ),
+    key("sms-method", "POST", "Its method: GET or POST."),
+    key("sms-headers", "", "Its headers, one a line, for instance Authorization: Bearer … ."),
+    key(
+        "sms-body",
+        "",
+        "Its body, with {to} and {text}: JSON when it begins with a brace or a bracket, else a form.",
+    ),
+    key(
         "metrics-listen",
         "127.0.0.1:9464",
         "Where Prometheus reads /metrics. Never make it public.",

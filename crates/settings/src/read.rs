@@ -212,6 +212,13 @@ impl Given {
                 Url::parse(text).map_err(|_| "must be a URL")
             }),
             telegram_proxy: self.secret("telegram-proxy"),
+            smtp_url: self.secret("smtp-url"),
+            smtp_ca_file: self.text("smtp-ca-file").map(PathBuf::from),
+            mail_from: self.text("mail-from").unwrap_or_default(),
+            sms_url: self.secret("sms-url"),
+            sms_method: self.text("sms-method").unwrap_or_default(),
+            sms_headers: self.secret("sms-headers"),
+            sms_body: self.secret("sms-body"),
             otlp_endpoint: self.text("otlp-endpoint"),
             log_level: self.text("log-level").unwrap_or_default(),
             log_format: self.parsed("log-format", String::new(), |text| match text {
@@ -223,6 +230,9 @@ impl Given {
             live_limit: self.number("live-limit", 1..=1_000_000),
             connection_limit: self.number("connection-limit", 10..=1_000_000),
         };
+        if settings.smtp_url.is_some() && settings.mail_from.is_empty() {
+            self.reject("mail-from", "must be set when smtp-url is");
+        }
         if self.problems.is_empty() { Ok(settings) } else { Err(InvalidSettings(self.problems)) }
     }
 }

@@ -1,9 +1,11 @@
 //! What tests stand on: real servers, the program as a process, people and their authenticators, a Telegram, and a log in memory.
 
 pub mod authenticator;
+mod foreign;
 pub mod given;
 pub mod model;
 pub mod otlp;
+pub mod post;
 pub mod process;
 pub mod servers;
 pub mod telegram;

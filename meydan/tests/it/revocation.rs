@@ -8,6 +8,7 @@ use std::{
 };
 
 use gateway::{Patience, limits::Rates};
+use identity::letters::{Mail, Post, Sink, Sms};
 use meydan_event_log::{Clock, prepare_database};
 use meydan_intake::Intake;
 use meydan_keyring::{KeyFile, Keyring};
@@ -65,6 +66,7 @@ impl House {
         let address = |door: &TcpListener| door.local_addr().expect("it has an address");
         let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());
         let (identity_at, crm_at) = (address(&doors.0), address(&doors.1));
+        let sink = Sink::new(&secrets.path().join("letters"));
         let mut tasks = JoinSet::new();
         let identity = identity::Setup {
             listener: doors.0,
@@ -74,6 +76,11 @@ impl House {
             keyring: keyring.clone(),
             assertions: assertions.clone(),
             clock: clock.clone(),
+            post: Post {
+                panel: "http://127.0.0.1".to_owned(),
+                mail: Mail::Sink(sink.clone()),
+                sms: Sms::Sink(sink),
+            },
         };
         let crm = crm::Setup {
             listener: doors.1,

@@ -13,7 +13,8 @@ use meydan_rpc::{
         crm::tickets_client::TicketsClient,
         identity::{
             accounts_client::AccountsClient, api_keys_client::ApiKeysClient,
-            campaigns_client::CampaignsClient, members_client::MembersClient,
+            campaigns_client::CampaignsClient, contacts_client::ContactsClient,
+            members_client::MembersClient, recovery_client::RecoveryClient,
             sessions_client::SessionsClient,
         },
     },
@@ -119,6 +120,18 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> AccountsClient<Channel> {
         AccountsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's contacts.
+    #[must_use]
+    pub fn contacts(&self) -> ContactsClient<Channel> {
+        ContactsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's recovery.
+    #[must_use]
+    pub fn recovery(&self) -> RecoveryClient<Channel> {
+        RecoveryClient::new(self.identity.channel())
     }
 
     /// Calls identity's campaigns.

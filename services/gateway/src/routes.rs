@@ -7,6 +7,7 @@ mod admin_deletion;
 mod api;
 mod api_keys;
 mod audit;
+mod contact;
 mod devices;
 mod files;
 mod health;
@@ -15,6 +16,7 @@ mod inbox;
 mod login;
 mod member;
 mod preferences;
+mod recover;
 mod security;
 mod statics;
 mod team;
@@ -82,8 +84,19 @@ fn platform(panel: Panel) -> Panel {
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
+        .get("/recover", OPEN, recover::show)
+        .post("/recover", PASSWORD, recover::submit)
+        .get("/recover/{token}", OPEN, recover::open)
+        .post("/recover/{token}", PASSWORD, recover::finish)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
+        .post("/account/email", OWN_PROOF, contact::change_email)
+        .post("/account/email/send", OWN_PROOF, contact::send_email)
+        .post("/account/email/code", OWN_PROOF, contact::email_code)
+        .get("/account/email/{token}", OWN, contact::open_link)
+        .post("/account/email/{token}", OWN_PROOF, contact::use_link)
+        .post("/account/phone", OWN_PROOF, contact::change_phone)
+        .post("/account/phone/code", OWN_PROOF, contact::phone_code)
         .post("/account/password", OWN_PROOF, account::change_password)
         .get("/account/prove", OWN, security::show_proof)
         .post("/account/prove", OWN_PROOF, security::prove)

@@ -36,6 +36,7 @@ fn problem(field: &str, said: &str) -> Problem {
         (_, Some(max)) if said.contains("at most") => Problem::TooLong { max },
         (_, Some(min)) if said.contains("at least") => Problem::TooShort { min },
         ("email" | "owner_email", _) => Problem::InvalidEmail,
+        ("phone", _) => Problem::InvalidPhone,
         ("slug", _) => Problem::InvalidSlug,
         ("token", _) => Problem::InvalidToken,
         ("password" | "new_password", _) => Problem::GuessablePassword,

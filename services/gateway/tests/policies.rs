@@ -13,6 +13,10 @@ const OPEN: &[&str] = &[
     "POST /logout",
     "GET /welcome/{token}",
     "POST /welcome/{token}",
+    "GET /recover",
+    "POST /recover",
+    "GET /recover/{token}",
+    "POST /recover/{token}",
     "POST /preferences",
 ];
 

@@ -1,22 +1,27 @@
 //! Every command and query of identity: the table of contents.
 
+mod addresses;
 mod api_keys;
 mod campaigns;
 mod factors;
 mod failures;
 mod gate;
 mod invitations;
+mod letters;
 mod login;
 mod places;
+mod proofs;
+mod quotas;
+mod recovery;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
-use identity_domain::Profile;
 use meydan_event_log::{
     Clock, EventLog, ExecuteError, LoadError, Meta, PLATFORM, Progress, UniqueKey,
 };
 use meydan_keyring::{KeyError, Keyring, Place};
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -27,10 +32,13 @@ pub use self::{
     invitations::Entry,
     login::{Entered, Entrance, Guest},
     places::TeamMember,
+    proofs::{AddressProof, Contact},
+    recovery::Recoverable,
     sessions::{Happened, Held, SeenSession, is_running},
 };
 use crate::{
     changes::Changes,
+    letters::{Post, Sender},
     password::{Busy, Passwords},
 };
 
@@ -48,6 +56,12 @@ pub struct Identity {
     passwords: Passwords,
     /// That a failed login was noted.
     noted: Arc<Notify>,
+    /// How letters leave.
+    post: Arc<Post>,
+    /// That somebody asked for a new password.
+    asked: Arc<Notify>,
+    /// That a letter was written.
+    written: Arc<Notify>,
 }
 
 /// Why something was not done.
@@ -127,9 +141,32 @@ impl Identity {
         (log, keyring): (EventLog, Keyring),
         (directory, changes): (Progress, Changes),
         clock: Clock,
+        post: Post,
     ) -> Self {
-        let passwords = Passwords::default();
-        Self { log, keyring, directory, changes, clock, passwords, noted: Arc::default() }
+        Self {
+            log,
+            keyring,
+            directory,
+            changes,
+            clock,
+            passwords: Passwords::default(),
+            noted: Arc::default(),
+            post: Arc::new(post),
+            asked: Arc::default(),
+            written: Arc::default(),
+        }
+    }
+
+    /// The worker that sends letters.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender {
+            pool: self.log.pool().clone(),
+            keyring: self.keyring.clone(),
+            post: self.post.clone(),
+            clock: self.clock.clone(),
+            written: self.written.clone(),
+        }
     }
 
     /// Waits until the tables show `position`.
@@ -160,8 +197,13 @@ impl Identity {
         Ok(found.fetch_optional(pool).await?)
     }
 
-    async fn profile(&self, sealed: &str, place: &Place) -> Result<Option<Profile>> {
-        let damaged = |_| AppError::Damaged("a profile is not sealed".to_owned());
+    /// Opens what is stored of a person; `None` when they were erased.
+    async fn revealed<T: DeserializeOwned>(
+        &self,
+        sealed: &str,
+        place: &Place,
+    ) -> Result<Option<T>> {
+        let damaged = |_| AppError::Damaged("what is stored is not sealed".to_owned());
         let sealed = sealed.parse().map_err(damaged)?;
         Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)
     }

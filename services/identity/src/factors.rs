@@ -2,7 +2,7 @@
 //!
 //! Whatever may be used once is used by one statement, so that of many at once one alone succeeds.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -333,4 +333,25 @@ pub async fn end_challenge(pool: &PgPool, token_sha256: &[u8]) -> sqlx::Result<b
         .execute(pool)
         .await?;
     Ok(ended.rows_affected() == 1)
+}
+
+/// Drops everything beside the password that proves an account; returns the authenticators that worked. For an
+/// account whose holder never proved its address, when the address's owner comes.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn drop_all(db: &mut PgConnection, account: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query!("DELETE FROM recovery_codes WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM devices WHERE account_id = $1", account).execute(&mut *db).await?;
+    let dropped = sqlx::query!(
+        "DELETE FROM factors WHERE account_id = $1 RETURNING factor_id, confirmed_at",
+        account,
+    )
+    .fetch_all(db)
+    .await?;
+    let worked = dropped.into_iter().filter(|factor| factor.confirmed_at.is_some());
+    Ok(worked.map(|factor| factor.factor_id).collect())
 }

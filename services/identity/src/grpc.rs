@@ -3,6 +3,7 @@
 mod accounts;
 mod api_keys;
 mod campaigns;
+mod contact;
 mod failure;
 mod members;
 mod sessions;
@@ -14,7 +15,8 @@ use meydan_rpc::{
     guard::{Need, Policies, command_id},
     pb::identity::{
         accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
-        campaigns_server::CampaignsServer, members_server::MembersServer,
+        campaigns_server::CampaignsServer, contacts_server::ContactsServer,
+        members_server::MembersServer, recovery_server::RecoveryServer,
         sessions_server::SessionsServer,
     },
 };
@@ -46,6 +48,14 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
+    ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
+    ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
+    ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
+    ("/meydan.identity.v1.Contacts/AskPhone", Need::Account),
+    ("/meydan.identity.v1.Contacts/ProvePhone", Need::Account),
+    ("/meydan.identity.v1.Recovery/AskRecovery", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Recovery/GetRecovery", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Recovery/FinishRecovery", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Campaigns/CreateCampaign", Need::AdminOrService(&["demo"])),
     ("/meydan.identity.v1.Campaigns/EditCampaign", Need::Admin),
     ("/meydan.identity.v1.Campaigns/ChangeCampaignStatus", Need::Admin),
@@ -80,6 +90,8 @@ pub const POLICIES: Policies = &[
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
+        .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
+        .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
         .add_service(MembersServer::new(members::MembersApi(identity.clone())))
         .add_service(ApiKeysServer::new(api_keys::ApiKeysApi(identity)))

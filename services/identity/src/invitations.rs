@@ -5,7 +5,10 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::tokens::{Token, hash};
+use crate::{
+    letters::{self, Written},
+    tokens::{Token, hash},
+};
 
 /// How long an invitation can be used.
 const INVITED: Duration = Duration::hours(72);
@@ -17,9 +20,12 @@ pub struct InvitationRow {
     pub account_id: Option<Uuid>,
     /// Into which campaign.
     pub campaign_id: Option<Uuid>,
+    /// Whether the link went to the account's address, and nowhere else.
+    pub mailed: bool,
 }
 
-/// Keeps an invitation, for 72 hours. One for the first admin replaces those before.
+/// Keeps an invitation, for 72 hours, with the letter that brings it. One for the first admin replaces those
+/// before. A letter that was written before keeps its own link, and nothing is done.
 ///
 /// # Errors
 ///
@@ -28,9 +34,15 @@ pub async fn keep_invitation(
     pool: &PgPool,
     token: &Token,
     invitation: &InvitationRow,
+    letter: Option<&Written>,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
+    if let Some(letter) = letter
+        && !letters::write(&mut tx, letter).await?
+    {
+        return tx.rollback().await;
+    }
     if invitation.account_id.is_none() {
         sqlx::query!("DELETE FROM invitations WHERE account_id IS NULL AND used_at IS NULL")
             .execute(&mut *tx)
@@ -38,11 +50,13 @@ pub async fn keep_invitation(
     }
     sqlx::query!(
         r#"
-        INSERT INTO invitations (token_sha256, account_id, campaign_id, expires_at) VALUES ($1, $2, $3, $4)
+        INSERT INTO invitations (token_sha256, account_id, campaign_id, mailed, expires_at)
+        VALUES ($1, $2, $3, $4, $5)
         "#,
         token.hash(),
         invitation.account_id,
         invitation.campaign_id,
+        invitation.mailed,
         now + INVITED,
     )
     .execute(&mut *tx)
@@ -63,7 +77,7 @@ pub async fn invitation(
     sqlx::query_as!(
         InvitationRow,
         r#"
-        SELECT account_id, campaign_id FROM invitations
+        SELECT account_id, campaign_id, mailed FROM invitations
         WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
         "#,
         hash(token),

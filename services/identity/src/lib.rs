@@ -2,6 +2,7 @@
 //!
 //! - [`app`]: every command and query, the table of contents; [`grpc`]: `meydan.identity.v1` in front of it.
 //! - [`changes`]: tells gateways what is not so any more.
+//! - [`letters`]: mail and SMS, from a ledger.
 //! - [`password`]: hashing, as much at a time as the machine bears.
 //! - [`tokens`], [`invitations`], [`factors`], [`devices`], [`tries`]: what proves people and what is counted.
 //!   They are no facts, and of secrets only hashes are kept.
@@ -15,6 +16,7 @@ pub mod devices;
 pub mod factors;
 pub mod grpc;
 pub mod invitations;
+pub mod letters;
 pub mod password;
 pub mod policies;
 pub mod projections;

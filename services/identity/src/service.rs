@@ -17,6 +17,7 @@ use crate::{
     app::Identity,
     changes::Changes,
     grpc,
+    letters::Post,
     policies::{
         when_campaign_deleted_erase::WhenCampaignDeletedErase,
         when_deletion_requested_delete::WhenDeletionRequestedDelete,
@@ -47,6 +48,8 @@ pub struct Setup {
     pub assertions: Assertions,
     /// Tells the time.
     pub clock: Clock,
+    /// How letters leave.
+    pub post: Post,
 }
 
 /// Why the service does not run.
@@ -89,8 +92,12 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         keyring: setup.keyring.clone(),
         clock: clock.clone(),
     };
-    let identity =
-        Identity::new((log.clone(), setup.keyring), (directory.progress(), changes), clock.clone());
+    let identity = Identity::new(
+        (log.clone(), setup.keyring),
+        (directory.progress(), changes),
+        clock.clone(),
+        setup.post,
+    );
     let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -118,6 +125,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         readers.clone(),
     ));
     tasks.spawn(identity.clone().record_failures(readers.clone()));
+    tasks.spawn(identity.clone().answer_recoveries(readers.clone()));
+    tasks.spawn(identity.sender().run(readers.clone()));
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let workers = Workers { tasks, end: readers, database };

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::digest::Digest;
 use sha2::Sha256;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -310,4 +310,29 @@ pub async fn sessions_of(
     )
     .fetch_all(pool)
     .await
+}
+
+/// Sets the password of an account, in place of the one that it had.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn set_password(
+    db: &mut PgConnection,
+    account: Uuid,
+    password: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
+        ON CONFLICT (account_id) DO UPDATE SET password = $2, changed_at = $3
+        "#,
+        account,
+        password,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::contact::ContactCard;
 use crate::{form::Problems, shell::Shell};
 
 /// `GET /account`, and the answer to a refused `POST /account/password` (`current_password`,
@@ -13,6 +14,8 @@ pub struct AccountPage {
     pub shell: Shell,
     /// The address of the account.
     pub email: String,
+    /// Where the person is reached.
+    pub contact: ContactCard,
     /// What is wrong, by field.
     pub problems: Problems,
 }

@@ -147,7 +147,7 @@ pub struct CampaignPage {
     pub campaign: CampaignRow,
     /// Its bot.
     pub panel: BotPanel,
-    /// The owner's one-time link, whole. Shown this once only.
+    /// The owner's one-time link, whole. Shown this once only. Empty where mail brings it.
     pub invitation_link: Option<String>,
     /// What is wrong with a refused change, by field.
     pub problems: Problems,

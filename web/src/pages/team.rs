@@ -158,7 +158,7 @@ pub struct TeamPage {
     pub problems: Problems,
     /// Why something else was refused.
     pub refusal: Option<Problem>,
-    /// The new member's one-time link, whole. Shown this once only.
+    /// The new member's one-time link, whole. Shown this once only. Empty where mail brings it.
     pub invitation_link: Option<String>,
     /// For idempotency: sent back as `command_id`.
     pub command_id: String,

@@ -8,6 +8,7 @@ use crate::{
     pages::{
         account::AccountPage,
         bot::BotState,
+        contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
     },
     shell::Nav,
@@ -102,7 +103,36 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     let page = AccountPage {
         shell: make.owner(Nav::Account, "/account"),
         email: "maryam@example.ir".to_owned(),
+        contact: ContactCard {
+            email: "maryam@example.ir".to_owned(),
+            email_proved: true,
+            phone: "+989121234567".to_owned(),
+            ..ContactCard::default()
+        },
         problems: Problems::none(),
+    };
+    let unproved = AccountPage {
+        contact: ContactCard { email: page.email.clone(), ..ContactCard::default() },
+        ..page.clone()
+    };
+    let proving = AccountPage {
+        contact: ContactCard {
+            email: page.email.clone(),
+            pending_email: "maryam.new@example.ir".to_owned(),
+            pending_phone: "+989121234567".to_owned(),
+            typed_phone: "0912".to_owned(),
+            problems: Problems::none()
+                .and("email_code", Problem::CodeOver)
+                .and("email", Problem::TooSoon)
+                .and("phone", Problem::InvalidPhone),
+            ..ContactCard::default()
+        },
+        ..page.clone()
+    };
+    let link = |expired| ConfirmEmailPage {
+        shell: make.owner(Nav::Account, "/account/email/a1b2c3"),
+        token: "a1b2c3".to_owned(),
+        expired,
     };
     let refused = AccountPage {
         problems: Problems::none()
@@ -113,5 +143,9 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     vec![
         Sample { name: "account", html: page.render() },
         Sample { name: "account-refused", html: refused.render() },
+        Sample { name: "account-unproved", html: unproved.render() },
+        Sample { name: "account-proving", html: proving.render() },
+        Sample { name: "confirm-email", html: link(false).render() },
+        Sample { name: "confirm-email-expired", html: link(true).render() },
     ]
 }

@@ -7,14 +7,40 @@ use crate::{
     pages::{
         entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
         error::{ErrorPage, Failure},
+        recover::{Asking, NewPasswordPage, RecoverPage},
     },
 };
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = logins(make);
     samples.extend(welcomes(make));
+    samples.extend(recoveries(make));
     samples.extend(failures(make));
     samples
+}
+
+fn recoveries(make: &Samples) -> Vec<Sample> {
+    let ask = |asking, email: &str, problems| {
+        let shell = make.outside("/recover");
+        RecoverPage { shell, asking, email: email.to_owned(), problems }.render()
+    };
+    let choose = |problems| {
+        let (token, email) = ("a1b2c3".to_owned(), "maryam@example.ir".to_owned());
+        let shell = make.outside("/recover/a1b2c3");
+        NewPasswordPage { shell, token, email, problems }.render()
+    };
+    let none = Problems::none;
+    let weak = none().and("new_password", Problem::TooShort { min: 12 });
+    let wrong = none().and("email", Problem::InvalidEmail);
+    vec![
+        Sample { name: "recover", html: ask(Asking::Open, "", none()) },
+        Sample { name: "recover-refused", html: ask(Asking::Open, "maryam@", wrong) },
+        Sample { name: "recover-sent", html: ask(Asking::Sent, "", none()) },
+        Sample { name: "recover-too-many", html: ask(Asking::TooMany, "m@example.ir", none()) },
+        Sample { name: "recover-expired", html: ask(Asking::Expired, "", none()) },
+        Sample { name: "new-password", html: choose(none()) },
+        Sample { name: "new-password-refused", html: choose(weak) },
+    ]
 }
 
 fn logins(make: &Samples) -> Vec<Sample> {

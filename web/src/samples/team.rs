@@ -100,6 +100,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         invitation_link: Some("http://127.0.0.1:8080/welcome/p0Qw7LmT3xVb".to_owned()),
         ..page.clone()
     };
+    let mailed = TeamPage { invitation_link: Some(String::new()), ..page.clone() };
     let refused = TeamPage {
         name: "سعید نوری".to_owned(),
         email: "saeed.nouri@example.ir".to_owned(),
@@ -111,6 +112,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
     vec![
         Sample { name: "team", html: page.render() },
         Sample { name: "team-invited", html: invited.render() },
+        Sample { name: "team-mailed", html: mailed.render() },
         Sample { name: "team-refused", html: refused.render() },
         Sample { name: "team-last-owner", html: last.render() },
         Sample { name: "team-staff", html: staff.render() },

@@ -3,7 +3,6 @@ motto = A square for listening.
 motto-sub = Citizens write on Telegram, the campaign answers here, and every step is on record.
 login-title = Log in to Meydan
 login-lead = Use the e-mail address with which you were invited.
-login-help = Forgotten your password? Ask your campaign's owner for a new link.
 login-wrong-credentials = E-mail address and password do not match. Please check both.
 login-too-many-attempts = There were too many failed attempts. Wait a few minutes and try again.
 login-stale-form = The page had been open for too long. Please log in again.

@@ -5,7 +5,6 @@
 //! test's process, and are reached through a recorder, since neither of them
 //! tells all that a bot called.
 
-mod process;
 mod recorder;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,9 +14,10 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use process::ForeignServer;
 pub use recorder::RecordedCall;
 use recorder::Recorder;
+
+use crate::foreign::ForeignServer;
 
 /// Where the numbers of citizens' messages begin, above those of the bots'.
 const FIRST_MESSAGE: i64 = 1_000_001;
@@ -33,14 +33,19 @@ struct Emulator {
 impl Emulator {
     async fn start(name: &str) -> Result<Self> {
         let client = super::client()?;
-        let server = ForeignServer::start(name).await?;
-        let recorder = Recorder::start(&server.url(), client.clone()).await?;
+        let server = ForeignServer::start(name, &[]).await?;
+        let recorder = Recorder::start(&address(&server), client.clone()).await?;
         Ok(Self { server, recorder, client, next_message: AtomicI64::new(FIRST_MESSAGE) })
+    }
+
+    /// The server's own address.
+    fn url(&self) -> String {
+        address(&self.server)
     }
 
     /// Posts to the server itself, past the recorder.
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let address = format!("{}{path}", self.server.url());
+        let address = format!("{}{path}", self.url());
         let answer: Value = self.client.post(address).json(body).send().await?.json().await?;
         ensure!(answer["ok"] == json!(true), "the emulator refused {path}: {answer}");
         Ok(answer["result"].clone())
@@ -62,6 +67,10 @@ impl Emulator {
     }
 }
 
+fn address(server: &ForeignServer) -> String {
+    format!("http://127.0.0.1:{}", server.port())
+}
+
 /// The Python server `lo-bot-api-emulator`: webhooks with a secret, strict
 /// refusals. Method names must be written in its capitals, as in `getMe`.
 pub struct LoBotEmulator(Emulator);
@@ -81,7 +90,7 @@ impl LoBotEmulator {
     /// The server's own address: what is called there is not recorded.
     #[must_use]
     pub fn server_url(&self) -> String {
-        self.0.server.url()
+        self.0.url()
     }
 
     /// Lets a citizen write, and returns the update's number. A webhook gets it
@@ -98,7 +107,7 @@ impl LoBotEmulator {
         caption: &str,
         bytes: &[u8],
     ) -> Result<i64> {
-        let address = format!("{}/bot{token}/sendPhoto", self.0.server.url());
+        let address = format!("{}/bot{token}/sendPhoto", self.0.url());
         let part = Part::bytes(bytes.to_vec()).file_name("photo.jpg");
         let form = Form::new().text("chat_id", chat.to_string()).part("photo", part);
         let kept = self.0.client.post(address).multipart(form).send().await?;
@@ -165,7 +174,7 @@ impl TelegramTestApi {
     /// The server's own address: what is called there is not recorded.
     #[must_use]
     pub fn server_url(&self) -> String {
-        self.0.server.url()
+        self.0.url()
     }
 
     /// Lets a citizen write.

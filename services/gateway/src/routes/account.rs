@@ -1,4 +1,4 @@
-//! `/account`: one's own password.
+//! `/account`: one's own account, and its password.
 
 use axum::{
     Form,
@@ -7,11 +7,14 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{outcome::Failure, pb::identity::ChangePasswordRequest};
-use meydan_web::{Nav, Notice, Problem, Problems, pages::account::AccountPage};
+use meydan_web::{
+    Nav, Notice, Problem, Problems,
+    pages::{account::AccountPage, contact::ContactCard},
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::go_with;
+use super::{contact, go_with};
 use crate::{app::App, failure, session, session::Visit, views};
 
 const FIELDS: &[&str] = &["current_password", "new_password"];
@@ -27,14 +30,22 @@ pub(super) struct Change {
 }
 
 pub(super) async fn show(State(app): State<App>, visit: Visit) -> Response {
-    page(&app, &visit, Problems::none())
+    again(&app, &visit, Problems::none()).await
 }
 
-fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
-    let status =
-        if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+async fn again(app: &App, visit: &Visit, problems: Problems) -> Response {
+    match contact::card(app, visit).await {
+        Ok(card) => page(app, visit, card, problems),
+        Err(failure) => failure::of_call(app, visit, &failure),
+    }
+}
+
+/// The page, with what is wrong in the forms of the contact or in that of the password.
+pub(super) fn page(app: &App, visit: &Visit, contact: ContactCard, problems: Problems) -> Response {
+    let ok = problems.is_empty() && contact.problems.is_empty();
+    let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let email = visit.visitor.as_ref().map(|visitor| visitor.email.clone()).unwrap_or_default();
-    let page = AccountPage { shell: visit.shell(app, Nav::Account), email, problems };
+    let page = AccountPage { shell: visit.shell(app, Nav::Account), email, contact, problems };
     (status, Html(page.render())).into_response()
 }
 
@@ -46,7 +57,7 @@ pub(super) async fn change_password(
 ) -> Response {
     if change.new_password != change.new_password_again {
         let problems = Problems::none().and("new_password_again", Problem::PasswordsDiffer);
-        return page(&app, &visit, problems);
+        return again(&app, &visit, problems).await;
     }
     let message = ChangePasswordRequest {
         current_password: change.current_password,
@@ -59,10 +70,11 @@ pub(super) async fn change_password(
             go_with("/account", Notice::PasswordChanged, 0)
         }
         Err(Failure::Malformed(violations)) => {
-            page(&app, &visit, views::problems(FIELDS, &violations))
+            again(&app, &visit, views::problems(FIELDS, &violations)).await
         }
         Err(Failure::Refused(_)) => {
-            page(&app, &visit, Problems::none().and("current_password", Problem::WrongPassword))
+            let problems = Problems::none().and("current_password", Problem::WrongPassword);
+            again(&app, &visit, problems).await
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

@@ -227,9 +227,12 @@ pub(super) async fn create(
     }
 }
 
-/// The address of a one-time link: where the operator says that the panel is. Only without that it is where
+/// The address of a one-time link, empty where mail brings it: where the operator says that the panel is. Only without that it is where
 /// this visitor found it.
 pub(super) fn link(app: &App, headers: &axum::http::HeaderMap, token: &str) -> String {
+    if token.is_empty() {
+        return String::new();
+    }
     if let Some(url) = &app.public_url {
         return format!("{}/welcome/{token}", url.as_str().trim_end_matches('/'));
     }

@@ -202,6 +202,31 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its holder proved an address, which is the account's from now on.
+    #[serde(rename = "account.email_verified")]
+    EmailVerified {
+        /// The address.
+        email: Sealed<String>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Somebody else proved the address that this account only said was its own.
+    #[serde(rename = "account.email_lost")]
+    EmailLost {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Its holder proved a telephone number, which is the account's from now on.
+    #[serde(rename = "account.phone_verified")]
+    PhoneVerified {
+        /// The number, as E.164 writes it.
+        phone: Sealed<String>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
 }
 
 impl Event for AccountEvent {}
@@ -220,6 +245,9 @@ impl AccountEvent {
             | Self::ProvedAgain { at, .. }
             | Self::FactorAdded { at, .. }
             | Self::FactorRemoved { at, .. }
+            | Self::EmailVerified { at, .. }
+            | Self::EmailLost { at }
+            | Self::PhoneVerified { at, .. }
             | Self::RecoveryCodesMade { at } => *at,
         }
     }
@@ -233,6 +261,9 @@ impl DomainEvent for AccountEvent {
             Self::LoggedIn { .. } => "account.logged_in",
             Self::LoggedOut { .. } => "account.logged_out",
             Self::LogInFailed { .. } => "account.log_in_failed",
+            Self::EmailVerified { .. } => "account.email_verified",
+            Self::EmailLost { .. } => "account.email_lost",
+            Self::PhoneVerified { .. } => "account.phone_verified",
             Self::Locked { .. } => "account.locked",
             Self::ProvedAgain { .. } => "account.proved_again",
             Self::FactorAdded { .. } => "account.factor_added",

@@ -67,6 +67,9 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::FactorAdded { factor_id: SARA, at: NOON },
             AccountEvent::FactorRemoved { factor_id: SARA, at: NOON },
             AccountEvent::RecoveryCodesMade { at: NOON },
+            AccountEvent::EmailVerified { email: sealed(), at: NOON },
+            AccountEvent::EmailLost { at: NOON },
+            AccountEvent::PhoneVerified { phone: sealed(), at: NOON },
         ],
     );
 }

@@ -66,7 +66,8 @@ impl From<CampaignRefusal> for AppError {
 }
 
 impl Identity {
-    /// Creates a campaign with its owner. The token is the owner's one-time link. Sent again under the same command, it makes no second campaign, and a new link.
+    /// Creates a campaign with its owner. The token is the owner's one-time link, where mail does not bring it. Sent
+    /// again under the same command, it makes no second campaign.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl Identity {
         &self,
         new: &NewCampaign,
         meta: &Meta,
-    ) -> Result<(Uuid, Token, i64)> {
+    ) -> Result<(Uuid, Option<Token>, i64)> {
         let (profile, mut wrong) = checked(&new.profile);
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
@@ -107,7 +108,7 @@ impl Identity {
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Token, Committed)> {
+    ) -> Result<(Option<Token>, Committed)> {
         let known = self.account_of(&who.email).await?;
         let account = match known {
             Some(account) => account,
@@ -127,7 +128,7 @@ impl Identity {
             other => other?,
         };
         self.reach(invited.position).await?;
-        Ok((self.invite(Some(account), Some(campaign)).await?, invited))
+        Ok((self.invite(account, campaign, &who.email, meta).await?, invited))
     }
 
     /// Corrects what a campaign says of itself.
@@ -245,7 +246,7 @@ impl Identity {
         who: &Profile,
         role: Role,
         meta: &Meta,
-    ) -> Result<(Token, Committed)> {
+    ) -> Result<(Option<Token>, Committed)> {
         let mut wrong = Vec::new();
         let mut field = |field, value: std::result::Result<String, &'static str>| {
             value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
@@ -271,7 +272,7 @@ impl Identity {
     pub async fn names(&self, accounts: &[Uuid]) -> Result<Vec<(Uuid, String)>> {
         let mut names = Vec::with_capacity(accounts.len());
         for (account, sealed) in accounts::profiles(self.log.pool(), accounts).await? {
-            let profile = self.profile(&sealed, &profile_place(account)).await?;
+            let profile: Option<Profile> = self.revealed(&sealed, &profile_place(account)).await?;
             names.push((account, profile.map(|known| known.display_name).unwrap_or_default()));
         }
         Ok(names)

@@ -138,7 +138,7 @@ impl Identity {
 }
 
 /// The network of an address: its first 24 bits, or 48 of IPv6.
-fn network(address: &str) -> String {
+pub(super) fn network(address: &str) -> String {
     use std::net::IpAddr;
     match address.parse() {
         Ok(IpAddr::V4(address)) => {

@@ -4,9 +4,12 @@ use identity_domain::{Account, AccountCommand, AccountEvent, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use uuid::Uuid;
 
-use super::{AppError, Entered, Guest, Identity, Result, email, name, profile_place, said_place};
+use super::{
+    AppError, Entered, Guest, Identity, Result, email, name, profile_place, said_place, step,
+};
 use crate::{
     invitations::{self, InvitationRow},
+    letters::{Letter, Locale},
     password::acceptable,
     projections::{accounts, campaigns, members},
     tokens::Token,
@@ -37,20 +40,40 @@ impl Identity {
         if accounts::has_admin(self.log.pool()).await? {
             return Err(AppError::Refused("identity.admin.exists", "there is an admin"));
         }
-        self.invite(None, None).await
+        let (token, first) =
+            (Token::fresh(), InvitationRow { account_id: None, campaign_id: None, mailed: false });
+        let (pool, now) = (self.log.pool(), self.clock.now());
+        invitations::keep_invitation(pool, &token, &first, None, now).await?;
+        Ok(token)
     }
 
-    /// Makes a one-time link.
+    /// Sends a one-time link into `campaign` to the address that the inviter gave. Where mail reaches nobody, one
+    /// more is made to be shown; it proves less. Asked again under the same command, no second letter is written.
     pub(super) async fn invite(
         &self,
-        account_id: Option<Uuid>,
-        campaign_id: Option<Uuid>,
-    ) -> Result<Token> {
+        account: Uuid,
+        campaign: Uuid,
+        email: &str,
+        meta: &Meta,
+    ) -> Result<Option<Token>> {
+        let (pool, now) = (self.log.pool(), self.clock.now());
+        let row = campaigns::find(pool, Some(campaign), None).await?.ok_or(AppError::NotFound)?;
+        let (token, to) = (Token::fresh(), (email.to_owned(), Locale::from_code(&row.locale)));
+        let says =
+            Letter::Invitation { candidate: row.candidate_name, token: token.clone().into_text() };
+        let letter_id = step(meta, "letter").command_id;
+        let letter = self.letter((letter_id, account), to, says).await?;
+        let mut invitation =
+            InvitationRow { account_id: Some(account), campaign_id: Some(campaign), mailed: true };
+        invitations::keep_invitation(pool, &token, &invitation, Some(&letter), now).await?;
+        self.written.notify_one();
+        if self.post.mail.reaches_people() {
+            return Ok(None);
+        }
         let token = Token::fresh();
-        let invitation = InvitationRow { account_id, campaign_id };
-        invitations::keep_invitation(self.log.pool(), &token, &invitation, self.clock.now())
-            .await?;
-        Ok(token)
+        invitation.mailed = false;
+        invitations::keep_invitation(pool, &token, &invitation, None, now).await?;
+        Ok(Some(token))
     }
 
     async fn invitation(&self, token: &str) -> Result<InvitationRow> {
@@ -72,7 +95,7 @@ impl Identity {
         };
         let pool = self.log.pool();
         let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.profile(&said, &said_place(campaign, account)).await?;
+        let profile = self.revealed(&said, &said_place(campaign, account)).await?;
         let candidate = campaigns::find(pool, Some(campaign), None).await?;
         Ok(Entry {
             account: Some(account),
@@ -172,6 +195,9 @@ impl Identity {
         let joined = self.take_place(campaign, account).await?;
         // Somebody who was quicker with the same link was the same person.
         invitations::use_up(self.log.pool(), token, self.clock.now()).await?;
+        if invitation.mailed {
+            self.prove_by_link(campaign, account).await?;
+        }
         Ok(joined.position)
     }
 

@@ -52,8 +52,15 @@ pub enum Entrance {
 impl Identity {
     pub(super) async fn account(&self, account: Uuid) -> Result<(accounts::AccountRow, Profile)> {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.profile(&row.profile_sealed, &profile_place(account)).await?;
-        Ok((row, profile.ok_or(AppError::NotFound)?))
+        let mut profile = self
+            .revealed::<Profile>(&row.profile_sealed, &profile_place(account))
+            .await?
+            .ok_or(AppError::NotFound)?;
+        if row.email_lost_at.is_some() {
+            profile.email = String::new();
+        }
+        self.with_proved_email(&mut profile, account, row.email_sealed.as_deref()).await?;
+        Ok((row, profile))
     }
 
     pub(super) async fn record(&self, account: Uuid, fact: AccountEvent) -> Result<()> {

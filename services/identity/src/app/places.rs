@@ -83,15 +83,19 @@ impl Identity {
         let rows = members::of_campaign(self.log.pool(), campaign).await?;
         let mut team = Vec::with_capacity(rows.len());
         for row in rows {
-            let profile = match (row.joined_at, &row.said_sealed) {
+            let mut profile: Option<Profile> = match (row.joined_at, &row.said_sealed) {
                 (Some(_), _) => {
-                    self.profile(&row.profile_sealed, &profile_place(row.account_id)).await?
+                    self.revealed(&row.profile_sealed, &profile_place(row.account_id)).await?
                 }
                 (None, Some(said)) => {
-                    self.profile(said, &said_place(campaign, row.account_id)).await?
+                    self.revealed(said, &said_place(campaign, row.account_id)).await?
                 }
                 (None, None) => None,
             };
+            if let (Some(_), Some(profile)) = (row.joined_at, &mut profile) {
+                self.with_proved_email(profile, row.account_id, row.email_sealed.as_deref())
+                    .await?;
+            }
             let member_id = self.member_id(campaign, row.account_id).await?;
             team.push(TeamMember { member_id, row, profile });
         }
@@ -144,7 +148,7 @@ impl Identity {
         self.settle((campaign, account), MemberChange::Remove, false, meta).await
     }
 
-    /// Makes a new link for somebody who has not joined; the one before ends.
+    /// Makes a new link for somebody who has not joined, where mail does not bring it; the one before ends.
     ///
     /// # Errors
     ///
@@ -154,11 +158,15 @@ impl Identity {
         (campaign, by): (Uuid, Uuid),
         member_id: Uuid,
         meta: &Meta,
-    ) -> Result<(Token, Committed)> {
+    ) -> Result<(Option<Token>, Committed)> {
         let change = MemberChange::RenewInvitation;
         let renewed = self.change_member((campaign, by), member_id, change, meta).await?;
         let account = self.named(campaign, member_id).await?;
-        Ok((self.invite(Some(account), Some(campaign)).await?, renewed))
+        let said = members::said(self.log.pool(), campaign, account).await?;
+        let said = said.ok_or(AppError::NotFound)?;
+        let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
+        let email = said.ok_or(AppError::NotFound)?.email;
+        Ok((self.invite(account, campaign, &email, meta).await?, renewed))
     }
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     factors,
+    letters::{self, Notice},
     password::acceptable,
     projections::{history, members},
     tokens::{self, OpenSession, SessionRow, Token, lifetime},
@@ -240,32 +241,33 @@ impl Identity {
         if let Err(problem) = acceptable(&new, row.admin) {
             return Err(AppError::Malformed(vec![("new_password", problem)]));
         }
-        let claim = Claim { account: Some(account), address: "", guest };
-        let tried = self.admit(Credential::Again(session), claim).await?;
-        let hash = self.hash_of(account).await?;
-        if !self.passwords.verify(present, hash).await? || !tried.open {
-            return Err(AppError::Refused("identity.password.wrong", "the password is not right"));
-        }
-        self.forgive(&tried).await?;
+        self.confirm((account, session), present, guest).await?;
         let hash = self.passwords.hash(new).await?;
-        self.set_password(account, &hash).await?;
+        let letter = self.notice(account, Notice::PasswordChanged).await?;
+        let at = self.clock.now();
+        let mut tx = self.log.pool().begin().await?;
+        tokens::set_password(&mut tx, account, &hash, at).await?;
+        letters::write(&mut tx, &letter).await?;
+        tx.commit().await?;
+        self.written.notify_one();
+        self.record(account, AccountEvent::PasswordSet { at }).await?;
         self.end_other_sessions(account, session).await
     }
 
-    async fn set_password(&self, account: Uuid, hash: &str) -> Result<()> {
-        let now = self.clock.now();
-        sqlx::query!(
-            r#"
-            INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
-            ON CONFLICT (account_id) DO UPDATE SET password = $2, changed_at = $3
-            "#,
-            account,
-            hash,
-            now,
-        )
-        .execute(self.log.pool())
-        .await?;
-        self.record(account, AccountEvent::PasswordSet { at: now }).await
+    /// Has somebody who is logged in show with the password that the account is theirs.
+    pub(super) async fn confirm(
+        &self,
+        (account, session): (Uuid, Uuid),
+        password: String,
+        guest: &Guest,
+    ) -> Result<()> {
+        let claim = Claim { account: Some(account), address: "", guest };
+        let tried = self.admit(Credential::Again(session), claim).await?;
+        let hash = self.hash_of(account).await?;
+        if !self.passwords.verify(password, hash).await? || !tried.open {
+            return Err(AppError::Refused("identity.password.wrong", "the password is not right"));
+        }
+        self.forgive(&tried).await
     }
 
     /// A sealed text of an account; empty when its key is gone.

@@ -13,6 +13,7 @@ use super::{failure::status, id, meta};
 use crate::{
     app::{Identity, NewCampaign},
     projections::campaigns::CampaignRow,
+    tokens::Token,
 };
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Campaigns for CampaignsApi {
             self.0.create_campaign(&new, &meta).await.map_err(status)?;
         Ok(Response::new(pb::CreateCampaignResponse {
             campaign_id: campaign.to_string(),
-            invitation_token: token.into_text(),
+            invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position,
         }))
     }

@@ -10,7 +10,10 @@ use time::Time;
 use tonic::{Request, Response, Status};
 
 use super::{account, failure::status, id, meta, person};
-use crate::app::{Identity, TeamMember};
+use crate::{
+    app::{Identity, TeamMember},
+    tokens::Token,
+};
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
@@ -47,7 +50,7 @@ impl Members for MembersApi {
         let (token, invited) =
             self.0.invite_member((tenant, by), &who, role, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
-            invitation_token: token.into_text(),
+            invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position: invited.position,
         }))
     }
@@ -125,7 +128,7 @@ impl Members for MembersApi {
         let (token, renewed) =
             self.0.renew_invitation(within, member, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
-            invitation_token: token.into_text(),
+            invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position: renewed.position,
         }))
     }

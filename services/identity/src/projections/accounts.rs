@@ -3,6 +3,7 @@
 use identity_domain::AccountEvent;
 use meydan_event_log::Recorded;
 use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// One account, as stored.
@@ -14,6 +15,14 @@ pub struct AccountRow {
     pub profile_sealed: String,
     /// Platform staff.
     pub admin: bool,
+    /// The address that was proved, sealed.
+    pub email_sealed: Option<String>,
+    /// When it was.
+    pub email_proved_at: Option<OffsetDateTime>,
+    /// When somebody else proved the address that was said.
+    pub email_lost_at: Option<OffsetDateTime>,
+    /// The telephone that was proved, sealed.
+    pub phone_sealed: Option<String>,
 }
 
 /// Lets the table reflect one fact.
@@ -22,19 +31,40 @@ pub(super) async fn apply(
     event: &Recorded,
     fact: &AccountEvent,
 ) -> sqlx::Result<()> {
-    if let AccountEvent::Registered { profile, admin, at } = fact {
-        sqlx::query!(
+    let account = event.aggregate_id;
+    let query = match fact {
+        AccountEvent::Registered { profile, admin, at } => sqlx::query!(
             r#"
             INSERT INTO accounts (account_id, profile_sealed, admin, created_at) VALUES ($1, $2, $3, $4)
             "#,
-            event.aggregate_id,
+            account,
             profile.to_string(),
             admin,
             at,
-        )
-        .execute(db)
-        .await?;
-    }
+        ),
+        AccountEvent::EmailVerified { email, at } => sqlx::query!(
+            r#"
+            UPDATE accounts SET email_sealed = $2, email_proved_at = $3, email_lost_at = NULL
+            WHERE account_id = $1
+            "#,
+            account,
+            email.to_string(),
+            at,
+        ),
+        AccountEvent::EmailLost { at } => sqlx::query!(
+            "UPDATE accounts SET email_lost_at = $2 WHERE account_id = $1",
+            account,
+            at,
+        ),
+        AccountEvent::PhoneVerified { phone, at } => sqlx::query!(
+            "UPDATE accounts SET phone_sealed = $2, phone_proved_at = $3 WHERE account_id = $1",
+            account,
+            phone.to_string(),
+            at,
+        ),
+        _ => return Ok(()),
+    };
+    query.execute(db).await?;
     Ok(())
 }
 
@@ -46,7 +76,10 @@ pub(super) async fn apply(
 pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountRow>> {
     sqlx::query_as!(
         AccountRow,
-        "SELECT account_id, profile_sealed, admin FROM accounts WHERE account_id = $1",
+        r#"
+        SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed
+        FROM accounts WHERE account_id = $1
+        "#,
         account,
     )
     .fetch_optional(pool)

@@ -160,3 +160,20 @@ pub async fn find(
     .fetch_optional(pool)
     .await
 }
+
+/// The language of the campaign that an account joined first.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn first_locale(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT c.locale FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
+        WHERE m.account_id = $1 ORDER BY m.joined_at NULLS LAST, m.invited_at LIMIT 1
+        "#,
+        account,
+    )
+    .fetch_optional(pool)
+    .await
+}

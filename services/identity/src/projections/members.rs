@@ -19,6 +19,8 @@ pub struct MemberRow {
     pub joined_at: Option<OffsetDateTime>,
     /// Address and name as the person gave them, sealed. Not for the team before they joined.
     pub profile_sealed: String,
+    /// The address that they proved, sealed. Not for the team before they joined.
+    pub email_sealed: Option<String>,
     /// Address and name as the inviter gave them, sealed.
     pub said_sealed: Option<String>,
     /// Whether they may do nothing for now.
@@ -246,8 +248,8 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
     sqlx::query_as!(
         MemberRow,
         r#"
-        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, m.said_sealed, m.deactivated,
-               m.granted, m.denied,
+        SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, a.email_sealed, m.said_sealed,
+               m.deactivated, m.granted, m.denied,
                (SELECT max(s.last_seen_at) FROM sessions s WHERE s.account_id = m.account_id) AS last_seen_at
         FROM members m JOIN accounts a ON a.account_id = m.account_id
         WHERE m.campaign_id = $1 ORDER BY m.invited_at

@@ -23,6 +23,12 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
     .execute(&mut *db)
     .await?;
     sqlx::query!("DELETE FROM api_keys WHERE created_by = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account).execute(&mut *db).await?;
+    sqlx::query!("DELETE FROM recovery_requests WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("DELETE FROM letters WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM login_failures WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;

@@ -42,7 +42,7 @@ impl Identity {
     }
 
     /// Adds an authenticator to an account.
-    async fn enrol(&self, session: &str) -> Sara {
+    pub(crate) async fn enrol(&self, session: &str) -> Sara {
         let begun = self.begin(session).await.expect("they may");
         let holder = self.holder(session).await;
         let code = authenticator::code(&begun.secret, self.now());

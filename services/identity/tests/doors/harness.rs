@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use identity::{NAME, RunError, Setup, migrate, run};
+use identity::{
+    NAME, RunError, Setup,
+    letters::{Mail, Post, Sink, Sms},
+    migrate, run,
+};
 use meydan_event_log::{Clock, prepare_database};
 use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
@@ -21,6 +25,7 @@ use meydan_rpc::{
 };
 use meydan_testkit::servers::{Nats, folder, postgres, prefix};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use tempfile::TempDir;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,20 +35,32 @@ use uuid::Uuid;
 pub(crate) const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
 
+/// How people reach the panel.
+pub(crate) const PANEL: &str = "https://meydan.example";
+const SINK: &str = "letters.txt";
+
 pub(crate) struct Identity {
     pub(crate) dial: Dial,
     now: Arc<Mutex<OffsetDateTime>>,
     database_url: String,
     _nats: Nats,
-    _secrets: tempfile::TempDir,
+    secrets: TempDir,
     running: Mutex<Option<JoinHandle<Result<(), RunError>>>>,
     stop: CancellationToken,
     _guard: DropGuard,
 }
 
 impl Identity {
+    /// Starts it on a machine without a mail server.
     pub(crate) async fn start() -> Self {
-        let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
+        let files = folder();
+        let sink = Sink::new(&files.path().join(SINK));
+        Self::start_with((Mail::Sink(sink.clone()), Sms::Sink(sink)), files).await
+    }
+
+    /// Starts it where letters leave like this.
+    pub(crate) async fn start_with((mail, sms): (Mail, Sms), secrets: TempDir) -> Self {
+        let (nats, prefix) = (Nats::start().await, prefix());
         let database_url = migrate(postgres(), &prefix).await.expect("it migrates");
         let keys = format!("{prefix}keys");
         let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
@@ -63,6 +80,7 @@ impl Identity {
             keyring,
             assertions: assertions.clone(),
             clock: Clock::new(move || *told.lock().expect("no test panics here")),
+            post: Post { panel: PANEL.to_owned(), mail, sms },
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(setup, stop.clone()));
@@ -73,7 +91,7 @@ impl Identity {
             database_url,
             running: Mutex::new(Some(running)),
             _nats: nats,
-            _secrets: secrets,
+            secrets,
             stop: stop.clone(),
             _guard: stop.drop_guard(),
         }
@@ -91,6 +109,32 @@ impl Identity {
         let caller = Caller::service("meydan", None);
         let request = self.dial.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
         Ok(self.sessions().invite_first_admin(request).await?.into_inner().token)
+    }
+
+    /// The file of letters, on a machine without a mail server.
+    pub(crate) fn sink(&self) -> std::path::PathBuf {
+        self.secrets.path().join(SINK)
+    }
+
+    /// Waits for a letter of the ledger: its tries, why it failed, and whether what it said is wiped.
+    pub(crate) async fn letter(&self, condition: &str) -> (i32, Option<String>, bool) {
+        let database = self.database().await;
+        let look = "SELECT tries, failure, content_sealed IS NULL FROM letters WHERE";
+        let look = format!("{look} {condition}");
+        let found = async {
+            let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+            loop {
+                looks.tick().await;
+                let row = sqlx::query_as(sqlx::AssertSqlSafe(look.clone()))
+                    .fetch_optional(&database)
+                    .await;
+                if let Some(row) = row.expect("it answers") {
+                    return row;
+                }
+            }
+        };
+        let limit = std::time::Duration::from_secs(20);
+        tokio::time::timeout(limit, found).await.expect("there is such a letter in the end")
     }
 
     /// Its database, beside it.
@@ -241,9 +285,18 @@ impl Identity {
         slug: &str,
         command: Uuid,
     ) -> Result<(Uuid, String), Failure> {
+        self.campaign_of((slug, "نرگس"), command).await
+    }
+
+    /// Creates a campaign of somebody; its id, and its owner's link.
+    pub(crate) async fn campaign_of(
+        &self,
+        (slug, candidate): (&str, &str),
+        command: Uuid,
+    ) -> Result<(Uuid, String), Failure> {
         let message = CreateCampaignRequest {
             slug: slug.to_owned(),
-            candidate_name: "نرگس".to_owned(),
+            candidate_name: candidate.to_owned(),
             office: "شورا".to_owned(),
             constituency: "تهران".to_owned(),
             locale: "fa".to_owned(),

@@ -1,10 +1,13 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod contact;
 mod factors;
 mod gate;
 mod harness;
 mod invitations;
 mod leaving;
+mod letters;
+mod recovery;
 mod team;
 
 use std::sync::Arc;

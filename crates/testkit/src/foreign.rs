@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::timeout,
 };
 
@@ -20,20 +21,25 @@ use tokio::{
 const START_LIMIT: Duration = Duration::from_mins(3);
 
 /// A running foreign server.
-pub(super) struct ForeignServer {
+pub(crate) struct ForeignServer {
     port: u16,
+    /// What it said when it began to serve.
+    pub(crate) greeting: String,
+    /// What it says after that, line by line.
+    pub(crate) says: UnboundedReceiver<String>,
     _child: Child,
     _input: ChildStdin,
 }
 
 impl ForeignServer {
     /// Installs the server when it is not, starts it and waits until it serves.
-    pub(super) async fn start(name: &str) -> Result<Self> {
+    pub(crate) async fn start(name: &str, arguments: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let problems = NamedTempFile::new()?;
         let mut child = Command::new("sh")
             .arg(folder().join("start.sh"))
             .args([name, &port.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(problems.reopen()?)
@@ -43,30 +49,35 @@ impl ForeignServer {
         let input = child.stdin.take().context("the child has a standard input")?;
         let output = child.stdout.take().context("the child has a standard output")?;
         let mut lines = BufReader::new(output).lines();
-        let ready = timeout(START_LIMIT, ready(&mut lines)).await.unwrap_or(false);
-        if !ready {
+        let ready = timeout(START_LIMIT, ready(&mut lines)).await.ok().flatten();
+        let Some(greeting) = ready else {
             let said = std::fs::read_to_string(problems.path()).unwrap_or_default();
             bail!("{name} does not start: {}", said.trim());
-        }
-        // What it says later is read, lest it waits for a reader.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { port, _child: child, _input: input })
+        };
+        let (tell, says) = unbounded_channel();
+        // What it says later is read to its end, lest it waits for a reader.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let _ = tell.send(line);
+            }
+        });
+        Ok(Self { port, greeting, says, _child: child, _input: input })
     }
 
-    /// Its address.
-    pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    /// Where it listens on 127.0.0.1.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 }
 
-/// Reads until the server says that it serves.
-async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> bool {
+/// Reads until the server says that it serves, and returns that line.
+async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
     while let Ok(Some(line)) = lines.next_line().await {
-        if line.contains("Running on http://127.0.0.1:") {
-            return true;
+        if line.contains("Running on ") && line.contains("127.0.0.1:") {
+            return Some(line);
         }
     }
-    false
+    None
 }
 
 fn folder() -> PathBuf {

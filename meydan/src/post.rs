@@ -1,0 +1,45 @@
+//! How letters leave the platform, from the settings.
+
+use std::{fs, net::SocketAddr};
+
+use anyhow::{Context, Result};
+use identity::letters::{Mail, Post, Sink, Sms, SmsProvider, Smtp};
+use meydan_settings::Settings;
+
+/// Where letters end without a mail server, in the folder of data.
+pub(crate) const SINK: &str = "letters.txt";
+
+/// How people reach the panel that is served at `address`.
+pub(crate) fn panel(settings: &Settings, address: SocketAddr) -> String {
+    settings.public_url.as_ref().map_or_else(
+        || format!("http://{address}"),
+        |url| url.as_str().trim_end_matches('/').to_owned(),
+    )
+}
+
+/// How letters leave. The people of a demo are invented, and their addresses may be somebody's: nobody gets its
+/// letters.
+pub(crate) fn open(settings: &Settings, address: SocketAddr, demo: bool) -> Result<Post> {
+    let sink = Sink::new(&settings.data_dir.join(SINK));
+    let mail = match settings.smtp_url.as_ref().filter(|_| !demo) {
+        None => Mail::Sink(sink.clone()),
+        Some(url) => {
+            let authorities = settings.smtp_ca_file.as_ref().map(|path| {
+                fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+            });
+            let authorities = authorities.transpose()?;
+            let from = settings.mail_from.clone();
+            Mail::server(&Smtp { url: url.clone(), from, authorities })?
+        }
+    };
+    let sms = match settings.sms_url.as_ref().filter(|_| !demo) {
+        None => Sms::Sink(sink),
+        Some(url) => Sms::provider(&SmsProvider {
+            url: url.clone(),
+            method: settings.sms_method.clone(),
+            headers: settings.sms_headers.clone(),
+            body: settings.sms_body.clone(),
+        })?,
+    };
+    Ok(Post { panel: panel(settings, address), mail, sms })
+}

@@ -1,0 +1,54 @@
+//! Letters that commands write. The worker of [`crate::letters`] sends them.
+
+use uuid::Uuid;
+
+use super::{Identity, Result};
+use crate::{
+    letters::{self, Content, Letter, Locale, Notice, Written},
+    projections::campaigns,
+};
+
+impl Identity {
+    /// Tells the holder of an account what happened to it, at the address on file.
+    ///
+    /// # Errors
+    ///
+    /// See [`super::AppError`]; [`super::AppError::NotFound`] for an account that is none, or was erased.
+    pub async fn notify(&self, account: Uuid, notice: Notice) -> Result<()> {
+        let letter = self.notice(account, notice).await?;
+        self.send(&letter).await
+    }
+
+    /// A notice, to be put in the ledger with what it tells.
+    pub(super) async fn notice(&self, account: Uuid, notice: Notice) -> Result<Written> {
+        let (_, profile) = self.account(account).await?;
+        let locale = self.locale_of(account).await?;
+        let names = (Uuid::now_v7(), account);
+        self.letter(names, (profile.email, locale), Letter::Notice(notice)).await
+    }
+
+    /// A letter of a name, about an account, to be put in the ledger with what causes it.
+    pub(super) async fn letter(
+        &self,
+        names: (Uuid, Uuid),
+        (to, locale): (String, Locale),
+        letter: Letter,
+    ) -> Result<Written> {
+        let content = Content { to, locale, letter };
+        Ok(Written::seal(&self.keyring, names, &content, self.clock.now()).await?)
+    }
+
+    /// Puts a letter in the ledger by itself.
+    pub(super) async fn send(&self, letter: &Written) -> Result<()> {
+        let mut db = self.log.pool().acquire().await?;
+        letters::write(&mut db, letter).await?;
+        self.written.notify_one();
+        Ok(())
+    }
+
+    /// The language in which somebody is written to when no page says it: that of the first campaign they joined.
+    pub(super) async fn locale_of(&self, account: Uuid) -> Result<Locale> {
+        let code = campaigns::first_locale(self.log.pool(), account).await?;
+        Ok(code.map_or_else(Locale::default, |code| Locale::from_code(&code)))
+    }
+}

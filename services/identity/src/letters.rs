@@ -1,0 +1,170 @@
+//! Letters to people, by mail and SMS: what they may say, and how they leave.
+//!
+//! A letter is a row of a ledger, written in one transaction with what causes it, and sealed under the account's
+//! key. A worker sends it, and wipes what it said. Mail goes out at least once, an SMS at most once; see
+//! `docs/decisions`.
+
+mod ledger;
+mod mail;
+mod sender;
+mod sink;
+mod sms;
+mod words;
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+pub use self::{
+    ledger::{Content, Written, write},
+    mail::{BadMail, Mail, Smtp},
+    sender::Sender,
+    sink::Sink,
+    sms::{BadSms, Sms, SmsProvider},
+    words::Locale,
+};
+
+/// How letters leave.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// How people reach the panel: links begin with it. Never what a request calls the panel, which may be a lie.
+    pub panel: String,
+    /// Mail.
+    pub mail: Mail,
+    /// SMS.
+    pub sms: Sms,
+}
+
+/// Through what a letter goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Mail.
+    Mail,
+    /// SMS.
+    Sms,
+}
+
+/// What a letter says. Links and codes are secrets: `Debug` names the kind alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    /// A campaign asks somebody to join.
+    Invitation {
+        /// Whose campaign.
+        candidate: String,
+        /// The secret part of the link.
+        token: String,
+    },
+    /// Whether an address is theirs.
+    EmailProof {
+        /// Six digits.
+        code: String,
+        /// The secret part of the link.
+        token: String,
+    },
+    /// Whether a telephone is theirs.
+    PhoneProof {
+        /// Six digits.
+        code: String,
+    },
+    /// A new password, for somebody who forgot theirs.
+    Recovery {
+        /// The secret part of the link.
+        token: String,
+    },
+    /// Something happened to their account.
+    Notice(Notice),
+}
+
+/// What people are told of their own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum Notice {
+    /// The password was changed.
+    PasswordChanged,
+    /// The password was set anew by a link, and all sessions ended.
+    Recovered,
+    /// The address was changed; this goes to the old one.
+    EmailChanged,
+    /// The telephone was changed.
+    PhoneChanged,
+    /// Somebody logged in from a device that was not seen before.
+    NewDevice,
+    /// Too many wrong tries closed the account to a network for a while.
+    Locked,
+}
+
+impl std::fmt::Debug for Letter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+impl Letter {
+    /// Its name in the ledger, in metrics and in the texts.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Invitation { .. } => "invitation",
+            Self::EmailProof { .. } => "email-proof",
+            Self::PhoneProof { .. } => "phone-proof",
+            Self::Recovery { .. } => "recovery",
+            Self::Notice(Notice::PasswordChanged) => "password-changed",
+            Self::Notice(Notice::Recovered) => "recovered",
+            Self::Notice(Notice::EmailChanged) => "email-changed",
+            Self::Notice(Notice::PhoneChanged) => "phone-changed",
+            Self::Notice(Notice::NewDevice) => "new-device",
+            Self::Notice(Notice::Locked) => "locked",
+        }
+    }
+
+    /// Through what it goes.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::PhoneProof { .. } => Channel::Sms,
+            _ => Channel::Mail,
+        }
+    }
+
+    /// How long it is worth sending: as long as what it holds is good, and a day at most.
+    #[must_use]
+    pub const fn worth(&self) -> Duration {
+        match self {
+            Self::EmailProof { .. } => Duration::minutes(15),
+            Self::PhoneProof { .. } => Duration::minutes(5),
+            Self::Recovery { .. } => Duration::minutes(30),
+            Self::Invitation { .. } | Self::Notice(_) => Duration::hours(24),
+        }
+    }
+
+    /// The path of its link, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        match self {
+            Self::Invitation { token, .. } => Some(format!("/welcome/{token}")),
+            Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
+            Self::Recovery { token } => Some(format!("/recover/{token}")),
+            Self::PhoneProof { .. } | Self::Notice(_) => None,
+        }
+    }
+
+    /// Its code, if it has one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::EmailProof { code, .. } | Self::PhoneProof { code } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The other side took it.
+    Accepted,
+    /// It certainly did not, and may take it later.
+    Later,
+    /// It never will: why.
+    Dead(&'static str),
+}

@@ -1,0 +1,217 @@
+//! A new password by mail: what the link does, and that nobody learns who is here.
+
+use std::sync::Arc;
+
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{
+        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest, GetRecoveryRequest,
+        accounts_client::AccountsClient, recovery_client::RecoveryClient,
+    },
+};
+use meydan_testkit::post::{Encryption, MailServer};
+use time::Duration;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::{
+    harness::{Identity, PANEL, PASSWORD, gateway},
+    letters::with_mail,
+};
+
+const NEW: &str = "quite another pass phrase 9";
+
+fn recovery(identity: &Identity) -> RecoveryClient<Channel> {
+    RecoveryClient::new(identity.dial.channel())
+}
+
+async fn ask(identity: &Identity, email: &str, address: &str) -> Result<(), Failure> {
+    let message = AskRecoveryRequest {
+        email: email.to_owned(),
+        address: address.to_owned(),
+        locale: "fa".to_owned(),
+    };
+    recovery(identity).ask_recovery(identity.dial.ask(&gateway(), message)).await?;
+    Ok(())
+}
+
+async fn finish(identity: &Identity, token: &str, password: &str) -> Result<(), Failure> {
+    let message =
+        FinishRecoveryRequest { token: token.to_owned(), new_password: password.to_owned() };
+    recovery(identity).finish_recovery(identity.dial.ask(&gateway(), message)).await?;
+    Ok(())
+}
+
+async fn opened(identity: &Identity, token: &str) -> Result<String, Failure> {
+    let message = GetRecoveryRequest { token: token.to_owned() };
+    let found = recovery(identity).get_recovery(identity.dial.ask(&gateway(), message)).await?;
+    Ok(found.into_inner().email)
+}
+
+/// Identity with a mail server, and the owner of a campaign who came by the mailed link: their session.
+async fn with_owner() -> (MailServer, Identity, String) {
+    let mails = MailServer::start(Encryption::Plain, None).await.expect("aiosmtpd starts");
+    let identity = with_mail(&mails, "smtp://HERE").await;
+    identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let token = mails.next().await.expect("a mail comes").token(&format!("{PANEL}/welcome/"));
+    let session = identity.accept(&token, "").await.expect("the link is good");
+    (mails, identity, session)
+}
+
+async fn link(mails: &MailServer) -> String {
+    mails.next().await.expect("a mail comes").token(&format!("{PANEL}/recover/"))
+}
+
+#[tokio::test]
+async fn a_mailed_link_sets_a_new_password_once_ends_all_sessions_and_gives_none() {
+    let (mails, identity, session) = with_owner().await;
+
+    ask(&identity, "Tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    let mail = mails.next().await.expect("a mail comes");
+    assert_eq!(mail.to, ["tehran@meydan.example"]);
+    assert_eq!(mail.subject(), "گذرواژهٔ تازه برای میدان");
+    let token = mail.token(&format!("{PANEL}/recover/"));
+    assert_eq!(opened(&identity, &token).await.as_deref(), Ok("tehran@meydan.example"));
+    assert!(identity.is_known(&session).await, "asking changes nothing");
+    let weak = finish(&identity, &token, "short").await;
+    assert!(matches!(weak, Err(Failure::Malformed(_))), "and uses nothing up");
+    finish(&identity, &token, NEW).await.expect("the link is good");
+
+    assert!(!identity.is_known(&session).await);
+    assert_eq!(mails.next().await.expect("a mail comes").subject(), "گذرواژهٔ تازهٔ شما ثبت شد");
+    assert!(identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await.is_err());
+    assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+    assert_eq!(finish(&identity, &token, NEW).await, Err(Failure::NotFound), "once");
+    assert_eq!(opened(&identity, &token).await, Err(Failure::NotFound));
+}
+
+#[tokio::test]
+async fn known_and_unknown_addresses_are_answered_alike_and_leave_the_same() {
+    let (mails, identity, _) = with_owner().await;
+    let database = identity.database().await;
+    // The worker cannot take what is noted, so that it can be looked at.
+    let mut held = database.begin().await.expect("it answers");
+    let lock = "LOCK TABLE recoveries IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(lock).execute(&mut *held).await.expect("nobody holds it for long");
+
+    let known = ask(&identity, "tehran@meydan.example", "192.0.2.1").await;
+    let unknown = ask(&identity, "nobody@meydan.example", "192.0.2.1").await;
+    let often = ask(&identity, "tehran@meydan.example", "192.0.2.1").await;
+
+    assert_eq!([known, unknown, often], [Ok(()), Ok(()), Ok(())]);
+    let rows = "SELECT nextval('recovery_requests_request_id_seq')";
+    let rows: i64 = sqlx::query_scalar(rows).fetch_one(&database).await.expect("it answers");
+    assert_eq!(rows, 4, "each of the three left one row");
+    held.rollback().await.expect("it answers");
+    link(&mails).await;
+    identity.end().await;
+    assert_eq!(mails.waiting().await, 0, "one mail an hour, and none to nobody");
+}
+
+#[tokio::test]
+async fn a_network_may_ask_three_times_an_hour_whomever_it_asks_for() {
+    let (_mails, identity, _) = with_owner().await;
+    let too_many = || Err(Failure::Refused("identity.recovery.too_many".into()));
+
+    for who in ["a", "b", "c"] {
+        ask(&identity, &format!("{who}@meydan.example"), "192.0.2.1").await.expect("three may");
+    }
+
+    assert_eq!(ask(&identity, "tehran@meydan.example", "192.0.2.77").await, too_many());
+    assert_eq!(ask(&identity, "nobody@meydan.example", "192.0.2.78").await, too_many());
+    assert_eq!(ask(&identity, "tehran@meydan.example", "198.51.100.1").await, Ok(()));
+    identity.advance(Duration::minutes(61));
+    assert_eq!(ask(&identity, "d@meydan.example", "192.0.2.1").await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_link_ends_after_half_an_hour_and_when_a_newer_one_comes() {
+    let (mails, identity, _) = with_owner().await;
+
+    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    let first = link(&mails).await;
+    identity.advance(Duration::minutes(30));
+    assert_eq!(finish(&identity, &first, NEW).await, Err(Failure::NotFound));
+
+    identity.advance(Duration::minutes(31));
+    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("an hour is over");
+    let second = link(&mails).await;
+    assert_eq!(finish(&identity, &first, NEW).await, Err(Failure::NotFound));
+    assert_eq!(finish(&identity, &second, NEW).await, Ok(()));
+}
+
+#[tokio::test]
+async fn of_twenty_uses_of_a_link_at_once_one_succeeds_round_after_round() {
+    let (mails, identity, _) = with_owner().await;
+    let identity = Arc::new(identity);
+
+    for round in 0..3 {
+        ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+        let token = link(&mails).await;
+        let passwords: Vec<_> = (0..20).map(|n| format!("{NEW} round {round} of {n}")).collect();
+        let uses = passwords.iter().map(|password| finish(&identity, &token, password));
+        let uses = futures::future::join_all(uses).await;
+
+        assert_eq!(uses.iter().filter(|used| used.is_ok()).count(), 1, "round {round}");
+        mails.next().await.expect("it is told once");
+        identity.advance(Duration::minutes(61));
+    }
+    identity.end().await;
+    assert_eq!(mails.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
+    let identity = Identity::start().await;
+    let (_, shown) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let claimed =
+        identity.accept(&shown, "").await.expect("an inviter took the link that they saw");
+    let claimed = identity.enrol(&claimed).await.session;
+
+    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.letter("kind = 'recovery' AND state = 'sent'").await;
+    let letters = std::fs::read_to_string(identity.sink()).expect("it is there");
+    let (_, token) = letters.rsplit_once("/recover/").expect("the link is in it");
+    let token = token.split_whitespace().next().expect("the link has a token");
+    finish(&identity, token, NEW).await.expect("the link is good");
+
+    assert!(!identity.is_known(&claimed).await);
+    assert!(identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await.is_err());
+    assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+    identity.end().await;
+    assert_eq!(identity.facts("account.email_verified").await, 1, "the letter proved the address");
+}
+
+#[tokio::test]
+async fn whoever_changes_the_password_is_told_by_mail() {
+    let (mails, identity, session) = with_owner().await;
+    let owner = identity.holder(&session).await;
+    let change = |present: &str| ChangePasswordRequest {
+        current_password: present.to_owned(),
+        new_password: NEW.to_owned(),
+    };
+    let mut accounts = AccountsClient::new(identity.dial.channel());
+
+    let wrong = accounts.change_password(identity.dial.ask(&owner, change("not this one"))).await;
+    assert!(wrong.is_err());
+    accounts
+        .change_password(identity.dial.ask(&owner, change(PASSWORD)))
+        .await
+        .expect("it is right");
+
+    assert_eq!(mails.next().await.expect("a mail comes").subject(), "گذرواژهٔ شما عوض شد");
+    identity.end().await;
+    assert_eq!(mails.waiting().await, 0, "once");
+}
+
+#[tokio::test]
+async fn an_admin_who_never_proved_the_address_is_not_let_in_by_a_letter_to_it() {
+    let identity = Identity::start().await;
+    let first = identity.first_link().await.expect("there is no admin yet");
+    identity.accept(&first, "mistyped@meydan.example").await.expect("the link is good");
+
+    ask(&identity, "mistyped@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.end().await;
+
+    assert!(!identity.sink().exists(), "nothing was written to anybody");
+}

@@ -1,0 +1,36 @@
+# Letters: mail and SMS.
+brand = Meydan
+link-hint = If the button does not work, open this address in your browser:
+footer = This letter was sent by a program; please do not answer it. Meydan never asks for your password or a code.
+invitation-subject = Invitation to the campaign of { $candidate }
+invitation-text = The campaign of { $candidate } invites you to work with it on Meydan. Open the link below to accept.
+invitation-action = See and accept the invitation
+invitation-after = The link works for 72 hours, and once. If you did not expect it there is nothing to do: you are no member until you accept.
+email-proof-subject = Your code to confirm this address
+email-proof-text = To confirm this address, enter the code below on your account page, or open the link in a browser where you are logged in.
+email-proof-action = Confirm the address
+email-proof-after = Code and link are good for 15 minutes. If you did not ask for them, ignore this letter and tell nobody the code.
+phone-proof-text = Your code to confirm this number on Meydan: { $code }
+    It is good for 5 minutes. Tell nobody.
+recovery-subject = A new password for Meydan
+recovery-text = Somebody, perhaps you, asked for a new password for this address. Open the link below to choose it.
+recovery-action = Choose a new password
+recovery-after = The link works for 30 minutes, and once. If you did not ask for it there is nothing to do: your password is what it was.
+password-changed-subject = Your password was changed
+password-changed-text = The password of your Meydan account was changed, and all other devices were logged out.
+password-changed-after = If that was not you, ask for a new password on the login page at once, and tell the owner of your campaign.
+recovered-subject = Your new password is set
+recovered-text = A new password was set for your account with the link that we sent to this address, and all devices were logged out.
+recovered-after = If that was not you, somebody can read your mail: change the password of your mailbox first, then ask for a new one on the login page.
+email-changed-subject = The address of your account was changed
+email-changed-text = From now on another address logs in to your Meydan account, and this one no longer belongs to it.
+email-changed-after = If that was not you, tell the owner of your campaign or Meydan's support now.
+phone-changed-subject = The telephone number of your account was changed
+phone-changed-text = The telephone number that was on record for your Meydan account was changed.
+phone-changed-after = If that was not you, change your password and tell the owner of your campaign.
+new-device-subject = Login from a new device
+new-device-text = Somebody logged in to Meydan with your password from a device that was not seen before.
+new-device-after = If that was you, there is nothing to do. If not, change your password: that logs the device out.
+locked-subject = Logging in to your account is closed for a while
+locked-text = From one network, wrong passwords were tried for your account several times; logging in from there is closed for a while.
+locked-after = If that was you, wait a little or ask for a new password on the login page. If not, there is nothing to do: nobody came in.

@@ -189,8 +189,7 @@ impl House {
         let message = LogInRequest {
             email: "sara@meydan.example".to_owned(),
             password: PASSWORD.to_owned(),
-            address: "192.0.2.1".to_owned(),
-            user_agent: "test".to_owned(),
+            ..LogInRequest::default()
         };
         let request = self.identity.ask(&Caller::service("gateway", None), message);
         self.sessions().log_in(request).await.expect("it is right").into_inner().session_token

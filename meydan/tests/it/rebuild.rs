@@ -27,8 +27,9 @@ const READ_MODELS: [ReadModel; 3] = [
     ReadModel {
         database: "identity",
         projection: "directory",
-        tables: &["accounts", "campaigns", "login_history", "members"],
+        tables: &["accounts", "api_keys", "campaigns", "login_history", "members"],
         others: &[
+            "api_key_secrets",
             "credentials",
             "devices",
             "factors",

@@ -76,17 +76,18 @@ async fn no_method_gives_or_changes_anything_of_another_campaign() {
     for (service, policies) in SERVICES {
         for (path, need) in policies {
             let (message, expected) = message(path, &ground.foreign);
+            if matches!(expected, Answer::Nameless) {
+                continue;
+            }
             let answered = ground.foreign.ask(service, path, message).await;
 
-            let expected = if is_closed_to_members(*need) {
-                Answer::Is(Code::PermissionDenied)
-            } else {
-                expected
-            };
+            let closed = is_closed_to_members(*need);
+            let expected = if closed { Answer::Is(Code::PermissionDenied) } else { expected };
             match (&expected, &answered) {
                 (Answer::Is(code), Err(status)) => {
                     assert_eq!(status.code(), *code, "{path}: {status:?}")
                 }
+                (Answer::Refused, Err(_)) => {}
                 (Answer::Own, Ok(bytes)) => {
                     let shown = ground.foreign.shown_in(bytes);
                     assert!(shown.is_empty(), "{path} shows {shown:?}");

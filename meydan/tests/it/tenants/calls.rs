@@ -66,6 +66,10 @@ pub(super) enum Answer {
     Is(Code),
     /// With the caller's own, and nothing of the other campaign's.
     Own,
+    /// Not at all, whatever it says first.
+    Refused,
+    /// It is about the caller alone and names nothing, so there is nothing of another's to ask it for.
+    Nameless,
 }
 
 /// Things of one campaign, and who asks for them from another one.
@@ -203,12 +207,7 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
         "meydan.identity.v1.Campaigns" => of_campaigns(method, foreign),
         "meydan.crm.v1.Tickets" => of_tickets(method, foreign),
         "meydan.bot_hub.v1.Bots" | "meydan.bot_hub.v1.Files" => of_bots(method, foreign),
-        "meydan.identity.v1.Accounts" => match method {
-            "Join" => (id::JoinRequest { token: "x".repeat(43) }.encode_to_vec(), NOT_FOUND),
-            // One's own alone: there is no id to name another's by, and here not even a password.
-            "ChangePassword" => (vec![], Answer::Is(Code::InvalidArgument)),
-            _ => panic!("{path} has no case"),
-        },
+        "meydan.identity.v1.Accounts" => of_accounts(method),
         "meydan.identity.v1.ApiKeys" => match method {
             // Nothing is said of it, so nothing is made.
             "CreateApiKey" => (vec![], Answer::Is(Code::InvalidArgument)),
@@ -228,6 +227,31 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
 }
 
 const NOT_FOUND: Answer = Answer::Is(Code::NotFound);
+
+fn of_accounts(method: &str) -> (Vec<u8>, Answer) {
+    let factor_id = Uuid::from_u128(77).to_string();
+    match method {
+        "Join" => (id::JoinRequest { token: "x".repeat(43) }.encode_to_vec(), NOT_FOUND),
+        "ChangePassword" | "ProveAgain" | "BeginFactor" | "RenewRecoveryCodes" => {
+            (vec![], Answer::Nameless)
+        }
+        "ListFactors" | "ListSessions" | "ListHistory" => (vec![], Answer::Own),
+        "ConfirmFactor" => {
+            let code = "000000".to_owned();
+            (id::ConfirmFactorRequest { factor_id, code }.encode_to_vec(), Answer::Refused)
+        }
+        "RenameFactor" => {
+            let name = "x".to_owned();
+            (id::RenameFactorRequest { factor_id, name }.encode_to_vec(), NOT_FOUND)
+        }
+        "RemoveFactor" => (id::RemoveFactorRequest { factor_id }.encode_to_vec(), Answer::Refused),
+        "EndSessions" => {
+            let session_id = Uuid::from_u128(77).to_string();
+            (id::EndSessionsRequest { session_id }.encode_to_vec(), NOT_FOUND)
+        }
+        _ => panic!("Accounts/{method} has no case"),
+    }
+}
 
 fn of_members(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
     let member_id = foreign.member.clone();

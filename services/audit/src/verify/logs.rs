@@ -46,10 +46,7 @@ impl From<Row> for Recorded {
     }
 }
 
-fn facts(
-    pool: &PgPool,
-    tree: Option<Uuid>,
-) -> impl Stream<Item = sqlx::Result<Row>> + Unpin + '_ {
+fn facts(pool: &PgPool, tree: Option<Uuid>) -> impl Stream<Item = sqlx::Result<Row>> + Unpin + '_ {
     let asked = sqlx::query_as::<_, Row>(
         "SELECT part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type, event_version, \
                 payload, meta, recorded_at \

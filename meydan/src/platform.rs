@@ -151,20 +151,8 @@ impl Platform {
             assertions: assertions.clone(),
             clock: clock.clone(),
         };
-        let audit = audit::Setup {
-            listener: listeners.audit,
-            database_url: databases.audit,
-            connections,
-            nats: nats.clone(),
-            assertions: assertions.clone(),
-            clock: clock.clone(),
-            notary: Notary::open(&settings.audit_key_file)?,
-            folder: settings.audit_folder.clone(),
-            pace: audit::Pace {
-                entries: settings.audit_checkpoint_entries,
-                seconds: settings.audit_checkpoint_seconds,
-            },
-        };
+        let place = (listeners.audit, databases.audit);
+        let audit = audit_setup(settings, place, nats.clone(), assertions.clone(), clock.clone())?;
         let identity = identity::Setup {
             post: post::open(settings, self.address, self.demo)?,
             listener: listeners.identity,
@@ -226,4 +214,28 @@ impl Platform {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(2), rest).await;
         }
     }
+}
+
+/// What the audit is made from.
+fn audit_setup(
+    settings: &Settings,
+    (listener, database_url): (TcpListener, String),
+    nats: async_nats::Client,
+    assertions: Assertions,
+    clock: Clock,
+) -> Result<audit::Setup> {
+    Ok(audit::Setup {
+        listener,
+        database_url,
+        connections: settings.database_connections,
+        nats,
+        assertions,
+        clock,
+        notary: Notary::open(&settings.audit_key_file)?,
+        folder: settings.audit_folder.clone(),
+        pace: audit::Pace {
+            entries: settings.audit_checkpoint_entries,
+            seconds: settings.audit_checkpoint_seconds,
+        },
+    })
 }

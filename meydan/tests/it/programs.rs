@@ -60,7 +60,7 @@ async fn a_key_reads_its_own_campaign_in_the_header_and_nowhere_else() {
         ask(&url("campaign"), Some(("Cookie", format!("meydan={key}")))).await,
         ask(&url("campaign"), Some(("Authorization", format!("Basic {key}")))).await,
         ask(&url("campaign"), bearer(&key.to_uppercase())).await,
-        ask(&url("campaign"), bearer(&"mk_".to_owned())).await,
+        ask(&url("campaign"), bearer("mk_")).await,
     ] {
         assert_eq!(wrong, (401, serde_json::json!({ "error": "unauthorized" })));
     }

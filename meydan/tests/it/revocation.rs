@@ -240,6 +240,7 @@ async fn get(gateway: SocketAddr, path: &str, session: &str) -> reqwest::Respons
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a measurement, for people")]
 async fn whoever_is_deactivated_is_out_of_every_gateway_within_a_second() {
     let house = House::open().await;
     let team = house.team().await;

@@ -85,7 +85,7 @@ async fn no_method_gives_or_changes_anything_of_another_campaign() {
             let expected = if closed { Answer::Is(Code::PermissionDenied) } else { expected };
             match (&expected, &answered) {
                 (Answer::Is(code), Err(status)) => {
-                    assert_eq!(status.code(), *code, "{path}: {status:?}")
+                    assert_eq!(status.code(), *code, "{path}: {status:?}");
                 }
                 (Answer::Refused, Err(_)) => {}
                 (Answer::Own, Ok(bytes)) => {

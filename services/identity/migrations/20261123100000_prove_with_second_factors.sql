@@ -51,7 +51,7 @@ ALTER TABLE sessions
   ADD COLUMN device_sha256 bytea,
   ADD COLUMN second_factor boolean NOT NULL DEFAULT false,
   -- When the holder last proved who they are.
-  ADD COLUMN proved_at timestamptz NOT NULL DEFAULT '-infinity';
+  ADD COLUMN proved_at timestamptz NOT NULL DEFAULT 'epoch';
 
 -- What is counted closes for a while when there is too much of it, and each time for longer.
 ALTER TABLE login_tries

@@ -54,6 +54,7 @@ impl Changes {
                 "account.registered"
                 | "account.logged_in"
                 | "account.log_in_failed"
+                | "account.challenged"
                 | "account.locked",
             ) => Ok(vec![]),
             ("account" | "subject", _) => Ok(vec![event.aggregate_id]),

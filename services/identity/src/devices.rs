@@ -22,21 +22,7 @@ pub async fn is_known(pool: &PgPool, device: &[u8], account: Uuid) -> sqlx::Resu
     .await
 }
 
-/// Whether anybody has logged in from a browser: then its cookie is ours.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn is_ours(pool: &PgPool, device: &[u8]) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM devices WHERE device_sha256 = $1) AS "ours!""#,
-        device,
-    )
-    .fetch_one(pool)
-    .await
-}
-
-/// Notes that an account was logged in to from a browser; whether for the first time.
+/// Notes that an account was logged in to from a browser; whether that is a new one beside others.
 ///
 /// # Errors
 ///
@@ -50,10 +36,11 @@ pub async fn note(
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
-        INSERT INTO devices AS d (device_sha256, account_id, first_seen_at, last_seen_at, trusted)
+        INSERT INTO devices (device_sha256, account_id, first_seen_at, last_seen_at, trusted)
         VALUES ($1, $2, $3, $3, $4)
-        ON CONFLICT (device_sha256, account_id) DO UPDATE SET last_seen_at = $3, trusted = d.trusted OR $4
-        RETURNING xmax = 0 AS "new!"
+        ON CONFLICT (device_sha256, account_id) DO UPDATE SET last_seen_at = $3, trusted = $4
+        RETURNING xmax = 0 AND EXISTS (
+          SELECT 1 FROM devices o WHERE o.account_id = $2 AND o.device_sha256 <> $1) AS "new!"
         "#,
         device,
         account,
@@ -62,20 +49,4 @@ pub async fn note(
     )
     .fetch_one(pool)
     .await
-}
-
-/// Forgets every browser of an account but one.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn forget_others(pool: &PgPool, account: Uuid, but: Option<&[u8]>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM devices WHERE account_id = $1 AND device_sha256 IS DISTINCT FROM $2",
-        account,
-        but,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
 }

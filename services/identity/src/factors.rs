@@ -1,4 +1,4 @@
-//! `factors`, `recovery_codes` and `login_challenges`: second factors, and the logins that wait for one.
+//! `factors` and `recovery_codes`: second factors.
 //!
 //! Whatever may be used once is used by one statement, so that of many at once one alone succeeds.
 
@@ -6,10 +6,8 @@ use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// How long a login waits for its second factor.
-const WAITS: Duration = Duration::minutes(5);
-/// Wrong codes that end it.
-const MOST_TRIES: i32 = 5;
+/// How long a new authenticator can be confirmed.
+const CONFIRMED_WITHIN: Duration = Duration::minutes(10);
 /// Authenticators that an account may have.
 const MOST: i64 = 10;
 
@@ -91,48 +89,122 @@ pub async fn begin(pool: &PgPool, account: Uuid, row: &FactorRow) -> sqlx::Resul
     Ok(begun.rows_affected() == 1)
 }
 
-/// The secret of an authenticator that has still to be confirmed, sealed.
+/// An authenticator that has still to be confirmed, if it was begun a moment ago.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn begun(pool: &PgPool, account: Uuid, factor: Uuid) -> sqlx::Result<Option<FactorRow>> {
+pub async fn begun(
+    pool: &PgPool,
+    account: Uuid,
+    factor: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<FactorRow>> {
     sqlx::query_as!(
         FactorRow,
         r#"
         SELECT factor_id, name_sealed, secret_sealed, created_at, last_used_at FROM factors
-        WHERE account_id = $1 AND factor_id = $2 AND confirmed_at IS NULL
+        WHERE account_id = $1 AND factor_id = $2 AND confirmed_at IS NULL AND created_at > $3
         "#,
         account,
         factor,
+        now - CONFIRMED_WITHIN,
     )
     .fetch_optional(pool)
     .await
 }
 
-/// Lets an authenticator work, from the code of `step` on; `false` when somebody was quicker.
+/// Of an authenticator whose code was shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmation {
+    /// The account.
+    pub account: Uuid,
+    /// The session that shows it.
+    pub session: Uuid,
+    /// The authenticator.
+    pub factor_id: Uuid,
+    /// The step of the code, which is used up.
+    pub step: i64,
+    /// When.
+    pub now: OffsetDateTime,
+}
+
+/// What letting an authenticator work has led to.
+#[derive(Debug)]
+pub struct ConfirmedFactor {
+    /// Whether it is the first one, so that the recovery codes count.
+    pub is_first: bool,
+    /// Sessions that had no second factor, and ended.
+    pub ended: Vec<Uuid>,
+}
+
+/// Lets an authenticator work. The session that shows its code gets a new token and counts as proved by it,
+/// sessions without a second factor end, and with the first authenticator come recovery codes: all of it, or
+/// nothing. `None` when somebody was quicker, or the session has ended.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn confirm(
     pool: &PgPool,
-    factor: Uuid,
-    step: i64,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
+    confirmation: &Confirmation,
+    token_sha256: &[u8],
+    codes_sha256: &[Vec<u8>],
+) -> sqlx::Result<Option<ConfirmedFactor>> {
+    let Confirmation { account, session, factor_id, step, now } = *confirmation;
+    let mut tx = pool.begin().await?;
+    let proved = sqlx::query!(
+        r#"
+        UPDATE sessions SET token_sha256 = $3, proved_at = $4, second_factor = true
+        WHERE account_id = $1 AND session_id = $2
+        "#,
+        account,
+        session,
+        token_sha256,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let others = sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!" FROM factors WHERE account_id = $1 AND confirmed_at IS NOT NULL
+        "#,
+        account,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     let confirmed = sqlx::query!(
         r#"
-        UPDATE factors SET confirmed_at = $3, last_step = $2, last_used_at = $3
-        WHERE factor_id = $1 AND confirmed_at IS NULL
+        UPDATE factors SET confirmed_at = $4, last_step = $3, last_used_at = $4
+        WHERE factor_id = $1 AND account_id = $2 AND confirmed_at IS NULL
         "#,
-        factor,
+        factor_id,
+        account,
         step,
         now,
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
-    Ok(confirmed.rows_affected() == 1)
+    if proved.rows_affected() != 1 || confirmed.rows_affected() != 1 {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    // Whatever else was begun is no authenticator of whoever confirmed this one.
+    sqlx::query!("DELETE FROM factors WHERE account_id = $1 AND confirmed_at IS NULL", account)
+        .execute(&mut *tx)
+        .await?;
+    let is_first = others == 0;
+    if is_first {
+        write_codes(&mut tx, account, codes_sha256).await?;
+    }
+    let ended = sqlx::query_scalar!(
+        "DELETE FROM sessions WHERE account_id = $1 AND NOT second_factor RETURNING session_id",
+        account,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Some(ConfirmedFactor { is_first, ended }))
 }
 
 /// Uses the code of `step` up; `false` when it or a later one was used.
@@ -234,17 +306,22 @@ pub async fn remove(
 /// Fails if PostgreSQL does.
 pub async fn replace_codes(pool: &PgPool, account: Uuid, hashes: &[Vec<u8>]) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
+    write_codes(&mut tx, account, hashes).await?;
+    tx.commit().await
+}
+
+async fn write_codes(db: &mut PgConnection, account: Uuid, hashes: &[Vec<u8>]) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM recovery_codes WHERE account_id = $1", account)
-        .execute(&mut *tx)
+        .execute(&mut *db)
         .await?;
     sqlx::query!(
         "INSERT INTO recovery_codes (account_id, code_sha256) SELECT $1, unnest($2::bytea[])",
         account,
         hashes,
     )
-    .execute(&mut *tx)
+    .execute(&mut *db)
     .await?;
-    tx.commit().await
+    Ok(())
 }
 
 /// Uses a recovery code up; `false` when it is none, or was used.
@@ -275,64 +352,6 @@ pub async fn codes_left(pool: &PgPool, account: Uuid) -> sqlx::Result<i64> {
     )
     .fetch_one(pool)
     .await
-}
-
-/// Lets a login wait for its second factor.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn challenge(
-    pool: &PgPool,
-    token_sha256: &[u8],
-    account: Uuid,
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO login_challenges (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)",
-        token_sha256,
-        account,
-        now + WAITS,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Counts a try at a waiting login, and says whose it is; `None` when it is over.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn try_challenge(
-    pool: &PgPool,
-    token_sha256: &[u8],
-    now: OffsetDateTime,
-) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar!(
-        r#"
-        UPDATE login_challenges SET tries = tries + 1
-        WHERE token_sha256 = $1 AND tries < $2 AND expires_at > $3
-        RETURNING account_id
-        "#,
-        token_sha256,
-        MOST_TRIES,
-        now,
-    )
-    .fetch_optional(pool)
-    .await
-}
-
-/// Ends a waiting login; `false` when somebody was quicker.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn end_challenge(pool: &PgPool, token_sha256: &[u8]) -> sqlx::Result<bool> {
-    let ended = sqlx::query!("DELETE FROM login_challenges WHERE token_sha256 = $1", token_sha256)
-        .execute(pool)
-        .await?;
-    Ok(ended.rows_affected() == 1)
 }
 
 /// Drops everything beside the password that proves an account; returns the authenticators that worked. For an

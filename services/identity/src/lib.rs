@@ -4,13 +4,14 @@
 //! - [`changes`]: tells gateways what is not so any more.
 //! - [`letters`]: mail and SMS, from a ledger.
 //! - [`password`]: hashing, as much at a time as the machine bears.
-//! - [`tokens`], [`invitations`], [`factors`], [`devices`], [`tries`]: what proves people and what is counted.
+//! - [`tokens`], [`invitations`], [`factors`], [`challenges`], [`devices`], [`tries`]: what proves people and what is counted.
 //!   They are no facts, and of secrets only hashes are kept.
 //! - [`totp`]: codes of authenticators.
 //! - [`policies`]: facts that lead to work here.
 //! - [`projections`]: the tables, what fills them and what may be asked of them.
 
 pub mod app;
+pub mod challenges;
 pub mod changes;
 pub mod devices;
 pub mod factors;

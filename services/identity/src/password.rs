@@ -29,51 +29,35 @@ static DECOY: LazyLock<String> =
 #[error("too many passwords are being checked; try again")]
 pub struct Busy;
 
-/// Hashes and checks.
+/// Hashes and checks. Strangers have a part of the cores to themselves, and a queue of their own: however many
+/// guess at once, people whom their account knows are not kept waiting by them.
 #[derive(Debug, Clone)]
 pub struct Passwords {
+    known: Lane,
+    strangers: Lane,
+}
+
+/// Cores, and who waits for them.
+#[derive(Debug, Clone)]
+struct Lane {
     cores: Arc<Semaphore>,
     queue: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self::with_cores(std::thread::available_parallelism().map_or(1, usize::from))
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let strangers = (cores / 2).max(1);
+        Self { known: Lane::new((cores - strangers).max(1)), strangers: Lane::new(strangers) }
     }
 }
 
-impl Passwords {
-    fn with_cores(cores: usize) -> Self {
+impl Lane {
+    fn new(cores: usize) -> Self {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             queue: Arc::new(Semaphore::new(QUEUE + cores)),
         }
-    }
-
-    /// Hashes a password, in the PHC form.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`]
-    pub async fn hash(&self, password: String) -> Result<String, Busy> {
-        self.work(move || hash(&password)).await?.ok_or(Busy)
-    }
-
-    /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`]
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {
-        self.work(move || {
-            let known = hash.is_some();
-            let decoy = DECOY.as_str();
-            let hash = hash.unwrap_or_else(|| decoy.to_owned());
-            let genuine = PasswordHash::new(&hash)
-                .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
-            genuine && known
-        })
-        .await
     }
 
     /// The permits belong to the work: whoever hangs up stops waiting, but what has begun goes on, and nobody
@@ -89,6 +73,41 @@ impl Passwords {
             work()
         };
         tokio::task::spawn_blocking(held).await.map_err(|_| Busy)
+    }
+}
+
+impl Passwords {
+    /// Hashes a password, in the PHC form.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`]
+    pub async fn hash(&self, password: String) -> Result<String, Busy> {
+        self.known.work(move || hash(&password)).await?.ok_or(Busy)
+    }
+
+    /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.
+    /// `known` tells whether it comes from whom the account knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`]
+    pub async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+        known: bool,
+    ) -> Result<bool, Busy> {
+        let lane = if known { &self.known } else { &self.strangers };
+        lane.work(move || {
+            let known = hash.is_some();
+            let decoy = DECOY.as_str();
+            let hash = hash.unwrap_or_else(|| decoy.to_owned());
+            let genuine = PasswordHash::new(&hash)
+                .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
+            genuine && known
+        })
+        .await
     }
 }
 
@@ -128,26 +147,27 @@ pub fn acceptable(password: &str, admin: bool) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Passwords, QUEUE, acceptable};
+    use super::{Lane, Passwords, QUEUE, acceptable};
 
     #[tokio::test]
     async fn a_password_is_known_again_and_another_is_not() {
         let passwords = Passwords::default();
         let hash = passwords.hash("correct horse battery".to_owned()).await.expect("there is room");
 
-        let right = passwords.verify("correct horse battery".to_owned(), Some(hash.clone())).await;
-        let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash)).await;
-        let unknown = passwords.verify("correct horse battery".to_owned(), None).await;
+        let right =
+            passwords.verify("correct horse battery".to_owned(), Some(hash.clone()), true).await;
+        let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash), false).await;
+        let unknown = passwords.verify("correct horse battery".to_owned(), None, false).await;
 
         assert_eq!((right, wrong, unknown), (Ok(true), Ok(false), Ok(false)));
     }
 
     #[tokio::test]
     async fn whoever_hangs_up_frees_no_core_while_the_work_goes_on() {
-        let passwords = Passwords::with_cores(1);
+        let lane = Lane::new(1);
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (finish, finished) = std::sync::mpsc::channel::<()>();
-        let work = passwords.work(move || {
+        let work = lane.work(move || {
             begun.send(()).expect("the test waits");
             finished.recv().expect("the test lets it end");
         });
@@ -158,12 +178,12 @@ mod tests {
             started = has_begun => started.expect("it began"),
         }
         // The caller is gone now, the work is not.
-        assert_eq!(passwords.cores.available_permits(), 0);
-        assert_eq!(passwords.queue.available_permits(), QUEUE);
+        assert_eq!(lane.cores.available_permits(), 0);
+        assert_eq!(lane.queue.available_permits(), QUEUE);
 
         finish.send(()).expect("the work waits");
-        let freed = passwords.cores.acquire().await.expect("it is never closed");
-        assert_eq!(passwords.queue.available_permits(), QUEUE + 1);
+        let freed = lane.cores.acquire().await.expect("it is never closed");
+        assert_eq!(lane.queue.available_permits(), QUEUE + 1);
         drop(freed);
     }
 

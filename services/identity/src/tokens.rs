@@ -258,15 +258,56 @@ pub async fn renew_session(
     Ok(renewed.rows_affected() == 1)
 }
 
-/// When the holder of a session last proved who they are.
+/// When the holder of a session last proved who they are; `None` when the account has no such session.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn proved_at(pool: &PgPool, session: Uuid) -> sqlx::Result<Option<OffsetDateTime>> {
-    sqlx::query_scalar!("SELECT proved_at FROM sessions WHERE session_id = $1", session)
-        .fetch_optional(pool)
-        .await
+pub async fn proved_at(
+    pool: &PgPool,
+    account: Uuid,
+    session: Uuid,
+) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!(
+        "SELECT proved_at FROM sessions WHERE account_id = $1 AND session_id = $2",
+        account,
+        session,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Ends everything of an account but one session, because what proved it has changed: other sessions, logins
+/// that wait for a code, and what other browsers are known by. Returns the sessions.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn end_others(
+    db: &mut PgConnection,
+    account: Uuid,
+    but: Uuid,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!(
+        r#"
+        DELETE FROM devices d WHERE d.account_id = $1 AND NOT EXISTS (
+          SELECT 1 FROM sessions s WHERE s.session_id = $2 AND s.device_sha256 = d.device_sha256)
+        "#,
+        account,
+        but,
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_scalar!(
+        "DELETE FROM sessions WHERE account_id = $1 AND session_id <> $2 RETURNING session_id",
+        account,
+        but,
+    )
+    .fetch_all(&mut *db)
+    .await
 }
 
 /// A session as its holder sees it.

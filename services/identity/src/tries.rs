@@ -138,6 +138,18 @@ pub async fn note_target(
     .await
 }
 
+/// Forgets that `source` failed at `target`, because it was right in the end.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn forget_target(pool: &PgPool, source: &[u8], target: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM login_targets WHERE source = $1 AND target = $2", source, target)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
 /// Closes a source.
 ///
 /// # Errors

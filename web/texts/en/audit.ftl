@@ -45,6 +45,7 @@ act-account-logged-in = Logged in
 act-account-logged-out = Logged out
 act-account-log-in-failed = Failed login
 act-account-locked = Login from that address was closed for a while
+act-account-challenged = Password right, code asked for
 act-account-proved-again = Proved once more
 act-account-factor-added = Authenticator added
 act-account-factor-removed = Authenticator removed

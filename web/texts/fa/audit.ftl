@@ -45,6 +45,7 @@ act-account-logged-in = ورود
 act-account-logged-out = خروج
 act-account-log-in-failed = ورود ناموفق
 act-account-locked = ورود از آن نشانی برای مدتی بسته شد
+act-account-challenged = گذرواژه درست بود و کد خواسته شد
 act-account-proved-again = تأیید دوبارهٔ هویت
 act-account-factor-added = برنامهٔ رمزساز افزوده شد
 act-account-factor-removed = برنامهٔ رمزساز حذف شد

@@ -88,6 +88,10 @@ pub(super) struct Foreign {
 
 impl Foreign {
     /// Looks for them, as services of ours may.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line for each kind of thing that a campaign has"
+    )]
     pub(super) async fn find(office: &Office, addresses: &[String; 3]) -> Self {
         let keys = Assertions::from_file(&office.ground.data().join("secrets/assertion.pem"));
         let keys = keys.expect("the platform has made it");

@@ -14,8 +14,8 @@ use meydan_web::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{contact, go_with};
-use crate::{app::App, failure, session, session::Visit, views};
+use super::{contact, go_with, security::PROOF_NEEDED};
+use crate::{access::to_proof, app::App, failure, session, session::Visit, views};
 
 const FIELDS: &[&str] = &["current_password", "new_password"];
 
@@ -72,6 +72,7 @@ pub(super) async fn change_password(
         Err(Failure::Malformed(violations)) => {
             again(&app, &visit, views::problems(FIELDS, &violations)).await
         }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof("/account"),
         Err(Failure::Refused(_)) => {
             let problems = Problems::none().and("current_password", Problem::WrongPassword);
             again(&app, &visit, problems).await

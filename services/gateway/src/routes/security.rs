@@ -33,7 +33,7 @@ use crate::{
 /// Where second factors are.
 const FACTORS: &str = "/account/factors";
 /// What identity says when a proof has to come first.
-const PROOF_NEEDED: &str = "identity.proof.needed";
+pub(super) const PROOF_NEEDED: &str = "identity.proof.needed";
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Back {
@@ -134,7 +134,7 @@ pub(super) async fn begin(
 
 pub(super) async fn confirm(
     State(app): State<App>,
-    visit: Visit,
+    mut visit: Visit,
     headers: HeaderMap,
     Path(id): Path<String>,
     Form(Shown { code, secret, url }): Form<Shown>,
@@ -145,6 +145,8 @@ pub(super) async fn confirm(
         Ok(answer) => {
             let answer = answer.into_inner();
             session::forget(&app, &headers).await;
+            // The forms of the page that comes now are sent with the new token.
+            visit.cookie.clone_from(&answer.session_token);
             let response = if answer.recovery_codes.is_empty() {
                 go_with(FACTORS, Notice::FactorAdded, 0)
             } else {
@@ -152,6 +154,7 @@ pub(super) async fn confirm(
             };
             renewed(&app, response, &answer.session_token)
         }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_)) => {
             let problems = Problems::none().and("code", Problem::WrongCode);
             let shell = visit.shell(&app, Nav::Account);

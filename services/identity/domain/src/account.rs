@@ -153,6 +153,16 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// The password was right, and a second factor is awaited.
+    #[serde(rename = "account.challenged")]
+    Challenged {
+        /// From where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Sealed<Origin>>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// The account was closed to where too many wrong tries came from.
     #[serde(rename = "account.locked")]
     Locked {
@@ -241,6 +251,7 @@ impl AccountEvent {
             | Self::LoggedIn { at, .. }
             | Self::LoggedOut { at, .. }
             | Self::LogInFailed { at, .. }
+            | Self::Challenged { at, .. }
             | Self::Locked { at, .. }
             | Self::ProvedAgain { at, .. }
             | Self::FactorAdded { at, .. }
@@ -264,6 +275,7 @@ impl DomainEvent for AccountEvent {
             Self::EmailVerified { .. } => "account.email_verified",
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
+            Self::Challenged { .. } => "account.challenged",
             Self::Locked { .. } => "account.locked",
             Self::ProvedAgain { .. } => "account.proved_again",
             Self::FactorAdded { .. } => "account.factor_added",

@@ -63,6 +63,7 @@ fn facts_about_accounts_keep_their_shape() {
                 at: NOON,
             },
             AccountEvent::Locked { until: NOON, origin: Some(sealed()), at: NOON },
+            AccountEvent::Challenged { origin: Some(sealed()), at: NOON },
             AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Password, at: NOON },
             AccountEvent::FactorAdded { factor_id: SARA, at: NOON },
             AccountEvent::FactorRemoved { factor_id: SARA, at: NOON },

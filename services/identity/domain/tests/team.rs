@@ -22,7 +22,9 @@ fn works_as(role: Role) -> Vec<MemberEvent> {
 
 fn member(facts: Vec<MemberEvent>) -> Member {
     let mut member = Member::default();
-    facts.into_iter().for_each(|fact| member.apply(fact));
+    for fact in facts {
+        member.apply(fact);
+    }
     member
 }
 

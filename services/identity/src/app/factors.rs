@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, name};
 use crate::{
-    factors::{self, FactorRow, Removal},
+    factors::{self, Confirmation, FactorRow, Removal},
     tokens::{Token, hash},
     totp,
 };
@@ -74,8 +74,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.factor.too_many`; `identity.proof.needed`: who has an authenticator proves themselves before
-    /// adding another one.
+    /// `identity.factor.too_many`; `identity.proof.needed`: a session that lies open adds nothing.
     pub async fn begin_factor(
         &self,
         (account, session): (Uuid, Uuid),
@@ -83,9 +82,7 @@ impl Identity {
     ) -> Result<Enrolment> {
         let called = name(called)
             .map_err(|problem| AppError::Malformed(vec![("name", problem.to_owned())]))?;
-        if factors::has(self.log.pool(), account).await? {
-            self.fresh(session).await?;
-        }
+        self.fresh((account, session)).await?;
         let (_, profile) = self.account(account).await?;
         let (factor_id, secret) = (Uuid::now_v7(), totp::fresh_secret());
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
@@ -119,23 +116,33 @@ impl Identity {
         factor_id: Uuid,
         code: &str,
     ) -> Result<Confirmed> {
+        self.fresh((account, session)).await?;
         let (pool, now) = (self.log.pool(), self.clock.now());
-        let begun = factors::begun(pool, account, factor_id).await?.ok_or(AppError::NotFound)?;
-        let secret = self.opened(&begun.secret_sealed, &place(factor_id, "secret")).await?;
+        let begun = factors::begun(pool, account, factor_id, now).await?;
+        let begun = begun.ok_or(AppError::NotFound)?;
+        let secret = self.secret_of(&begun).await?;
         let step = totp::step(&secret, &totp::typed(code), now.unix_timestamp());
         let wrong = AppError::Refused("identity.code.wrong", "the code is not right");
         let step = step.ok_or(wrong)?;
-        let first = !factors::has(pool, account).await?;
-        if !factors::confirm(pool, factor_id, step, now).await? {
-            return Err(AppError::NotFound);
-        }
+        let (token, codes) = (Token::fresh(), totp::recovery_codes());
+        let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
+        let confirmation = Confirmation { account, session, factor_id, step, now };
+        let confirmed = factors::confirm(pool, &confirmation, &token.hash(), &hashes).await?;
+        let confirmed = confirmed.ok_or(AppError::NotFound)?;
         self.record(account, AccountEvent::FactorAdded { factor_id, at: now }).await?;
-        let codes = if first { self.make_codes(account).await? } else { Vec::new() };
-        if first {
-            self.end_other_sessions(account, session).await?;
+        if confirmed.is_first {
+            self.record(account, AccountEvent::RecoveryCodesMade { at: now }).await?;
         }
-        let token = self.renew(account, session, Proof::Totp).await?;
-        Ok(Confirmed { codes, token })
+        for session_id in confirmed.ended {
+            self.record(account, AccountEvent::LoggedOut { session_id, at: now }).await?;
+        }
+        Ok(Confirmed { codes: if confirmed.is_first { codes } else { Vec::new() }, token })
+    }
+
+    /// The secret of an authenticator; [`AppError::NotFound`] when its key is gone.
+    async fn secret_of(&self, row: &FactorRow) -> Result<String> {
+        let place = place(row.factor_id, "secret");
+        self.revealed(&row.secret_sealed, &place).await?.ok_or(AppError::NotFound)
     }
 
     /// Gives an authenticator another name.
@@ -165,7 +172,7 @@ impl Identity {
         (account, session): (Uuid, Uuid),
         factor_id: Uuid,
     ) -> Result<()> {
-        self.fresh(session).await?;
+        self.fresh((account, session)).await?;
         let (row, _) = self.account(account).await?;
         match factors::remove(self.log.pool(), account, factor_id, row.admin).await? {
             Removal::Removed => {
@@ -185,7 +192,7 @@ impl Identity {
     ///
     /// `identity.proof.needed`; `identity.factor.none` without an authenticator.
     pub async fn renew_codes(&self, (account, session): (Uuid, Uuid)) -> Result<Vec<String>> {
-        self.fresh(session).await?;
+        self.fresh((account, session)).await?;
         if !factors::has(self.log.pool(), account).await? {
             return Err(AppError::Refused("identity.factor.none", "add an authenticator first"));
         }
@@ -210,7 +217,7 @@ impl Identity {
             return Ok(used.then_some(Proof::RecoveryCode));
         }
         for row in factors::of_account(pool, account).await? {
-            let secret = self.opened(&row.secret_sealed, &place(row.factor_id, "secret")).await?;
+            let secret = self.secret_of(&row).await?;
             if let Some(step) = totp::step(&secret, &code, now.unix_timestamp()) {
                 let used = factors::use_step(pool, row.factor_id, step, now).await?;
                 return Ok(used.then_some(Proof::Totp));

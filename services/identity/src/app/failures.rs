@@ -17,9 +17,12 @@ use super::{
     gate::Try,
     login::{Guest, origin, origin_place, person},
 };
+use crate::{letters::Notice, tries};
 
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often what no longer counts is let go of.
+const SWEEP: time::Duration = time::Duration::MINUTE;
 /// How many rows are read at a time.
 const BATCH: i64 = 100;
 /// Under which the commands that make facts of rows are named.
@@ -71,10 +74,18 @@ impl Identity {
 
     /// Makes facts of what is noted until `end`, and then of what is left.
     pub async fn record_failures(self, end: CancellationToken) {
+        let mut swept = None;
         loop {
             let last = end.is_cancelled();
             if let Err(error) = self.record_noted().await {
                 tracing::warn!(%error, "failed logins wait to be recorded");
+            }
+            let now = self.clock.now();
+            if swept.is_none_or(|swept| now - swept > SWEEP) {
+                swept = Some(now);
+                if let Err(error) = tries::sweep(self.log.pool(), now).await {
+                    tracing::warn!(%error, "what no longer counts is not let go of yet");
+                }
             }
             if last {
                 return;
@@ -123,28 +134,30 @@ impl Identity {
     /// The commands are named after the row, so that a crash before the row goes makes no second fact.
     async fn record_failure(&self, account: Uuid, noted: &Noted) -> Result<()> {
         let proof = Proof::named(&noted.proof);
-        let origin = self.origin_of(account, noted).await?;
+        let sealer = match self.keyring.sealer(PLATFORM, account).await.map_err(AppError::from) {
+            Ok(sealer) => sealer,
+            // An account that is erased has nothing to be recorded.
+            Err(AppError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let origin = self.origin_of(noted).await?;
+        let origin = origin.map(|origin| sealer.seal(&origin_place(account), &origin));
         let failed = AccountEvent::LogInFailed { proof, origin: origin.clone(), at: noted.at };
         self.record_as(account, failed, (noted.failure_id, "failed")).await?;
         if let Some(until) = noted.closed_until {
             let locked = AccountEvent::Locked { until, origin, at: noted.at };
             self.record_as(account, locked, (noted.failure_id, "locked")).await?;
+            self.notify(account, Notice::Locked).await?;
         }
         Ok(())
     }
 
-    /// The origin of a failure, sealed under the key of the account that it belongs to; `None` when the account
-    /// is erased.
-    async fn origin_of(&self, account: Uuid, noted: &Noted) -> Result<Option<Sealed<Origin>>> {
+    /// From where a failure came.
+    async fn origin_of(&self, noted: &Noted) -> Result<Option<Origin>> {
         let Some(sealed) = noted.origin_sealed.as_deref().and_then(|text| text.parse().ok()) else {
             return Ok(None);
         };
-        let origin: Option<Origin> = self.keyring.reveal(&sealed, PLATFORM, &noted_place()).await?;
-        match self.keyring.sealer(PLATFORM, account).await.map_err(AppError::from) {
-            Ok(sealer) => Ok(origin.map(|origin| sealer.seal(&origin_place(account), &origin))),
-            Err(AppError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.keyring.reveal(&sealed, PLATFORM, &noted_place()).await?)
     }
 
     async fn record_as(

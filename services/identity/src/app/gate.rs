@@ -2,10 +2,11 @@
 //!
 //! A login is closed to where too many wrong ones came from, never to its holder: five wrong tries in fifteen
 //! minutes close the account to that browser, when the account knows it, or else to that network, for fifteen
-//! minutes, then for twice as long, up to a day. Browsers that the account does not know share a hundred tries
-//! a day; a network that failed at more than fifteen accounts in three hours is closed for a day. Second
-//! factors are counted apart, so that a right password forgives no wrong code.
+//! minutes, then for twice as long, up to a day. Browsers that the account does not know share fifty tries a
+//! day; an address that failed at more than fifteen accounts in three hours is closed for a day. Codes and
+//! recovery codes are counted apart, so that a right password forgives no wrong code.
 
+use identity_domain::Proof;
 use meydan_event_log::PLATFORM;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -18,11 +19,12 @@ use crate::{
 
 /// Tries of one browser or network at one account.
 const PAIR: Limit = Limit { most: 5, window: Duration::minutes(15), closed: Duration::minutes(15) };
-/// Tries of all browsers that an account does not know.
-const STRANGERS: Limit = Limit { most: 100, window: Duration::DAY, closed: Duration::DAY };
+/// Tries of all browsers that an account does not know. The day begins with the first of them, so that two days
+/// may meet: fewer than a hundred tries fall into any 24 hours.
+const STRANGERS: Limit = Limit { most: 50, window: Duration::DAY, closed: Duration::DAY };
 /// Tries at the second factor, where the password was right.
 const CODES: Limit = Limit { most: 20, window: Duration::DAY, closed: Duration::DAY };
-/// Accounts at which a network may fail.
+/// Accounts at which an address may fail.
 const TARGETS: i64 = 15;
 /// Within which time.
 const TARGETS_WINDOW: Duration = Duration::hours(3);
@@ -34,10 +36,37 @@ const TARGETS_CLOSED: Duration = Duration::DAY;
 pub(super) enum Credential {
     /// A password, to come in.
     Password,
-    /// A code of an authenticator, or a recovery code, to come in.
-    Factor,
-    /// Either, by somebody who is in: counted by session.
-    Again(Uuid),
+    /// A code of an authenticator or a recovery code, to come in.
+    Code(Proof),
+    /// A password, by somebody who is in: counted by session.
+    PasswordAgain(Uuid),
+    /// A code, by somebody who is in: counted by account, whatever session it comes from.
+    CodeAgain(Proof),
+}
+
+impl Credential {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Code(Proof::RecoveryCode) => "recovery code",
+            Self::Code(_) => "code",
+            Self::PasswordAgain(_) => "password again",
+            Self::CodeAgain(Proof::RecoveryCode) => "recovery code again",
+            Self::CodeAgain(_) => "code again",
+        }
+    }
+
+    const fn limit(self) -> Limit {
+        match self {
+            Self::Password | Self::PasswordAgain(_) => PAIR,
+            Self::Code(_) | Self::CodeAgain(_) => CODES,
+        }
+    }
+
+    /// Whether it is shown by somebody who has a session.
+    const fn is_again(self) -> bool {
+        matches!(self, Self::PasswordAgain(_) | Self::CodeAgain(_))
+    }
 }
 
 /// Whom somebody claims to be, and from where.
@@ -56,14 +85,22 @@ pub(super) struct Try {
     /// Until when it has closed what it was counted on, unless it succeeds.
     pub(super) closes_until: Option<OffsetDateTime>,
     pair: Vec<u8>,
+    limit: Limit,
     stranger: Option<Stranger>,
+}
+
+impl Try {
+    /// Whether it comes from a browser that the account knows, or from somebody who is in.
+    pub(super) const fn is_known(&self) -> bool {
+        self.stranger.is_none()
+    }
 }
 
 /// What else is counted for a browser that the account does not know.
 struct Stranger {
     /// Tries of all of them.
     all: Vec<u8>,
-    /// The network.
+    /// The address they come from.
     source: Vec<u8>,
     /// The account, or the address without one.
     target: Vec<u8>,
@@ -80,51 +117,61 @@ impl Identity {
         let device = claim.guest.device.as_deref().map(crate::tokens::hash).unwrap_or_default();
         // Nobody has the nil id: an unknown address asks the same table.
         let known = devices::is_known(pool, &device, claim.account.unwrap_or_default()).await?;
-        let network = network(&claim.guest.address);
         let from = match credential {
-            Credential::Again(session) => session.to_string(),
+            Credential::PasswordAgain(session) => session.to_string(),
+            Credential::CodeAgain(_) => String::new(),
             _ if known => format!("{device:02x?}"),
-            _ => network.clone(),
+            _ => network(&claim.guest.address),
         };
-        let kind = match credential {
-            Credential::Password => "password",
-            Credential::Factor => "factor",
-            Credential::Again(_) => "again",
-        };
+        let kind = credential.name();
         let pair = self.counted_under(&[kind, &who, &from]).await?;
-        let limit = if credential == Credential::Factor { CODES } else { PAIR };
+        let limit = credential.limit();
         let counted = tries::count(pool, &pair, limit, now).await?;
-        let mut open = counted.admitted;
+        let (mut open, mut closes_until) = (counted.admitted, counted.closed_until);
         let mut stranger = None;
-        if !known && !matches!(credential, Credential::Again(_)) {
-            let source = self.counted_under(&["network", &network]).await?;
+        if !known && !credential.is_again() {
+            let source = self.counted_under(&["address", &whole(&claim.guest.address)]).await?;
             let closed = tries::is_closed(pool, &source, now).await?;
             let all = self.counted_under(&[kind, &who, "strangers"]).await?;
             // Whoever is closed already takes nothing from the others.
-            open = open && !closed && tries::count(pool, &all, STRANGERS, now).await?.admitted;
+            open = open && !closed;
+            if open {
+                let all = tries::count(pool, &all, STRANGERS, now).await?;
+                open = all.admitted;
+                closes_until = closes_until.max(all.closed_until);
+            }
             let target = self.counted_under(&["target", &who]).await?;
             stranger = Some(Stranger { all, source, target });
         }
-        let closes_until = counted.closed_until.filter(|_| open);
-        Ok(Try { open, closes_until, pair, stranger })
+        Ok(Try { open, closes_until: closes_until.filter(|_| open), pair, limit, stranger })
     }
 
-    /// Forgets the tries of somebody who was right.
-    pub(super) async fn forgive(&self, tried: &Try) -> Result<()> {
-        tries::forgive(self.log.pool(), &tried.pair).await?;
+    /// Takes a try back that could not be judged: whoever was told to come again has not failed.
+    pub(super) async fn take_back(&self, tried: &Try) -> Result<()> {
+        tries::take_back(self.log.pool(), &tried.pair, tried.limit.most).await?;
         if let Some(Stranger { all, .. }) = &tried.stranger {
             tries::take_back(self.log.pool(), all, STRANGERS.most).await?;
         }
         Ok(())
     }
 
-    /// Notes a wrong one against the network it came from.
+    /// Forgets the tries of somebody who was right.
+    pub(super) async fn forgive(&self, tried: &Try) -> Result<()> {
+        tries::forgive(self.log.pool(), &tried.pair).await?;
+        if let Some(Stranger { all, source, target }) = &tried.stranger {
+            tries::take_back(self.log.pool(), all, STRANGERS.most).await?;
+            tries::forget_target(self.log.pool(), source, target).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes a wrong one against the address it came from.
     pub(super) async fn blame(&self, tried: &Try) -> Result<()> {
         let Some(Stranger { source, target, .. }) = &tried.stranger else { return Ok(()) };
         let (pool, now) = (self.log.pool(), self.clock.now());
         let targets = tries::note_target(pool, source, target, now, TARGETS_WINDOW).await?;
         if targets > TARGETS {
-            metrics::counter!("identity_networks_closed").increment(1);
+            metrics::counter!("identity_addresses_closed").increment(1);
             tries::close(pool, source, now, now + TARGETS_CLOSED).await?;
         }
         Ok(())
@@ -149,6 +196,19 @@ pub(super) fn network(address: &str) -> String {
             let [a, b, c, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}")
         }
+        Err(_) => String::new(),
+    }
+}
+
+/// An address that is counted by itself; of IPv6 the first 64 bits, because whoever has one of them has all.
+fn whole(address: &str) -> String {
+    use std::net::IpAddr;
+    match address.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
         Err(_) => String::new(),
     }
 }

@@ -13,7 +13,8 @@ use super::{
     profile_place,
 };
 use crate::{
-    devices, factors,
+    challenges, devices, factors,
+    letters::Notice,
     projections::accounts,
     tokens::{self, NewSession, Token, lifetime},
 };
@@ -82,20 +83,28 @@ impl Identity {
         let tried = self.admit(Credential::Password, claim).await?;
         // Nobody has the nil id: an unknown address asks the same table.
         let hash = self.hash_of(account.unwrap_or_default()).await?;
-        let genuine = self.passwords.verify(password, hash).await?;
+        let genuine = match self.passwords.verify(password, hash, tried.is_known()).await {
+            Ok(genuine) => genuine,
+            Err(busy) => {
+                self.take_back(&tried).await?;
+                return Err(busy.into());
+            }
+        };
         let Some(account) = account.filter(|_| genuine && tried.open) else {
             // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
-            if tried.open {
-                let failed = Failed { account, proof: Proof::Password, guest };
-                self.note_failure(failed, &tried).await?;
-            }
+            // The others leave a row as well, for the time it takes.
+            let account = account.filter(|_| tried.open);
+            self.note_failure(Failed { account, proof: Proof::Password, guest }, &tried).await?;
             return Err(failed());
         };
         self.forgive(&tried).await?;
         if factors::has(self.log.pool(), account).await? {
             let token = Token::fresh();
             let now = self.clock.now();
-            factors::challenge(self.log.pool(), &token.hash(), account, now).await?;
+            challenges::begin(self.log.pool(), &token.hash(), account, now).await?;
+            let sealer = self.keyring.sealer(PLATFORM, account).await?;
+            let origin = Some(sealer.seal(&origin_place(account), &origin(guest)));
+            self.record(account, AccountEvent::Challenged { origin, at: now }).await?;
             return Ok(Entrance::Challenged(token));
         }
         Ok(Entrance::Entered(self.begin(account, Proof::Password, guest, false).await?))
@@ -118,10 +127,10 @@ impl Identity {
         let over =
             || AppError::Refused("identity.challenge.over", "the password has to come first");
         let (pool, challenge) = (self.log.pool(), tokens::hash(challenge));
-        let account = factors::try_challenge(pool, &challenge, self.clock.now()).await?;
+        let account = challenges::try_at(pool, &challenge, self.clock.now()).await?;
         let account = account.ok_or_else(over)?;
         let claim = Claim { account: Some(account), address: "", guest };
-        let tried = self.admit(Credential::Factor, claim).await?;
+        let tried = self.admit(Credential::Code(super::factors::kind_of(code)), claim).await?;
         let wrong = AppError::Refused("identity.code.wrong", "the code is not right");
         if !tried.open {
             return Err(wrong);
@@ -131,7 +140,7 @@ impl Identity {
             self.note_failure(Failed { account: Some(account), proof, guest }, &tried).await?;
             return Err(wrong);
         };
-        if !factors::end_challenge(pool, &challenge).await? {
+        if !challenges::end(pool, &challenge).await? {
             return Err(over());
         }
         self.forgive(&tried).await?;
@@ -148,7 +157,7 @@ impl Identity {
     ) -> Result<Entered> {
         let (row, _) = self.account(account).await?;
         let (token, session_id, now) = (Token::fresh(), Uuid::now_v7(), self.clock.now());
-        let device = self.device_of(guest).await?;
+        let device = self.device_of(account, guest).await?;
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let seal = |field, value: &str| {
             let sealed: Sealed<String> =
@@ -172,15 +181,20 @@ impl Identity {
             at: now,
         };
         self.record(account, fact).await?;
-        devices::note(self.log.pool(), &session.device, account, trusted, now).await?;
+        let strange =
+            devices::note(self.log.pool(), &session.device, account, trusted, now).await?;
         tokens::keep_session(self.log.pool(), &token, &session, now).await?;
+        if strange {
+            self.notify(account, Notice::NewDevice).await?;
+        }
         Ok(Entered { token, expires_at: session.expires_at, device })
     }
 
-    /// The cookie by which a browser is known: its own, or a new one.
-    async fn device_of(&self, guest: &Guest) -> Result<Token> {
+    /// The cookie by which a browser is known to an account: the one it has, or a new one. One that another
+    /// account is known by is not taken over: whoever copied it would be known to both.
+    async fn device_of(&self, account: Uuid, guest: &Guest) -> Result<Token> {
         if let Some(device) = &guest.device
-            && devices::is_ours(self.log.pool(), &tokens::hash(device)).await?
+            && devices::is_known(self.log.pool(), &tokens::hash(device), account).await?
         {
             return Ok(Token::shown(device));
         }

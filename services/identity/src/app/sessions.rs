@@ -78,7 +78,13 @@ impl Identity {
             let role = Role::named(&place.role)?;
             Some((place, role))
         });
-        let needs_factor = row.admin && !factors::has(pool, session.account_id).await?;
+        let has_factor = factors::has(pool, session.account_id).await?;
+        if has_factor && !session.second_factor {
+            // It began before the account had a second factor, and was not there when it was added.
+            tokens::end_session(pool, token).await?;
+            return Err(AppError::NotFound);
+        }
+        let needs_factor = row.admin && !has_factor;
         Ok(Held { session, profile, admin: row.admin, needs_factor, places: places.collect() })
     }
 
@@ -94,22 +100,24 @@ impl Identity {
         secret: String,
         guest: &Guest,
     ) -> Result<Token> {
-        let wrong = AppError::Refused("identity.proof.wrong", "that is not right");
-        let claim = Claim { account: Some(account), address: "", guest };
-        let tried = self.admit(Credential::Again(session), claim).await?;
-        if !tried.open {
-            return Err(wrong);
+        let wrong = || AppError::Refused("identity.proof.wrong", "that is not right");
+        if !factors::has(self.log.pool(), account).await? {
+            self.confirm((account, session), secret, guest).await.map_err(|error| match error {
+                AppError::Refused(..) => wrong(),
+                other => other,
+            })?;
+            return self.renew(account, session, Proof::Password).await;
         }
-        let proof = if factors::has(self.log.pool(), account).await? {
-            self.use_code(account, &secret).await?
-        } else {
-            let hash = self.hash_of(account).await?;
-            self.passwords.verify(secret, hash).await?.then_some(Proof::Password)
-        };
-        let Some(proof) = proof else {
-            let failed = Failed { account: Some(account), proof: Proof::Password, guest };
+        let shown = super::factors::kind_of(&secret);
+        let claim = Claim { account: Some(account), address: "", guest };
+        let tried = self.admit(Credential::CodeAgain(shown), claim).await?;
+        if !tried.open {
+            return Err(wrong());
+        }
+        let Some(proof) = self.use_code(account, &secret).await? else {
+            let failed = Failed { account: Some(account), proof: shown, guest };
             self.note_failure(failed, &tried).await?;
-            return Err(wrong);
+            return Err(wrong());
         };
         self.forgive(&tried).await?;
         self.renew(account, session, proof).await
@@ -132,9 +140,9 @@ impl Identity {
     /// # Errors
     ///
     /// `identity.proof.needed` when not.
-    pub(super) async fn fresh(&self, session: Uuid) -> Result<()> {
-        let proved =
-            tokens::proved_at(self.log.pool(), session).await?.ok_or(AppError::NotFound)?;
+    pub(super) async fn fresh(&self, (account, session): (Uuid, Uuid)) -> Result<()> {
+        let proved = tokens::proved_at(self.log.pool(), account, session).await?;
+        let proved = proved.ok_or(AppError::NotFound)?;
         if self.clock.now() - proved > FRESH {
             return Err(AppError::Refused("identity.proof.needed", "prove who you are first"));
         }
@@ -198,6 +206,7 @@ impl Identity {
     ///
     /// See [`AppError`].
     pub async fn end_other_sessions(&self, account: Uuid, but: Uuid) -> Result<()> {
+        tokens::proved_at(self.log.pool(), account, but).await?.ok_or(AppError::NotFound)?;
         let at = self.clock.now();
         for session_id in tokens::end_other_sessions(self.log.pool(), account, but).await? {
             self.record(account, AccountEvent::LoggedOut { session_id, at }).await?;
@@ -230,7 +239,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.password.wrong` when the present one is not right, or too many were not.
+    /// `identity.password.wrong` when the present one is not right, or too many were not; `identity.proof.needed`
+    /// of an account with a second factor.
     pub async fn change_password(
         &self,
         (account, session): (Uuid, Uuid),
@@ -241,17 +251,24 @@ impl Identity {
         if let Err(problem) = acceptable(&new, row.admin) {
             return Err(AppError::Malformed(vec![("new_password", problem)]));
         }
+        if factors::has(self.log.pool(), account).await? {
+            self.fresh((account, session)).await?;
+        }
         self.confirm((account, session), present, guest).await?;
         let hash = self.passwords.hash(new).await?;
         let letter = self.notice(account, Notice::PasswordChanged).await?;
         let at = self.clock.now();
         let mut tx = self.log.pool().begin().await?;
         tokens::set_password(&mut tx, account, &hash, at).await?;
+        let ended = tokens::end_others(&mut tx, account, session).await?;
         letters::write(&mut tx, &letter).await?;
         tx.commit().await?;
         self.written.notify_one();
         self.record(account, AccountEvent::PasswordSet { at }).await?;
-        self.end_other_sessions(account, session).await
+        for session_id in ended {
+            self.record(account, AccountEvent::LoggedOut { session_id, at }).await?;
+        }
+        Ok(())
     }
 
     /// Has somebody who is logged in show with the password that the account is theirs.
@@ -262,12 +279,23 @@ impl Identity {
         guest: &Guest,
     ) -> Result<()> {
         let claim = Claim { account: Some(account), address: "", guest };
-        let tried = self.admit(Credential::Again(session), claim).await?;
+        let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
         let hash = self.hash_of(account).await?;
-        if !self.passwords.verify(password, hash).await? || !tried.open {
-            return Err(AppError::Refused("identity.password.wrong", "the password is not right"));
+        let genuine = match self.passwords.verify(password, hash, true).await {
+            Ok(genuine) => genuine,
+            Err(busy) => {
+                self.take_back(&tried).await?;
+                return Err(busy.into());
+            }
+        };
+        if genuine && tried.open {
+            return self.forgive(&tried).await;
         }
-        self.forgive(&tried).await
+        if tried.open {
+            let failed = Failed { account: Some(account), proof: Proof::Password, guest };
+            self.note_failure(failed, &tried).await?;
+        }
+        Err(AppError::Refused("identity.password.wrong", "the password is not right"))
     }
 
     /// A sealed text of an account; empty when its key is gone.

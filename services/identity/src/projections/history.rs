@@ -33,7 +33,9 @@ pub(super) async fn apply(
     let (proof, origin) = match fact {
         AccountEvent::LoggedIn { proof, origin, .. }
         | AccountEvent::LogInFailed { proof, origin, .. } => (*proof, origin.as_ref()),
-        AccountEvent::Locked { origin, .. } => (None, origin.as_ref()),
+        AccountEvent::Challenged { origin, .. } | AccountEvent::Locked { origin, .. } => {
+            (None, origin.as_ref())
+        }
         AccountEvent::ProvedAgain { proof, .. } => (Some(*proof), None),
         _ => (None, None),
     };

@@ -4,9 +4,9 @@ use futures::future::join_all;
 use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
-        BeginFactorRequest, BeginFactorResponse, ConfirmFactorRequest, EndSessionsRequest,
-        ListFactorsRequest, ListHistoryRequest, ListSessionsRequest, ProveAgainRequest,
-        RemoveFactorRequest, RenewRecoveryCodesRequest,
+        BeginFactorRequest, BeginFactorResponse, ChangePasswordRequest, ConfirmFactorRequest,
+        EndSessionsRequest, ListFactorsRequest, ListHistoryRequest, ListSessionsRequest,
+        ProveAgainRequest, RemoveFactorRequest, RenewRecoveryCodesRequest,
     },
 };
 use meydan_testkit::authenticator;
@@ -292,4 +292,101 @@ async fn the_first_authenticator_ends_other_sessions_and_one_may_be_ended_alone(
 
     assert!(!identity.is_known(&other).await);
     assert!(identity.is_known(&sara.session).await);
+}
+
+#[tokio::test]
+async fn a_right_password_forgives_no_wrong_code_of_somebody_who_is_in() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    let holder = identity.holder(&sara.session).await;
+    for _ in 0..4 {
+        for _ in 0..5 {
+            let wrong = identity.prove_again(&sara.session, "000000").await;
+            assert_eq!(wrong, refused("identity.proof.wrong"));
+        }
+        let (old, new) = (PASSWORD.to_owned(), PASSWORD.to_owned());
+        let change = ChangePasswordRequest { current_password: old, new_password: new };
+        let changed = identity.accounts().change_password(identity.dial.ask(&holder, change)).await;
+        changed.expect("the password is right, and she logged in a moment ago");
+    }
+
+    let right = identity.prove_again(&sara.session, &identity.code(&sara)).await;
+    assert_eq!(right, refused("identity.proof.wrong"), "twenty a day, whatever else is right");
+}
+
+#[tokio::test]
+async fn a_session_that_lies_open_adds_no_authenticator() {
+    let identity = Identity::start().await;
+    let session = identity.owner().await;
+    let begun = identity.begin(&session).await.expect("she came in a moment ago");
+    identity.advance(Duration::minutes(6));
+
+    assert_eq!(identity.begin(&session).await.map(|_| ()), refused("identity.proof.needed"));
+    let holder = identity.holder(&session).await;
+    let code = authenticator::code(&begun.secret, identity.now());
+    let message = ConfirmFactorRequest { factor_id: begun.factor_id, code };
+    let confirmed = identity.accounts().confirm_factor(identity.dial.ask(&holder, message)).await;
+    let confirmed = confirmed.map(|_| ()).map_err(Failure::from);
+    assert_eq!(confirmed, refused("identity.proof.needed"));
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_confirms_nothing_and_ends_nobody_elses() {
+    let identity = Identity::start().await;
+    let thief = identity.owner().await;
+    let begun = identity.begin(&thief).await.expect("it is fresh");
+    let caller = identity.holder(&thief).await;
+    let sara = identity.log_in(SARA, PASSWORD, "198.51.100.1").await.expect("it is right");
+    let holder = identity.holder(&sara).await;
+    let end = identity.dial.ask(&holder, EndSessionsRequest::default());
+    identity.accounts().end_sessions(end).await.expect("all but her own");
+
+    // A gateway may believe in it for some seconds more.
+    let code = authenticator::code(&begun.secret, identity.now());
+    let message = ConfirmFactorRequest { factor_id: begun.factor_id, code };
+    let confirmed = identity.accounts().confirm_factor(identity.dial.ask(&caller, message)).await;
+    assert_eq!(confirmed.map(|_| ()).map_err(Failure::from), Err(Failure::NotFound));
+    let end = identity.dial.ask(&caller, EndSessionsRequest::default());
+    let ended = identity.accounts().end_sessions(end).await.map(|_| ()).map_err(Failure::from);
+
+    assert_eq!(ended, Err(Failure::NotFound));
+    assert!(identity.is_known(&sara).await);
+    assert!(identity.enter(SARA, PASSWORD, from("198.51.100.1", "")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_new_password_ends_waiting_logins_and_what_other_browsers_are_known_by() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    let challenge = identity.challenge().await;
+    let holder = identity.holder(&sara.session).await;
+    let new = "another long pass phrase 8".to_owned();
+    let change = ChangePasswordRequest { current_password: PASSWORD.to_owned(), new_password: new };
+    let changed = identity.accounts().change_password(identity.dial.ask(&holder, change)).await;
+    changed.expect("she proved herself a moment ago");
+
+    let late = identity.prove(&challenge, &identity.code(&sara), from("192.0.2.1", "")).await;
+    assert_eq!(late.map(|_| ()), refused("identity.challenge.over"));
+    let devices: i64 = sqlx::query_scalar("SELECT count(*) FROM devices")
+        .fetch_one(&identity.database().await)
+        .await
+        .expect("it answers");
+    assert_eq!(devices, 1, "the one that changed it");
+}
+
+#[tokio::test]
+async fn recovery_codes_work_when_codes_are_closed() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    for _ in 0..4 {
+        let challenge = identity.challenge().await;
+        for _ in 0..5 {
+            let wrong = identity.prove(&challenge, "000000", from("192.0.2.1", "")).await;
+            assert_eq!(wrong.map(|_| ()), refused("identity.code.wrong"));
+        }
+    }
+
+    let challenge = identity.challenge().await;
+    let recovered = identity.prove(&challenge, &sara.codes[0], from("192.0.2.1", "")).await;
+    assert!(recovered.is_ok(), "{recovered:?}");
 }

@@ -10,6 +10,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.logged_out", "act-account-logged-out"),
     ("account.log_in_failed", "act-account-log-in-failed"),
     ("account.locked", "act-account-locked"),
+    ("account.challenged", "act-account-challenged"),
     ("account.proved_again", "act-account-proved-again"),
     ("account.factor_added", "act-account-factor-added"),
     ("account.factor_removed", "act-account-factor-removed"),

@@ -35,7 +35,7 @@ build: web ## compiles the program
 	@cargo build --release --package meydan
 
 test: runtime web ## everything that has to hold before a change lands
-	@scripts/need cc oathtool
+	@scripts/need cc oathtool openssl
 	@scripts/test
 
 screens: runtime web ## makes the pictures of docs/screens anew

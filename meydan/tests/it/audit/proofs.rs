@@ -15,7 +15,7 @@ async fn judged(key: &str, proof: &str) -> (bool, String) {
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("python3 is there, with the package cryptography");
+        .expect("python3 is there");
     let mut input = judge.stdin.take().expect("its input is ours");
     input.write_all(proof.as_bytes()).await.expect("it reads");
     drop(input);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use meydan_keyring::{KeyFile, Keyring, PlatformKey, Transit};
+use meydan_keyring::{KeyError, KeyFile, Keyring, PlatformKey, Transit};
 use meydan_settings::Settings;
 use sqlx::postgres::PgPoolOptions;
 use url::Url;
@@ -42,7 +42,16 @@ pub(crate) async fn open(settings: &Settings, url: &str) -> Result<Keyring> {
         .connect(url)
         .await
         .context("the database of keys cannot be opened")?;
-    Ok(Keyring::new(pool, platform_key(settings)?))
+    let keyring = Keyring::new(pool, platform_key(settings)?);
+    match keyring.fits(meydan_event_log::PLATFORM).await {
+        Err(KeyError::Tampered) => bail!(
+            "the platform's key does not open the keys in the database: it is another one, or a copy from before it \
+             was rotated ({}); put the newest copy there",
+            settings.platform_key_file.display()
+        ),
+        fits => fits?,
+    }
+    Ok(keyring)
 }
 
 fn platform_key(settings: &Settings) -> Result<Arc<dyn PlatformKey>> {
@@ -81,9 +90,15 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<()> {
             KeyFile::remove_older(file)?;
             println!("the older versions are no more in {}", file.display());
         }
+        if let Some(file) = file {
+            println!("keep a copy of {} now: copies from before open nothing", file.display());
+        }
     }
-    let chosen =
-        if campaigns { keyring.campaigns().await? } else { campaign.into_iter().collect() };
+    let all = keyring.campaigns().await?;
+    if let Some(campaign) = campaign.filter(|campaign| !all.contains(campaign)) {
+        bail!("there is no key of a campaign {campaign}");
+    }
+    let chosen = if campaigns { all } else { campaign.into_iter().collect() };
     for campaign in chosen {
         let count = keyring.rotate_campaign(campaign).await?;
         println!("campaign {campaign}: a new key wraps the keys of {count} people and bots");

@@ -150,6 +150,18 @@ impl Keyring {
         Ok(store::ping(&self.pool).await?)
     }
 
+    /// Whether the platform's key opens what is kept of a tenant: it is no copy from before a rotation, nor another one.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Tampered`] when it does not, [`KeyError::Unavailable`] when that cannot be said.
+    pub async fn fits(&self, tenant: Uuid) -> Result<(), KeyError> {
+        if let Some(row) = store::newest_campaign(&self.pool, tenant).await? {
+            self.open_campaign(tenant, &row).await?;
+        }
+        Ok(())
+    }
+
     /// The newest version of a campaign's key, made the first time.
     pub(crate) async fn newest(&self, tenant: Uuid) -> Result<Arc<Campaign>, KeyError> {
         if let Some(campaign) = self.newest.get(&tenant).await {

@@ -229,3 +229,22 @@ async fn the_servers_of_the_program_beside_us_are_found() {
     let said = meydan(&ground, &["keys", "rotate", "--platform", "--campaigns"]).await;
     assert!(said.expect("keys are exchanged").starts_with("the platform's newest key"));
 }
+
+#[tokio::test]
+async fn a_platform_key_from_before_a_rotation_is_refused_at_once_and_in_words() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let ground = &office.ground;
+    let key = ground.data().join("secrets/platform.key");
+    let before = std::fs::read(&key).expect("it is there");
+
+    let said = meydan(ground, &["keys", "rotate", "--platform"]).await.expect("it is rotated");
+    assert!(said.contains("keep a copy of"), "{said}");
+    std::fs::write(&key, before).expect("a copy is put back");
+
+    let said = meydan(ground, &["keys", "rotate", "--campaigns"]).await.expect_err("it is old");
+    assert!(said.contains("does not open the keys in the database"), "{said}");
+    let nobody = Uuid::new_v4().to_string();
+    let said = meydan(ground, &["keys", "rotate", "--campaign", &nobody]).await;
+    assert!(said.is_err(), "nor is there such a campaign");
+}

@@ -238,7 +238,7 @@ impl Message {
 
 /// The messages that are there, whatever is missing between them.
 pub(crate) struct Messages {
-    messages: pull::Ordered,
+    source: pull::Ordered,
     last: i64,
     ended: bool,
 }
@@ -265,15 +265,15 @@ impl Messages {
             ..Default::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(broken)?;
-        let messages = consumer.messages().await.map_err(broken)?;
-        Ok(Self { messages, last: *range.end(), ended: false })
+        let source = consumer.messages().await.map_err(broken)?;
+        Ok(Self { source, last: *range.end(), ended: false })
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<Message>, SourceError> {
         if self.ended {
             return Ok(None);
         }
-        let next = tokio::time::timeout(NO_MORE, self.messages.next()).await.map_err(broken)?;
+        let next = tokio::time::timeout(NO_MORE, self.source.next()).await.map_err(broken)?;
         let message = next.ok_or_else(|| broken("the subscription ended"))?.map_err(broken)?;
         let info = message.info().map_err(broken)?;
         let position = position(info.stream_sequence);

@@ -167,15 +167,13 @@ async fn repair(
     let found =
         json!({"context": name, "recovered": back, "stream": stream, "published_again": missing});
     output.print(&found, |_| {
-        let mut text = format!(
+        let told = format!(
             "facts given back to {name}: {back}\nmessages that {stream} lacked and has now: {missing}\n"
         );
-        if back > 0 {
-            text += &format!(
-                "readers may have passed over what came back: `meydan verify {name}` tells, and `meydan \
-                 projection rebuild {name}` mends tables\n"
-            );
-        }
-        text
+        let passed = format!(
+            "readers may have passed over what came back: `meydan verify {name}` tells, and `meydan projection \
+             rebuild {name}` mends tables\n"
+        );
+        if back > 0 { told + &passed } else { told }
     })
 }

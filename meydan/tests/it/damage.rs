@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::Stream};
+use meydan_event_log::{EventLog, Rebuild};
 use meydan_testkit::process::{Ground, Meydan};
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{
     erase::database,
@@ -159,6 +160,9 @@ async fn a_log_gets_single_facts_back_that_only_its_stream_has() {
     let discard = ["relay", "repair", "crm", "--discard-stream"];
     let told = meydan(&ground, &discard).await.expect_err("it is the last copy");
     assert!(told.contains("can get back: `meydan relay repair crm`"), "{told}");
+    let rebuild = ["projection", "rebuild", "crm", "--switch"];
+    let told = meydan(&ground, &rebuild).await.expect_err("the tables would lack it");
+    assert!(told.contains("the log of crm lacks facts"), "{told}");
     let told = meydan(&ground, &["relay", "repair", "crm"]).await.expect("the stream has it");
     assert!(told.starts_with("facts given back to crm: 1"), "{told}");
 
@@ -224,4 +228,72 @@ async fn a_reader_who_has_seen_enough_ends_the_listing_quietly() {
         let ended = listing.wait_with_output().await.expect("it ends");
         assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
     }
+}
+
+#[tokio::test]
+async fn tables_that_have_not_grown_to_the_end_are_not_put_in_place() {
+    let (ground, _) = at_rest().await;
+    let mut url = url::Url::parse(&ground.settings["MEYDAN_DATABASE_URL"]).expect("it is a URL");
+    url.set_path(&format!("{}crm", ground.prefix()));
+    let log = EventLog::open("crm", url.as_str(), 2).await.expect("it opens");
+    // As a command leaves it that was interrupted at once.
+    Rebuild::of::<crm::projections::Inbox>(log).begin().await.expect("there is room");
+
+    let switch = ["projection", "switch", "crm"];
+    let told = meydan(&ground, &switch).await.expect_err("they are empty");
+    assert!(told.contains("meydan projection rebuild crm --resume"), "{told}");
+    found(&ground, &["verify", "crm"]).await;
+    let readers = meydan(&ground, &["projection", "list", "crm"]).await.expect("a list");
+    assert!(!readers.contains("inbox_next"), "nothing has grown yet: {readers}");
+    meydan(&ground, &["projection", "rebuild", "crm", "--resume"]).await.expect("it goes on");
+    let readers = meydan(&ground, &["projection", "list", "crm"]).await.expect("a list");
+    assert!(readers.contains("tables that grow anew"), "{readers}");
+    meydan(&ground, &switch).await.expect("they are ready");
+    found(&ground, &["verify", "crm"]).await;
+    let readers = meydan(&ground, &["projection", "list", "crm"]).await.expect("a list");
+    assert!(readers.contains("tables that were replaced"), "{readers}");
+}
+
+#[tokio::test]
+async fn going_on_with_nothing_leaves_the_tables_in_use_alone() {
+    let (ground, _) = at_rest().await;
+    let before = found(&ground, &["projection", "list", "crm"]).await;
+
+    for command in [&["rebuild", "crm", "--resume"][..], &["switch", "crm"]] {
+        let told = meydan(&ground, &[&["projection"], command].concat()).await;
+        let told = told.expect_err("nothing was begun");
+        assert!(told.contains("no new tables of crm were begun"), "{told}");
+    }
+    let told = meydan(&ground, &["projection", "rollback", "crm"]).await.expect_err("none is kept");
+    assert!(told.contains("no tables of crm were replaced"), "{told}");
+
+    assert_eq!(found(&ground, &["projection", "list", "crm"]).await, before);
+    found(&ground, &["verify", "crm"]).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_waits_a_moment_for_the_session_of_one_that_ended() {
+    let (ground, _) = at_rest().await;
+    let mut ended = database(&ground, "crm").await.acquire().await.expect("a session").detach();
+    let lock = "SELECT pg_advisory_lock(7104, hashtext('inbox_next'))";
+    sqlx::raw_sql(lock).execute(&mut ended).await.expect("nobody holds it");
+
+    let command = ["projection", "rebuild", "crm", "--switch"];
+    let (rebuilt, ()) = tokio::join!(meydan(&ground, &command), async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = 7104
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let waiting = async {
+            while sqlx::query_scalar::<_, i64>(waiting)
+                .fetch_one(&mut ended)
+                .await
+                .expect("a number")
+                == 0
+            {}
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it waits");
+        ended.close().await.expect("it ends");
+    });
+
+    rebuilt.expect("nobody grows tables any more");
+    found(&ground, &["verify", "crm"]).await;
 }

@@ -67,7 +67,7 @@ pub(super) async fn standing(
 /// What is to be done about a finding.
 pub(super) fn cure(context: Context, finding: Finding) -> String {
     match finding {
-        Finding::Lost(..) => "restore a later backup".to_owned(),
+        Finding::Lost(..) => "only a backup of the database can have them".to_owned(),
         _ => format!("run `meydan relay repair {}`", context.name()),
     }
 }

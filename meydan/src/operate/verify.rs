@@ -84,12 +84,16 @@ impl Findings {
         let mut compared = Vec::new();
         if tables {
             let found = projection::compare(log, context, output).await;
+            let cure = if holes.is_empty() {
+                format!("run `meydan projection rebuild {name}`")
+            } else {
+                "they were compared with a log that lacks facts, which comes first".to_owned()
+            };
             for table in self.or_unread(&format!("tables of {name}"), found).unwrap_or_default() {
                 let (extra, missing) = (table.extra, table.missing);
                 if extra + missing > 0 {
                     self.wrong.push(format!(
-                        "table {} of {name}: {extra} rows too many, {missing} missing; \
-                         run `meydan projection rebuild {name}`",
+                        "table {} of {name}: {extra} rows too many, {missing} missing; {cure}",
                         table.table
                     ));
                 }

@@ -157,6 +157,8 @@ async fn a_log_gets_single_facts_back_that_only_its_stream_has() {
 
     let told = meydan(&ground, &["relay", "status", "crm"]).await.expect_err("one is missing");
     assert!(told.contains("holds facts that the log lacks: 1, the first at 3"), "{told}");
+    let told = meydan(&ground, &["verify", "crm"]).await.expect_err("one is missing");
+    assert!(!told.contains("projection rebuild"), "tables are not what is to be mended: {told}");
     let discard = ["relay", "repair", "crm", "--discard-stream"];
     let told = meydan(&ground, &discard).await.expect_err("it is the last copy");
     assert!(told.contains("can get back: `meydan relay repair crm`"), "{told}");

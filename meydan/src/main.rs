@@ -67,7 +67,8 @@ enum Command {
         #[command(subcommand)]
         command: operate::relay::Command,
     },
-    /// Compares logs, streams and read models, and fails when anything differs.
+    /// Compares logs, streams and read models. Ends with 1 when anything differs, with 2 when something could
+    /// not be compared.
     Verify {
         #[command(flatten)]
         output: operate::Output,
@@ -117,8 +118,11 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("meydan: {error:#}");
-            ExitCode::FAILURE
+            let code = operate::exit_code(&error);
+            if code > 0 {
+                eprintln!("meydan: {error:#}");
+            }
+            ExitCode::from(code)
         }
     }
 }

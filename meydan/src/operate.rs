@@ -9,7 +9,9 @@ pub(crate) mod projection;
 pub(crate) mod relay;
 pub(crate) mod verify;
 
-use anyhow::{Context as _, Result};
+use std::io::{self, Write};
+
+use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream;
 use indicatif::{ProgressBar, ProgressStyle};
 use meydan_event_log::{EventLog, stream_name};
@@ -31,6 +33,7 @@ pub(crate) enum Context {
     /// Citizens and their tickets.
     Crm,
     /// Bots and what citizens do in them.
+    #[value(name = "bot_hub", alias = "bot-hub")]
     BotHub,
 }
 
@@ -92,6 +95,41 @@ impl Platform {
     }
 }
 
+/// Something that was compared is not the same twice: the program ends with 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Differs(pub(crate) String);
+
+/// Something could not be compared: the program ends with 2.
+#[derive(Debug, thiserror::Error)]
+#[error("could not compare everything")]
+pub(crate) struct NotCompared;
+
+/// How a command ends that compares: what differs counts more than what could not be compared.
+pub(crate) fn judge(wrong: &[String], unread: &[String]) -> Result<()> {
+    let all = [wrong, unread].concat().join("\n");
+    match (wrong, unread) {
+        ([], []) => Ok(()),
+        ([], _) => bail!(all),
+        _ => Err(Differs(all).into()),
+    }
+}
+
+/// Tells whatever else went wrong apart from [`Differs`].
+pub(crate) fn not_compared(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Differs>() { error } else { error.context(NotCompared) }
+}
+
+/// With what the program ends after this error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    let broken = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if broken.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe) {
+        // Nobody reads on: they have seen enough.
+        return 0;
+    }
+    if error.is::<NotCompared>() { 2 } else { 1 }
+}
+
 /// How a command answers.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Output {
@@ -107,12 +145,9 @@ impl Output {
         found: &T,
         table: impl FnOnce(&T) -> String,
     ) -> Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(found)?);
-        } else {
-            print!("{}", table(found));
-        }
-        Ok(())
+        let text =
+            if self.json { serde_json::to_string_pretty(found)? + "\n" } else { table(found) };
+        Ok(io::stdout().write_all(text.as_bytes())?)
     }
 
     /// A bar on the terminal while something takes long; nothing when JSON is wanted or nobody looks.

@@ -24,6 +24,8 @@ mod checkpoint;
 #[cfg(feature = "store")]
 mod clock;
 #[cfg(feature = "store")]
+mod compare;
+#[cfg(feature = "store")]
 mod cqrs;
 #[cfg(feature = "store")]
 mod database;
@@ -67,6 +69,7 @@ pub use self::{
     append::{AppendError, Committed, UniqueKey},
     checkpoint::{advance, checkpoint},
     clock::Clock,
+    compare::{Finding, Missing, Standing, compare},
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{ExecuteError, Group, Refusal},
@@ -79,7 +82,7 @@ pub use self::{
     projection::{Progress, Projection, ProjectionError, ProjectionRunner},
     rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
-    repair::{RepairError, Standing, compare, discard_stream, gaps, recover_from_stream},
+    repair::{RepairError, discard_stream, gaps, recover_from_stream, refill},
     session::service_pool,
     source::{Source, SourceError, Subscription, stream_name},
     timer::{Timer, cancel_timer, set_timer},

@@ -1,9 +1,13 @@
 //! Growing a projection's tables anew while the old ones serve.
 //!
 //! The new tables grow in a schema of their own, `<projection>_next`, from the log, under a checkpoint of their
-//! own. When they have caught up, one transaction puts them in the place of the old ones, which are kept in
+//! own. When they have caught up, they are marked as grown, and may take over: they take in the last facts while
+//! the old ones rest, and one transaction puts them in the place of the old ones, which are kept in
 //! `<projection>_previous`, checkpoint and all, until the next rebuild: going back is the same step again.
 //! Whoever reads names the tables as ever, and notices nothing.
+
+mod error;
+mod indexes;
 
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
@@ -11,36 +15,24 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
+pub use self::error::RebuildError;
+use self::indexes::indexes;
 use crate::{
     checkpoint::checkpoint,
     log::EventLog,
-    projection::{BATCH, Digester, Projection, ProjectionError},
+    projection::{BATCH, Digester, Projection},
 };
 
-/// How far the new tables may be behind the old ones when they take over. The reader makes it up at once.
+/// How far the new tables may be behind the old ones, which rest while that is made up.
 const BEHIND: i64 = 5_000;
 /// Names the lock of those who grow tables.
 const GROWING: i32 = 7_104;
-
-/// Why tables were not grown or put in place.
-#[derive(Debug, thiserror::Error)]
-pub enum RebuildError {
-    /// PostgreSQL did not do it.
-    #[error("PostgreSQL did not do it")]
-    Database(#[from] sqlx::Error),
-    /// A fact could not be digested, and cannot be parked either.
-    #[error("the tables cannot be grown")]
-    Projection(#[from] ProjectionError),
-    /// Nothing was built, or nothing is kept.
-    #[error("there are no tables of {0} to put in place")]
-    Missing(String),
-    /// Another process grows the same tables.
-    #[error("somebody else is growing tables of {0} at this moment; wait until that has ended")]
-    Busy(String),
-    /// The new tables lack too much.
-    #[error("the new tables are {0} facts behind; go on with the rebuild first")]
-    Behind(i64),
-}
+/// How long to wait for the end of those.
+const PATIENCE_SECONDS: u8 = 5;
+/// PostgreSQL's code for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// Marks a schema whose tables have once reflected the whole log.
+const GROWN: &str = "grown";
 
 /// How a table differs from what the log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,20 +80,23 @@ impl Rebuild {
     pub async fn begin(&self) -> Result<(), RebuildError> {
         let next = self.next();
         let mut owner = self.claim(&next).await?;
-        Ok(self.make(&mut owner, &next).await?)
+        self.make(&mut owner, &next).await?;
+        Ok(owner.close().await?)
     }
 
-    /// A session without which nobody else can grow tables in `next`.
+    /// A session without which nobody else can grow tables in `next`. PostgreSQL may take a moment to notice
+    /// that the session of an interrupted command has ended.
     async fn claim(&self, next: &str) -> Result<PgConnection, RebuildError> {
         let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let claimed = sqlx::query_scalar!(
-            r#"SELECT pg_try_advisory_lock($1, hashtext($2)) AS "claimed!""#,
-            GROWING,
-            next,
-        )
-        .fetch_one(&mut owner)
-        .await?;
-        if claimed { Ok(owner) } else { Err(RebuildError::Busy(self.name.to_owned())) }
+        run(&mut owner, format!("SET lock_timeout = '{PATIENCE_SECONDS}s'")).await?;
+        let claimed = sqlx::query!("SELECT pg_advisory_lock($1, hashtext($2))", GROWING, next);
+        claimed.execute(&mut owner).await.map_err(|error| {
+            let waited = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            let busy = waited.is_some_and(|code| code == LOCK_NOT_AVAILABLE);
+            if busy { RebuildError::Busy(self.log.context()) } else { error.into() }
+        })?;
+        run(&mut owner, "RESET lock_timeout".to_owned()).await?;
+        Ok(owner)
     }
 
     async fn make(&self, owner: &mut PgConnection, next: &str) -> Result<(), sqlx::Error> {
@@ -135,8 +130,11 @@ impl Rebuild {
         progress: impl Fn(i64, i64),
     ) -> Result<(), RebuildError> {
         let next = self.next();
-        let _claim = self.claim(&next).await?;
-        self.grow(&next, projection, &self.ends().await?, progress).await
+        let mut owner = self.claim(&next).await?;
+        self.require(&mut owner, &next, RebuildError::NotBegun).await?;
+        self.grow(&next, projection, &self.ends().await?, progress).await?;
+        run(&mut owner, format!("COMMENT ON SCHEMA {next} IS '{GROWN}'")).await?;
+        Ok(owner.close().await?)
     }
 
     /// The end of each partition.
@@ -189,40 +187,48 @@ impl Rebuild {
         PgPoolOptions::new().max_connections(2).connect_with(owner).await
     }
 
-    /// Puts the new tables in the place of the old ones, in one transaction.
+    /// Puts the new tables in the place of the old ones, in one transaction, when they reflect as much.
     ///
     /// # Errors
     ///
-    /// [`RebuildError::Missing`] when nothing was built, [`RebuildError::Behind`] when too much is missing.
-    pub async fn switch(&self) -> Result<(), RebuildError> {
+    /// [`RebuildError::NotBegun`] when nothing was built, [`RebuildError::Unfinished`] and
+    /// [`RebuildError::Behind`] when too much is missing.
+    pub async fn switch<P: Projection>(&self, projection: P) -> Result<(), RebuildError> {
         let (next, previous) = (self.next(), self.previous());
         let mut owner = self.claim(&next).await?;
-        let mut tx = self.hold(&mut owner, &[self.name, &next]).await?;
-        self.require(&mut tx, &next).await?;
+        let mut tx = self.hold(&mut owner, &[self.name]).await?;
+        let mark = self.require(&mut tx, &next, RebuildError::NotBegun).await?;
+        if mark.as_deref() != Some(GROWN) {
+            return Err(RebuildError::Unfinished(self.log.context()));
+        }
+        let mut ends = Vec::new();
         for part in self.log.parts() {
             let serving = position(&mut tx, self.name, part).await?;
             let behind = serving - position(&mut tx, &next, part).await?;
             if behind > BEHIND {
-                return Err(RebuildError::Behind(behind));
+                return Err(RebuildError::Behind(self.log.context(), behind));
             }
+            ends.push((part, serving));
         }
+        self.grow(&next, projection, &ends, |_, _| {}).await?;
         run(&mut tx, format!("DROP SCHEMA IF EXISTS {previous} CASCADE")).await?;
         run(&mut tx, format!("CREATE SCHEMA {previous}")).await?;
         self.swap(&mut tx, &next, &previous).await?;
         run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(owner.close().await?)
     }
 
     /// Puts the tables that were replaced last back in place, and keeps those that were in use.
     ///
     /// # Errors
     ///
-    /// [`RebuildError::Missing`] when none are kept.
+    /// [`RebuildError::NoneKept`] when none are.
     pub async fn roll_back(&self) -> Result<(), RebuildError> {
         let (kept, aside) = (self.previous(), format!("{}_aside", self.name));
         let mut owner = PgConnection::connect_with(&self.owner).await?;
         let mut tx = self.hold(&mut owner, &[self.name, &kept]).await?;
-        self.require(&mut tx, &kept).await?;
+        self.require(&mut tx, &kept, RebuildError::NoneKept).await?;
         run(&mut tx, format!("CREATE SCHEMA {aside}")).await?;
         self.swap(&mut tx, &kept, &aside).await?;
         run(&mut tx, format!("DROP SCHEMA {kept}")).await?;
@@ -267,6 +273,7 @@ impl Rebuild {
         run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
         forget_reader(&mut tx, &next).await?;
         tx.commit().await?;
+        owner.close().await?;
         Ok(differences)
     }
 
@@ -288,15 +295,18 @@ impl Rebuild {
         Ok(tx)
     }
 
-    /// Fails when there are no tables in `schema`.
-    async fn require(&self, tx: &mut PgConnection, schema: &str) -> Result<(), RebuildError> {
-        let there = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM pg_namespace WHERE nspname = $1"#,
+    /// Fails with `why` when there are no tables in `schema`; tells how it is marked.
+    async fn require(
+        &self,
+        tx: &mut PgConnection,
+        schema: &str,
+        why: fn(&'static str) -> RebuildError,
+    ) -> Result<Option<String>, RebuildError> {
+        let mark = sqlx::query_scalar!(
+            "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = $1",
             schema,
-        )
-        .fetch_one(tx)
-        .await?;
-        if there == 0 { Err(RebuildError::Missing(self.name.to_owned())) } else { Ok(()) }
+        );
+        mark.fetch_optional(tx).await?.ok_or_else(|| why(self.log.context()))
     }
 
     /// Moves the tables in use to `aside` and those of `from` into their place, with all that belongs to them.
@@ -365,35 +375,4 @@ async fn position(tx: &mut PgConnection, reader: &str, part: i16) -> Result<i64,
 /// Runs a statement made of names that stand in the program.
 async fn run(tx: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(tx).await.map(|_| ())
-}
-
-/// What makes the indexes and keys of `table` again, by the same names, in another schema.
-async fn indexes(
-    tx: &mut PgConnection,
-    table: &str,
-    schema: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT pg_get_indexdef(i.indexrelid) AS "index!",
-               c.conname::text AS "key?", pg_get_constraintdef(c.oid) AS "definition?"
-        FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
-        WHERE i.indrelid = ('public.' || $1)::regclass ORDER BY i.indexrelid
-        "#,
-        table,
-    )
-    .fetch_all(tx)
-    .await?;
-    let statement =
-        |key: Option<String>, definition: Option<String>, index: String| match (key, definition) {
-            (Some(key), Some(definition)) => {
-                format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {key} {definition}")
-            }
-            _ => index.replacen(
-                &format!(" ON public.{table} "),
-                &format!(" ON {schema}.{table} "),
-                1,
-            ),
-        };
-    Ok(rows.into_iter().map(|row| statement(row.key, row.definition, row.index)).collect())
 }

@@ -3,8 +3,10 @@
 //! One replica leads. That alone would not stop a leader that was asleep while its session ended, so each
 //! message carries the sequence number that must be the stream's last: the stream itself refuses a gap, a
 //! repeat and a zombie. The place to go on from is the stream's own end, because its sequence numbers equal
-//! the positions in the log. So a stream that was lost, or lost its end, is repaired by going on.
+//! the positions in the log. So a stream that was lost, or lost its end, is repaired by going on. One that
+//! remembers its numbers and has lost messages, is thrown away and filled again, if the log has all of it.
 
+mod error;
 mod lag;
 mod send;
 
@@ -14,11 +16,14 @@ use async_nats::jetstream::{self, stream::StorageType};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::lag::Lag;
+pub use self::error::RelayError;
+use self::{error::stream_error, lag::Lag};
 use crate::{
+    compare::{find_stream, position},
     lead::{Lock, lead},
     log::EventLog,
     projection::{Chain, gauge},
+    repair::discard_remains,
     rules::{self, Halt},
     source::{stream_name, subject_root},
 };
@@ -33,53 +38,8 @@ const BEHIND: usize = 20;
 const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait for a wake-up before looking for facts that another process appended.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Why a relay stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayError {
-    /// PostgreSQL cannot be used.
-    #[error("the log cannot be read")]
-    Log(#[from] sqlx::Error),
-    /// JetStream cannot be used, or refused a message.
-    #[error("the stream cannot be written: {0}")]
-    Stream(String),
-    /// The stream knows facts that the log does not: the database was restored to an earlier point.
-    #[error(
-        "stream {stream} is at {published}, but the log only at {recorded}: the database was restored to an \
-         earlier point; nothing is published until an operator has run `meydan relay repair {context}`"
-    )]
-    LogIsShorter {
-        /// The context.
-        context: &'static str,
-        /// The stream.
-        stream: String,
-        /// Its last sequence number.
-        published: i64,
-        /// The last position in the log.
-        recorded: i64,
-    },
-    /// The last fact of the stream is another one than the log has in its place: the database was restored,
-    /// and has been written to since.
-    #[error(
-        "stream {stream} holds another fact at {position} than the log: the database was restored to an \
-         earlier point and has been used since; run `meydan relay repair {context}`"
-    )]
-    Diverged {
-        /// The context.
-        context: &'static str,
-        /// The stream.
-        stream: String,
-        /// Where they differ.
-        position: i64,
-    },
-}
-
-impl RelayError {
-    /// Whether only an operator can end it.
-    const fn needs_operator(&self) -> bool {
-        matches!(self, Self::LogIsShorter { .. } | Self::Diverged { .. })
-    }
-}
+/// How often to see whether the stream still holds what was published. It may lose that while nothing happens.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Publishes one partition of a log.
 #[derive(Debug)]
@@ -135,8 +95,15 @@ impl Relay {
     async fn publish(&self) -> Result<std::convert::Infallible, RelayError> {
         let mut position = self.position().await?;
         metrics::gauge!("relay_halted", "context" => self.log.context()).set(0.0);
+        let mut seen = Instant::now();
         loop {
             let began = Instant::now();
+            if began - seen > WATCH {
+                seen = began;
+                if !self.holds(position).await? {
+                    position = self.position().await?;
+                }
+            }
             let reached = self.publish_after(position).await?;
             if (1..PAGE).contains(&(reached - position)) {
                 tokio::time::sleep_until(began + GATHER).await;
@@ -163,16 +130,23 @@ impl Relay {
 
     /// Where the stream ends, which is where to go on; and whether it ends with what the log has there.
     async fn position(&self) -> Result<i64, RelayError> {
-        let stream = self.stream().await?;
+        let mut stream = self.stream().await?;
         let context = self.log.context();
         let name = stream_name(context, self.part);
-        let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
-        let published = i64::try_from(last).expect("a stream holds fewer than 2^63 messages");
         let recorded = self.log.last_position(self.part).await?;
+        let state = stream.get_info().await.map_err(stream_error)?.state;
+        if state.messages < state.last_sequence && position(state.last_sequence) <= recorded {
+            self.discard_remains(state.messages, state.last_sequence).await?;
+            stream = self.stream().await?;
+        }
+        let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
+        let published = position(last);
         let (mut ours, mut theirs) = (None, None);
-        if published > 0 {
+        if (1..=recorded).contains(&published) {
             let fact = self.log.after(self.part, published - 1, 1).await?;
-            ours = fact.first().map(|event| event.event_id.to_string());
+            let fact = fact.first().filter(|event| event.position == published);
+            let lacks = RelayError::LogLacks { context, position: published };
+            ours = Some(fact.ok_or(lacks)?.event_id.to_string());
             let message = stream.get_raw_message(last).await.map_err(stream_error)?;
             theirs = message.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
         }
@@ -188,12 +162,42 @@ impl Relay {
         )
     }
 
+    /// Whether the stream still holds everything up to `position`, and nothing more.
+    async fn holds(&self, position: i64) -> Result<bool, RelayError> {
+        let stream = find_stream(&self.log, &self.jetstream, self.part).await;
+        let stream = stream.map_err(stream_error)?;
+        let held = u64::try_from(position).expect("positions are positive");
+        Ok(stream.is_some_and(|stream| {
+            let state = &stream.cached_info().state;
+            state.last_sequence == held && state.messages == held
+        }))
+    }
+
+    /// Messages are gone, but not their numbers, under which they can never come back.
+    async fn discard_remains(&self, messages: u64, last: u64) -> Result<(), RelayError> {
+        let context = self.log.context();
+        tracing::warn!(
+            context,
+            messages,
+            last,
+            "the stream has lost messages, and is made again from the log"
+        );
+        let discarded = discard_remains(&self.log, &self.jetstream, self.part).await;
+        discarded.map_err(|error| RelayError::of_repair(error, context, self.part))
+    }
+
     /// Waits for facts after `position`, publishes them, and returns the new end of the stream.
     async fn publish_after(&self, position: i64) -> Result<i64, RelayError> {
         let mut head = self.log.head(self.part);
         head.borrow_and_update();
-        let events = self.log.after(self.part, position, PAGE).await?;
+        let mut events = self.log.after(self.part, position, PAGE).await?;
         let context = self.log.context();
+        let whole = (position + 1..).zip(&events).take_while(|(at, event)| *at == event.position);
+        let whole = whole.count();
+        if whole == 0 && !events.is_empty() {
+            return Err(RelayError::LogLacks { context, position: position + 1 });
+        }
+        events.truncate(whole);
         let Some(first) = events.first() else {
             self.lag.since(None);
             let _ = tokio::time::timeout(LOOK, head.changed()).await;
@@ -210,8 +214,4 @@ impl Relay {
             .set(gauge(reached));
         Ok(reached)
     }
-}
-
-fn stream_error(error: impl std::fmt::Display) -> RelayError {
-    RelayError::Stream(error.to_string())
 }

@@ -1,22 +1,33 @@
-//! What an operator does when a log and its stream disagree, and how they find out whether they do.
+//! What an operator does when a log and its stream disagree.
 //!
 //! The log is the truth, with one exception: a database that was restored from a backup lacks what happened
 //! since, and the stream still has it. Then the stream gives the facts back, as long as the log has not gone
 //! another way meanwhile.
 
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
 use async_nats::jetstream;
 use sqlx::{Acquire, PgConnection};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    compare::{Finding, Messages, compare, find_stream, position},
     envelope::Recorded,
     log::EventLog,
-    projection::TICK,
-    source::{Source, SourceError, Subscription, stream_name},
+    relay::Relay,
+    source::{SourceError, is_not_there, stream_name},
 };
 
-/// Facts compared or copied at a time.
+/// Facts copied at a time.
 const PAGE: usize = 1_000;
+/// How often to see how far a stream has been filled.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a stream that is being filled may stand still.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a repair or a comparison was not done.
 #[derive(Debug, thiserror::Error)]
@@ -32,95 +43,37 @@ pub enum RepairError {
     Stream(String),
     /// Log and stream went different ways.
     #[error(
-        "the log and the stream have different facts from position {0} on; only throwing the stream away \
-         makes them agree (--discard-stream)"
+        "the log and the stream have different facts from position {0} on: the database was restored and has \
+         been used since, so what the stream holds from there on cannot be given back, and is nowhere else; \
+         keep a copy of the broker's data if it matters, then --discard-stream makes them agree"
     )]
     Diverged(i64),
+    /// Some facts are in neither.
+    #[error(
+        "facts that are neither in the log nor on the stream: {0}, the first at position {1}; only a backup of \
+         the database can have them"
+    )]
+    Lost(i64, i64),
+    /// The log ends before this position, and the stream, which has been further, has lost it.
+    #[error(
+        "the fact at position {0} was published, and is neither in the log nor on the stream any more: only a \
+         later backup of the database can have it; without one, --discard-stream goes on without it"
+    )]
+    Forgotten(i64),
+    /// The stream stays behind its log.
+    #[error("the stream does not grow; what `meydan up` logs as `relay waits` says why")]
+    Stuck,
 }
 
-/// How far a log and its stream have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// The last position of the log.
-    pub recorded: i64,
-    /// The last position of the stream; `None` when there is no stream.
-    pub published: Option<i64>,
-    /// The first position at which both have a fact, and not the same.
-    pub differs_at: Option<i64>,
-}
-
-/// Compares a log with its stream, fact by fact, and tells `progress` the position reached and the last one.
-///
-/// # Errors
-///
-/// See [`RepairError`].
-pub async fn compare(
-    log: &EventLog,
-    jetstream: &jetstream::Context,
-    part: i16,
-    progress: impl Fn(i64, i64),
-) -> Result<Standing, RepairError> {
-    let recorded = log.last_position(part).await?;
-    let Some((first, published)) = ends(log, jetstream, part).await? else {
-        return Ok(Standing { recorded, published: None, differs_at: None });
-    };
-    let mut subscription = subscription(log, jetstream, part);
-    let (mut at, end) = (first - 1, published.min(recorded));
-    let mut differs_at = None;
-    while at < end && differs_at.is_none() {
-        let theirs = subscription.next(at, PAGE, TICK).await?;
-        let ours =
-            log.after(part, at, i64::try_from(theirs.len()).expect("a page is small")).await?;
-        differs_at = theirs
-            .iter()
-            .zip(&ours)
-            .find(|(theirs, ours)| !is_same(theirs, ours))
-            .map(|(theirs, _)| theirs.position);
-        at = theirs.last().map_or(end, |event| event.position);
-        progress(at, end);
-    }
-    Ok(Standing { recorded, published: Some(published), differs_at })
-}
-
-fn is_same(one: &Recorded, other: &Recorded) -> bool {
-    one.event_id == other.event_id && one.payload.get() == other.payload.get()
-}
-
-fn subscription(log: &EventLog, jetstream: &jetstream::Context, part: i16) -> Subscription {
-    let (jetstream, context) = (jetstream.clone(), log.context());
-    Subscription::new(Source::Stream { jetstream, context, part })
-}
-
-/// The first and last sequence number of the stream, if there is one.
-async fn ends(
-    log: &EventLog,
-    jetstream: &jetstream::Context,
-    part: i16,
-) -> Result<Option<(i64, i64)>, RepairError> {
-    use async_nats::jetstream::{ErrorCode, context::GetStreamErrorKind};
-    let stream = match jetstream.get_stream(stream_name(log.context(), part)).await {
-        Ok(stream) => stream,
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(why)
-                if why.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                return Ok(None);
-            }
-            _ => return Err(RepairError::Stream(error.to_string())),
-        },
-    };
-    let state = &stream.cached_info().state;
-    let position = |sequence: u64| i64::try_from(sequence).expect("fewer than 2^63 messages");
-    Ok(Some((position(state.first_sequence), position(state.last_sequence))))
-}
-
-/// Copies what the stream has more than the log back into the log, and returns how many facts that were.
+/// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
+/// own position, and returns how many facts that were.
 ///
 /// Unique keys are not on the stream, so those that were taken in the lost time are free again.
 ///
 /// # Errors
 ///
-/// [`RepairError::Diverged`] when the log has gone another way; nothing is written then.
+/// [`RepairError::Diverged`] when the log has gone another way, and [`RepairError::Forgotten`] when the end
+/// of the log could not be given back without a gap; nothing is written then.
 pub async fn recover_from_stream(
     log: &EventLog,
     jetstream: &jetstream::Context,
@@ -131,37 +84,47 @@ pub async fn recover_from_stream(
     if let Some(position) = standing.differs_at {
         return Err(RepairError::Diverged(position));
     }
-    let (mut at, end) = (standing.recorded, standing.published.unwrap_or(0));
-    let mut subscription = subscription(log, jetstream, part);
-    let mut session = log.pool().acquire().await?;
-    while at < end {
-        let facts = subscription.next(at, PAGE, TICK).await?;
-        let Some(last) = facts.last().map(|fact| fact.position) else { continue };
-        put_back(&mut session, part, at, &facts).await?;
-        at = last;
-        progress(at - standing.recorded, end - standing.recorded);
+    let beyond = |range: &&RangeInclusive<i64>| *range.end() > standing.recorded;
+    if let Some(gap) = standing.lost.ranges().iter().find(beyond) {
+        return Err(RepairError::Forgotten(*gap.start()));
     }
-    Ok(at - standing.recorded)
+    let Some(stream) = find_stream(log, jetstream, part).await? else { return Ok(0) };
+    let (mut back, all) = (0, standing.log_lacks.count());
+    let mut session = log.pool().acquire().await?;
+    for range in standing.log_lacks.ranges() {
+        let mut messages = Messages::among(&stream, range).await?;
+        let mut facts = Vec::new();
+        loop {
+            let message = messages.next().await?;
+            let ended = message.is_none();
+            facts.extend(message.and_then(|message| message.fact));
+            if facts.len() == PAGE || ended {
+                put_back(&mut session, part, &facts).await?;
+                back += i64::try_from(facts.len()).expect("a page is small");
+                progress(back, all);
+                facts.clear();
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    Ok(back)
 }
 
-/// Writes facts to where they were, if the log still ends at `after`.
+/// Writes facts to where they were, if nothing else has come there.
 async fn put_back(
     session: &mut PgConnection,
     part: i16,
-    after: i64,
     facts: &[Recorded],
 ) -> Result<(), RepairError> {
     let mut tx = session.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(7100, $1)", i32::from(part))
         .execute(&mut *tx)
         .await?;
-    let end = sqlx::query_scalar!("SELECT max(position) FROM es.events WHERE part = $1", part);
-    if end.fetch_one(&mut *tx).await?.unwrap_or(0) != after {
-        return Err(RepairError::Diverged(after + 1));
-    }
     for fact in facts {
         let meta = serde_json::to_string(&fact.meta).expect("an origin is plain data");
-        sqlx::query!(
+        let written = sqlx::query!(
             r#"
             INSERT INTO es.events (part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id,
                                    event_type, event_version, payload, meta, recorded_at)
@@ -181,10 +144,18 @@ async fn put_back(
             fact.recorded_at,
         )
         .execute(&mut *tx)
-        .await?;
+        .await;
+        written.map_err(|error| taken(error, fact.position))?;
         know_command(&mut tx, fact.tenant, fact).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// The log went another way meanwhile when a fact's place is taken, in the log or in its aggregate.
+fn taken(error: sqlx::Error, position: i64) -> RepairError {
+    let unique =
+        error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+    if unique { RepairError::Diverged(position) } else { error.into() }
 }
 
 /// A command that comes again gets the answer of its last event.
@@ -197,6 +168,7 @@ async fn know_command(
         r#"
         INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence) VALUES ($1, $2, $3, $4)
         ON CONFLICT (tenant_id, command_id) DO UPDATE SET last_position = $3, last_sequence = $4
+        WHERE es.commands.last_position < $3
         "#,
         tenant,
         fact.meta.command_id,
@@ -208,7 +180,7 @@ async fn know_command(
     Ok(())
 }
 
-/// Throws a stream away. The relay makes it again from the log, fact by fact, with the same numbers.
+/// Throws a stream away, if there is one. The relay makes it again from the log, fact by fact, with the same numbers.
 ///
 /// Readers in other contexts that had gone beyond the place where log and stream differ have seen facts that
 /// never happened; they must be grown again.
@@ -221,9 +193,66 @@ pub async fn discard_stream(
     jetstream: &jetstream::Context,
     part: i16,
 ) -> Result<(), RepairError> {
-    let name = stream_name(log.context(), part);
-    let deleted = jetstream.delete_stream(name).await;
-    deleted.map(|_| ()).map_err(|error| RepairError::Stream(error.to_string()))
+    let deleted = jetstream.delete_stream(stream_name(log.context(), part)).await;
+    match deleted {
+        Err(error) if !is_not_there(&error) => Err(RepairError::Stream(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Throws a stream away that lacks messages which the log has. Does nothing when it lacks none.
+///
+/// # Errors
+///
+/// Fails, and leaves the stream as it is, when the log does not have all that the stream has.
+pub(crate) async fn discard_remains(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    part: i16,
+) -> Result<(), RepairError> {
+    match compare(log, jetstream, part, |_, _| {}).await?.finding() {
+        None | Some(Finding::Absent) => Ok(()),
+        Some(Finding::StreamLacks(..)) => discard_stream(log, jetstream, part).await,
+        Some(Finding::Differs(at)) => Err(RepairError::Diverged(at)),
+        Some(Finding::LogLacks(count, first) | Finding::Lost(count, first)) => {
+            Err(RepairError::Lost(count, first))
+        }
+    }
+}
+
+/// Waits until the stream holds every fact there is now. A relay that runs publishes what is missing; if none
+/// does, it is done here.
+///
+/// # Errors
+///
+/// [`RepairError::Stuck`] when nothing is published for a while.
+pub async fn refill(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    part: i16,
+    progress: impl Fn(i64, i64),
+) -> Result<(), RepairError> {
+    let stop = CancellationToken::new();
+    let _ends_with_us = stop.clone().drop_guard();
+    let relay = Relay::new(log.clone(), jetstream.clone(), part);
+    let relay = tokio::spawn(relay.run(stop.clone()));
+    let end = log.last_position(part).await?;
+    let (mut held, mut since) = (0, Instant::now());
+    while held < end {
+        if since.elapsed() > PATIENCE {
+            return Err(RepairError::Stuck);
+        }
+        tokio::time::sleep(LOOK).await;
+        let stream = find_stream(log, jetstream, part).await?;
+        let now = stream.map_or(0, |stream| position(stream.cached_info().state.messages));
+        if now != held {
+            (held, since) = (now, Instant::now());
+            progress(held, end);
+        }
+    }
+    stop.cancel();
+    let _ = relay.await;
+    Ok(())
 }
 
 /// What is wrong inside a log: the first gap of positions in each partition, and of an aggregate's events.

@@ -35,7 +35,7 @@ const GATHER: Duration = Duration::from_millis(2);
 const NOT_THERE: Duration = Duration::from_millis(100);
 
 /// How long to wait for a message that must be there.
-const NO_MORE: Duration = Duration::from_secs(5);
+pub(crate) const NO_MORE: Duration = Duration::from_secs(5);
 
 /// Name of the stream that carries a partition of a context's facts.
 #[must_use]
@@ -268,7 +268,7 @@ async fn open(
     Ok(Some(consumer.messages().await.map_err(broken)?))
 }
 
-fn broken(error: impl std::fmt::Display) -> SourceError {
+pub(crate) fn broken(error: impl std::fmt::Display) -> SourceError {
     SourceError::Stream(error.to_string())
 }
 
@@ -308,7 +308,7 @@ async fn of_aggregate_in_stream(
     }
 }
 
-fn is_not_there(error: &GetStreamError) -> bool {
+pub(crate) fn is_not_there(error: &GetStreamError) -> bool {
     match error.kind() {
         GetStreamErrorKind::JetStream(error) => {
             error.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND
@@ -381,7 +381,7 @@ fn read(message: &Message) -> Result<Recorded, SourceError> {
     event(headers, &message.payload).ok_or(SourceError::Foreign)
 }
 
-fn event(headers: &HeaderMap, body: &[u8]) -> Option<Recorded> {
+pub(crate) fn event(headers: &HeaderMap, body: &[u8]) -> Option<Recorded> {
     let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
     Some(Recorded {
         part: header("Es-Part")?.parse().ok()?,

@@ -62,16 +62,18 @@ impl Ground {
     ///
     /// When it does not start, or writes what is not text.
     pub async fn run(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
-        let run = Command::new(program)
-            .args(arguments)
-            .env("MEYDAN_DATA_DIR", self.data())
-            .envs(&self.settings)
-            .stdin(Stdio::null())
-            .output()
-            .await;
-        let run = run.expect("the program starts");
+        let run = self.command(program, arguments).output().await.expect("the program starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
         if run.status.success() { Ok(text(run.stdout)) } else { Err(text(run.stderr)) }
+    }
+
+    /// `program` with these arguments beside the platform, not started yet.
+    #[must_use]
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).env("MEYDAN_DATA_DIR", self.data()).envs(&self.settings);
+        command.stdin(Stdio::null());
+        command
     }
 
     /// The broker.

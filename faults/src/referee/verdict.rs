@@ -72,7 +72,7 @@ pub(super) async fn judge(
     let acknowledged = past.keeps(journals)?;
     let standing = compare(log, jetstream, 0, |_, _| {}).await?;
     ensure!(
-        standing.published == Some(past.last) && standing.differs_at.is_none(),
+        standing.published == Some(past.last) && standing.finding().is_none(),
         "log and stream differ: {standing:?}"
     );
     past.is_shown_by(log, "sums").await?;

@@ -1,6 +1,9 @@
 //! `meydan log`: what is in the logs.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use meydan_event_log::{Actor, EventLog, Recorded, Source, Subscription};
@@ -82,7 +85,7 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
     let mut at = (last - lines).max(0);
     for fact in log.after(0, at, lines).await? {
         at = fact.position;
-        line(&fact, output);
+        line(&fact, output)?;
     }
     if !follow {
         return Ok(());
@@ -96,20 +99,21 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
         };
         for fact in &facts {
             at = fact.position;
-            line(fact, output);
+            line(fact, output)?;
         }
     }
 }
 
-fn line(fact: &Recorded, output: Output) {
+/// Prints a fact in a line; fails when nobody reads any more.
+fn line(fact: &Recorded, output: Output) -> io::Result<()> {
     if output.json {
-        println!("{}", whole(fact));
-        return;
+        return writeln!(io::stdout(), "{}", whole(fact));
     }
     let (time, actor) = (recorded_at(fact), actor(&fact.meta.actor));
     let (kind, version) = (&fact.event_type, fact.event_version);
     let (aggregate, sequence) = (fact.aggregate_id, fact.sequence);
-    println!("{:>9}  {time}  {kind} v{version}  {aggregate}#{sequence}  {actor}", fact.position);
+    let at = fact.position;
+    writeln!(io::stdout(), "{at:>9}  {time}  {kind} v{version}  {aggregate}#{sequence}  {actor}")
 }
 
 async fn show(log: &EventLog, output: Output, what: &str) -> Result<()> {

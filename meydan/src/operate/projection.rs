@@ -1,11 +1,11 @@
 //! `meydan projection`: read models, grown anew while the old ones serve.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
 use identity::projections::Directory;
 use meydan_event_log::{
-    Difference, EventLog, Projection, Rebuild, RebuildError, parked, retry_parked,
+    Difference, EventLog, Projection, Rebuild, RebuildError, gaps, parked, retry_parked,
 };
 use meydan_settings::Settings;
 use serde_json::json;
@@ -33,13 +33,17 @@ pub(crate) enum Command {
         /// Puts the new tables in place at once.
         #[arg(long)]
         switch: bool,
+        /// Grows them even though the log lacks facts: what those said will be missing from the tables.
+        #[arg(long)]
+        over_gaps: bool,
     },
-    /// Puts tables that were grown anew in the place of the old ones, which are kept.
+    /// Puts tables that were grown anew to the end of the log in the place of the old ones, which are kept.
     Switch {
         /// Whose.
         context: Context,
     },
-    /// Puts back the tables that were replaced last.
+    /// Puts back the tables that were replaced last, and keeps those that were in use in their place: once more
+    /// is back again.
     Rollback {
         /// Whose.
         context: Context,
@@ -62,32 +66,40 @@ pub(crate) enum Command {
     },
 }
 
+/// What is said of tables that were put in place.
+const IN_USE: &str = "in use; meydan projection rollback goes back";
+
 /// Carries it out.
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
     let platform = Platform::find(&settings)?;
     match command {
         Command::List { context } => list(&platform, output, context).await,
         Command::Parked { context } => list_parked(&platform, output, context).await,
-        Command::Rebuild { context, resume, switch } => {
+        Command::Rebuild { context, resume, switch, over_gaps } => {
             let log = platform.log(context).await?;
+            if !over_gaps {
+                refuse_gaps(&log, context).await?;
+            }
             if !resume {
                 rebuild(&log, context).begin().await?;
             }
             grow(&log, context, output).await?;
             if switch {
-                rebuild(&log, context).switch().await?;
+                put_in_place(&log, context).await?;
             }
             let next =
-                if switch { "in use" } else { "ready; meydan projection switch puts them in use" };
+                if switch { IN_USE } else { "ready; meydan projection switch puts them in use" };
             done(output, context, next)
         }
         Command::Switch { context } => {
-            rebuild(&platform.log(context).await?, context).switch().await?;
-            done(output, context, "in use; meydan projection rollback goes back")
+            put_in_place(&platform.log(context).await?, context).await?;
+            done(output, context, IN_USE)
         }
         Command::Rollback { context } => {
             rebuild(&platform.log(context).await?, context).roll_back().await?;
-            done(output, context, "the previous ones again")
+            let kept = "the replaced ones are in use again; those that were in use are kept, and the same command \
+                        swaps them back";
+            done(output, context, kept)
         }
         Command::Retry { context, reader, aggregate } => {
             let log = platform.log(context).await?;
@@ -112,6 +124,44 @@ fn rebuild(log: &EventLog, context: Context) -> Rebuild {
         Context::Identity => Rebuild::of::<Directory>(log.clone()),
         Context::Crm => Rebuild::of::<Inbox>(log.clone()),
         Context::BotHub => Rebuild::of::<Hub>(log.clone()),
+    }
+}
+
+/// Fails when the log lacks facts, for the tables would lack them, too.
+async fn refuse_gaps(log: &EventLog, context: Context) -> Result<()> {
+    let (holes, name) = (gaps(log).await?, context.name());
+    ensure!(
+        holes.is_empty(),
+        "the log of {name} lacks facts, and tables that are grown from it would lack them, too: {}; see `meydan relay \
+         repair {name}`, or grow them even so with --over-gaps",
+        holes.join("; ")
+    );
+    Ok(())
+}
+
+async fn put_in_place(log: &EventLog, context: Context) -> Result<(), RebuildError> {
+    let rebuild = rebuild(log, context);
+    match context {
+        Context::Identity => rebuild.switch(Directory { changes: None }).await,
+        Context::Crm => rebuild.switch(inbox(log)).await,
+        Context::BotHub => rebuild.switch(Hub::default()).await,
+    }
+}
+
+/// What kind of reader has this name.
+fn kind(reader: &str) -> &'static str {
+    let tables = [Directory::NAME, Inbox::NAME, Hub::NAME];
+    let of = |suffix: &str| reader.strip_suffix(suffix).is_some_and(|name| tables.contains(&name));
+    if of("") {
+        "tables"
+    } else if of("_next") {
+        "tables that grow anew"
+    } else if of("_previous") {
+        "tables that were replaced"
+    } else if of("_verify") {
+        "tables to compare with"
+    } else {
+        "policy or worker"
     }
 }
 
@@ -158,9 +208,7 @@ async fn list(platform: &Platform, output: Output, context: Option<Context>) -> 
     for context in Context::or_all(context) {
         let log = platform.log(context).await?;
         for reader in log.readers().await? {
-            let tables =
-                [Directory::NAME, Inbox::NAME, Hub::NAME].contains(&reader.reader.as_str());
-            let kind = if tables { "tables" } else { "policy or worker" };
+            let kind = kind(&reader.reader);
             found.push(json!({"context": context.name(), "kind": kind, "reader": reader}));
         }
     }

@@ -1,97 +1,179 @@
 //! `meydan relay`: the streams, and what to do when one of them and its log disagree.
 
-use anyhow::{Result, bail};
-use meydan_event_log::{RepairError, compare, discard_stream, recover_from_stream};
+use anyhow::{Result, ensure};
+use async_nats::jetstream;
+use meydan_event_log::{
+    EventLog, Finding, RepairError, Standing, compare, discard_stream, recover_from_stream, refill,
+};
 use meydan_settings::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Context, Output, Platform, advance, columns, stream};
+use super::{Context, Output, Platform, advance, columns, judge, not_compared, stream};
 
 /// Looks after the copies of the logs on JetStream.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Tells how far each stream is behind its log, and whether they agree fact by fact.
+    /// Tells how far each stream is behind its log, and whether they agree fact by fact. Ends with 1 when
+    /// something is wrong, with 2 when something could not be compared.
     Status {
         /// Whose; all without one.
         context: Option<Context>,
     },
-    /// Makes a log and its stream agree after a database was restored from a backup: gives the log back what
-    /// the stream still has.
+    /// Makes a log and its stream agree: gives the log back the facts that only the stream has, each at its own
+    /// position, and publishes what the stream has lost. What neither has, only a backup can give back.
     Repair {
         /// Whose.
         context: Context,
-        /// When the log has gone another way since the restore: throws the stream away, which is then made
-        /// again from the log. Readers of other contexts may have seen facts that never happened.
+        /// When the log has gone another way since a restore: throws the stream away, and makes it again from
+        /// the log. Readers of other contexts may have seen facts that never happened.
         #[arg(long)]
         discard_stream: bool,
+        /// Throws even a stream away that agrees with its log, or has facts that the log could get back.
+        #[arg(long, requires = "discard_stream")]
+        force: bool,
     },
 }
 
 /// Carries it out.
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
-    let platform = Platform::find(&settings)?;
     match command {
-        Command::Status { context } => status(&platform, output, context).await,
-        Command::Repair { context, discard_stream: false } => {
-            recover(&platform, output, context).await
+        Command::Status { context } => {
+            status(&settings, output, context).await.map_err(not_compared)
         }
-        Command::Repair { context, discard_stream: true } => {
+        Command::Repair { context, discard_stream, force } => {
+            let platform = Platform::find(&settings)?;
             let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
-            discard_stream(&log, &jetstream, 0).await?;
-            let stream = stream(context);
-            output.print(&json!({"discarded": stream}), |_| {
-                format!("{stream} is thrown away; the relay makes it again from the log\n")
-            })
+            if discard_stream {
+                discard(&log, &jetstream, context, force).await?;
+            }
+            repair(&log, &jetstream, output, context).await
         }
     }
 }
 
-async fn status(platform: &Platform, output: Output, context: Option<Context>) -> Result<()> {
+/// Compares a context's log with its stream.
+pub(super) async fn standing(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    output: Output,
+    context: Context,
+) -> Result<Standing, RepairError> {
+    let bar = output.bar(format!("comparing {} with its log", stream(context)));
+    let standing = compare(log, jetstream, 0, advance(&bar)).await;
+    bar.finish_and_clear();
+    standing
+}
+
+/// What is to be done about a finding.
+pub(super) fn cure(context: Context, finding: Finding) -> String {
+    match finding {
+        Finding::Lost(..) => "only a backup of the database can have them".to_owned(),
+        _ => format!("run `meydan relay repair {}`", context.name()),
+    }
+}
+
+/// What a program is told of a standing.
+pub(super) fn document(standing: &Standing) -> Value {
+    let missing = |missing: &meydan_event_log::Missing| json!({"count": missing.count(), "first": missing.first()});
+    json!({
+        "recorded": standing.recorded, "published": standing.published, "behind": standing.behind(),
+        "differs_at": standing.differs_at, "stream_lacks": missing(&standing.stream_lacks),
+        "log_lacks": missing(&standing.log_lacks), "lost": missing(&standing.lost),
+    })
+}
+
+async fn status(settings: &Settings, output: Output, context: Option<Context>) -> Result<()> {
+    let platform = Platform::find(settings)?;
     let jetstream = platform.jetstream().await?;
-    let (mut found, mut rows, mut wrong) = (Vec::new(), Vec::new(), 0);
+    let (mut found, mut rows) = (Vec::new(), Vec::new());
+    let (mut wrong, mut unread) = (Vec::new(), Vec::new());
     for context in Context::or_all(context) {
-        let log = platform.log(context).await?;
-        let bar = output.bar(format!("comparing {} with its log", stream(context)));
-        let standing = compare(&log, &jetstream, 0, advance(&bar)).await?;
-        bar.finish_and_clear();
-        let published = standing.published.unwrap_or(0);
-        let behind = standing.recorded - published;
-        let verdict = match standing.differs_at {
-            Some(position) => format!("differs from {position} on: meydan relay repair"),
-            None if behind < 0 => "the log was restored: meydan relay repair".to_owned(),
-            None if standing.published.is_none() => "not there yet".to_owned(),
-            None => "agrees".to_owned(),
+        let name = stream(context);
+        let compared = async {
+            let log = platform.log(context).await?;
+            anyhow::Ok(standing(&log, &jetstream, output, context).await?)
         };
-        wrong += u32::from(standing.differs_at.is_some() || behind < 0);
-        rows.push(vec![
-            stream(context),
-            standing.recorded.to_string(),
-            published.to_string(),
-            behind.to_string(),
-            verdict.clone(),
-        ]);
-        found.push(json!({
-            "stream": stream(context), "recorded": standing.recorded, "published": standing.published,
-            "behind": behind, "differs_at": standing.differs_at, "verdict": verdict,
-        }));
+        let (verdict, mut row, mut one) = match compared.await {
+            Ok(standing) => {
+                let verdict = match standing.finding() {
+                    None => "agrees".to_owned(),
+                    Some(finding) => {
+                        let verdict = format!("{finding}; {}", cure(context, finding));
+                        wrong.push(format!("{name} {verdict}"));
+                        verdict
+                    }
+                };
+                let published = standing.published.map_or("-".to_owned(), |at| at.to_string());
+                let row = vec![standing.recorded.to_string(), published];
+                let row = [row, vec![standing.behind().to_string()]].concat();
+                (verdict, row, document(&standing))
+            }
+            Err(error) => {
+                unread.push(format!("{name}: {error:#}"));
+                (format!("not compared: {error:#}"), vec!["-".to_owned(); 3], json!({}))
+            }
+        };
+        row.insert(0, name.clone());
+        row.push(verdict.clone());
+        rows.push(row);
+        (one["stream"], one["verdict"]) = (json!(name), json!(verdict));
+        found.push(one);
     }
     output.print(&found, |_| columns(&["stream", "recorded", "published", "behind", ""], &rows))?;
-    if wrong > 0 {
-        bail!("{wrong} streams need an operator");
-    }
-    Ok(())
+    judge(&wrong, &unread)
 }
 
-async fn recover(platform: &Platform, output: Output, context: Context) -> Result<()> {
-    let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
-    let bar = output.bar(format!("giving {} back what its stream has", context.name()));
-    let recovered = recover_from_stream(&log, &jetstream, 0, advance(&bar)).await;
+/// Throws a stream away that is wrong, or any when that is insisted on.
+async fn discard(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    context: Context,
+    force: bool,
+) -> Result<()> {
+    let (name, stream) = (context.name(), stream(context));
+    let finding = compare(log, jetstream, 0, |_, _| {}).await?.finding();
+    ensure!(
+        force || finding.is_some(),
+        "{stream} agrees with its log; --force throws it away even so"
+    );
+    let only_copy = matches!(finding, Some(Finding::LogLacks(..)));
+    ensure!(
+        force || !only_copy,
+        "{stream} has facts that the log lacks and can get back: `meydan relay repair {name}` does that; --force \
+         throws them away"
+    );
+    Ok(discard_stream(log, jetstream, 0).await?)
+}
+
+async fn repair(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    output: Output,
+    context: Context,
+) -> Result<()> {
+    let (name, stream) = (context.name(), stream(context));
+    let bar = output.bar(format!("giving {name} back what its stream has"));
+    let back = recover_from_stream(log, jetstream, 0, advance(&bar)).await?;
     bar.finish_and_clear();
-    let back = recovered.map_err(|error| match error {
-        RepairError::Diverged(_) => anyhow::Error::from(error),
-        other => anyhow::Error::from(other).context("nothing is lost: run it again"),
-    })?;
-    output.print(&json!({"context": context.name(), "recovered": back}), |_| {
-        format!("{back} facts were given back to {}\n", context.name())
+    let before = compare(log, jetstream, 0, |_, _| {}).await?;
+    if let Some(Finding::Lost(count, first)) = before.finding() {
+        return Err(RepairError::Lost(count, first).into());
+    }
+    let bar = output.bar(format!("publishing what {stream} lacks"));
+    refill(log, jetstream, 0, advance(&bar)).await?;
+    bar.finish_and_clear();
+    let gone = before.published.map_or(0, |_| before.stream_lacks.count());
+    let missing = gone + before.behind();
+    let found =
+        json!({"context": name, "recovered": back, "stream": stream, "published_again": missing});
+    output.print(&found, |_| {
+        let told = format!(
+            "facts given back to {name}: {back}\nmessages that {stream} lacked and has now: {missing}\n"
+        );
+        let passed = format!(
+            "readers may have passed over what came back: `meydan verify {name}` tells, and `meydan projection \
+             rebuild {name}` mends tables\n"
+        );
+        if back > 0 { told + &passed } else { told }
     })
 }

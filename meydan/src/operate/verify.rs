@@ -1,11 +1,16 @@
 //! `meydan verify`: whether everything that is kept twice is the same twice.
 
-use anyhow::{Result, bail};
-use meydan_event_log::{compare, gaps};
+use anyhow::Result;
+use async_nats::jetstream;
+use meydan_event_log::{EventLog, Standing, gaps};
 use meydan_settings::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Context, Output, Platform, advance, projection, stream};
+use super::{
+    Context, Output, Platform, judge, not_compared, projection,
+    relay::{self, cure},
+    stream,
+};
 
 /// Compares logs, streams and read models.
 #[derive(Debug, clap::Args)]
@@ -17,53 +22,96 @@ pub(crate) struct Arguments {
     no_tables: bool,
 }
 
-/// Carries it out: fails when anything differs.
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    contexts: Vec<Value>,
+    wrong: Vec<String>,
+    /// What could not be compared, and why.
+    unread: Vec<String>,
+}
+
+/// Carries it out: fails when anything differs, or could not be compared.
 pub(crate) async fn run(settings: Settings, output: Output, arguments: Arguments) -> Result<()> {
-    let platform = Platform::find(&settings)?;
+    verify(&settings, output, arguments).await.map_err(not_compared)
+}
+
+async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Result<()> {
+    let platform = Platform::find(settings)?;
     let jetstream = platform.jetstream().await?;
-    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    let mut found = Findings::default();
     for context in Context::or_all(arguments.context) {
-        let (log, name) = (platform.log(context).await?, context.name());
-        let events = log.last_position(0).await?;
-        let holes = gaps(&log).await?;
-        wrong.extend(holes.iter().map(|hole| format!("log of {name}: {hole}")));
-        let bar = output.bar(format!("comparing {} with its log", stream(context)));
-        let standing = compare(&log, &jetstream, 0, advance(&bar)).await?;
-        bar.finish_and_clear();
-        if let Some(position) = standing.differs_at {
-            wrong.push(format!("{} differs from its log at {position}", stream(context)));
-        } else if standing.published > Some(standing.recorded) {
-            wrong.push(format!("{} knows more than its log", stream(context)));
+        let log = match platform.log(context).await {
+            Ok(log) => log,
+            Err(error) => {
+                found.unread.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        found.look(&log, &jetstream, output, (context, !arguments.no_tables)).await;
+    }
+    let Findings { contexts, wrong, unread } = &found;
+    let document = json!({"contexts": contexts, "wrong": wrong, "not_compared": unread});
+    output.print(&document, |_| {
+        let line = |one: &Value| {
+            let tables = one["tables"].as_array().map_or(0, Vec::len);
+            let stream = if one["stream"].is_null() { "not the stream" } else { "stream" };
+            let context = one["context"].as_str().unwrap_or_default();
+            format!("{context}: {} facts, {stream} and {tables} tables compared\n", one["facts"])
+        };
+        contexts.iter().map(line).collect::<String>()
+    })?;
+    judge(wrong, unread)
+}
+
+impl Findings {
+    /// Compares what a context keeps twice.
+    async fn look(
+        &mut self,
+        log: &EventLog,
+        jetstream: &jetstream::Context,
+        output: Output,
+        (context, tables): (Context, bool),
+    ) {
+        let name = context.name();
+        let holes = self.or_unread(name, gaps(log).await).unwrap_or_default();
+        self.wrong.extend(holes.iter().map(|hole| format!("log of {name}: {hole}")));
+        let standing = relay::standing(log, jetstream, output, context).await;
+        let standing = self.or_unread(&stream(context), standing);
+        if let Some(finding) = standing.as_ref().and_then(Standing::finding) {
+            self.wrong.push(format!("{} {finding}; {}", stream(context), cure(context, finding)));
         }
-        let mut tables = Vec::new();
-        if !arguments.no_tables {
-            for table in projection::compare(&log, context, output).await? {
+        let mut compared = Vec::new();
+        if tables {
+            let found = projection::compare(log, context, output).await;
+            let cure = if holes.is_empty() {
+                format!("run `meydan projection rebuild {name}`")
+            } else {
+                "they were compared with a log that lacks facts, which comes first".to_owned()
+            };
+            for table in self.or_unread(&format!("tables of {name}"), found).unwrap_or_default() {
                 let (extra, missing) = (table.extra, table.missing);
                 if extra + missing > 0 {
-                    let table = table.table;
-                    wrong.push(format!(
-                        "table {table} of {name}: {extra} rows too many, {missing} missing"
+                    self.wrong.push(format!(
+                        "table {} of {name}: {extra} rows too many, {missing} missing; {cure}",
+                        table.table
                     ));
                 }
-                tables.push(json!({"table": table.table, "extra": extra, "missing": missing}));
+                compared.push(json!({"table": table.table, "extra": extra, "missing": missing}));
             }
         }
-        found.push(json!({
-            "context": name, "facts": events, "gaps": holes, "published": standing.published,
-            "differs_at": standing.differs_at, "tables": tables,
+        self.contexts.push(json!({
+            "context": name, "facts": standing.as_ref().map(|standing| standing.recorded), "gaps": holes,
+            "stream": standing.as_ref().map(relay::document), "tables": compared,
         }));
     }
-    let document = json!({"contexts": found, "wrong": wrong});
-    output.print(&document, |_| {
-        let line = |one: &serde_json::Value| {
-            let tables = one["tables"].as_array().map_or(0, Vec::len);
-            let context = one["context"].as_str().unwrap_or_default();
-            format!("{context}: {} facts, stream and {tables} tables compared\n", one["facts"])
-        };
-        found.iter().map(line).collect::<String>()
-    })?;
-    if wrong.is_empty() {
-        return Ok(());
+
+    /// What was read; or a note why not.
+    fn or_unread<T, E: Into<anyhow::Error>>(
+        &mut self,
+        what: &str,
+        read: Result<T, E>,
+    ) -> Option<T> {
+        read.map_err(|error| self.unread.push(format!("{what}: {:#}", error.into()))).ok()
     }
-    bail!("{}", wrong.join("\n"))
 }

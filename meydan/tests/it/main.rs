@@ -7,6 +7,7 @@ mod bots;
 mod canary;
 mod conversation;
 mod crash;
+mod damage;
 mod emulators;
 mod erase;
 mod hub;

@@ -17,13 +17,13 @@ pub(crate) async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String
 }
 
 /// What `meydan … --json` found.
-async fn found(ground: &Ground, arguments: &[&str]) -> Value {
+pub(crate) async fn found(ground: &Ground, arguments: &[&str]) -> Value {
     let told = meydan(ground, &[arguments, &["--json"]].concat()).await;
     serde_json::from_str(&told.expect("nothing is wrong")).expect("it is JSON")
 }
 
 /// An office in which Sara has written, and was answered.
-async fn busy() -> Office {
+pub(crate) async fn busy() -> Office {
     let telegram = telegram().await;
     let office = Office::open(&telegram.url(), Reach::Polling).await;
     telegram.say(TOKEN, SARA, "راز سارا").expect("she writes");

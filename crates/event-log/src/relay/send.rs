@@ -9,7 +9,7 @@ use async_nats::jetstream::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{RelayError, stream_error};
+use super::error::{RelayError, stream_error};
 use crate::{
     envelope::Recorded,
     source::{publish, stream_name},

@@ -61,7 +61,7 @@ async fn new_tables_take_over_under_load_and_the_old_ones_can_come_back() {
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(SumsAsSet, |_, _| {}).await.expect("it can be digested");
     assert!(total(&log).await > 6_000, "the old ones still serve");
-    rebuild.switch().await.expect("the new ones are ready");
+    rebuild.switch(SumsAsSet).await.expect("the new ones are ready");
     writer.await.expect("it does not break");
 
     shown(&log, 200).await;
@@ -93,7 +93,7 @@ async fn new_tables_have_the_keys_and_indexes_of_the_old_ones_by_name() {
     let rebuild = Rebuild::of::<Sums>(log.clone());
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
-    rebuild.switch().await.expect("the new ones are ready");
+    rebuild.switch(Sums).await.expect("the new ones are ready");
 
     assert_eq!(before.len(), 2);
     assert_eq!(names().await, before);
@@ -105,14 +105,37 @@ async fn nothing_takes_over_that_was_not_built_or_lacks_too_much() {
     make_table(&log).await;
     let rebuild = Rebuild::of::<Sums>(log.clone());
 
-    assert!(matches!(rebuild.switch().await, Err(RebuildError::Missing(_))));
-    assert!(matches!(rebuild.roll_back().await, Err(RebuildError::Missing(_))));
+    assert!(matches!(rebuild.switch(Sums).await, Err(RebuildError::NotBegun("counter"))));
+    assert!(matches!(rebuild.roll_back().await, Err(RebuildError::NoneKept("counter"))));
+    let refused = rebuild.catch_up(Sums, |_, _| {}).await;
+    assert!(matches!(refused, Err(RebuildError::NotBegun("counter"))), "{refused:?}");
     rebuild.begin().await.expect("there is room");
+    assert!(matches!(rebuild.switch(Sums).await, Err(RebuildError::Unfinished("counter"))));
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
     sqlx::raw_sql("INSERT INTO es.checkpoints (reader, part, position) VALUES ('sums', 0, 6000)")
         .execute(log.pool())
         .await
         .expect("ours");
-    assert!(matches!(rebuild.switch().await, Err(RebuildError::Behind(6_000))));
+    let refused = rebuild.switch(Sums).await;
+    assert!(matches!(refused, Err(RebuildError::Behind("counter", 6_000))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn new_tables_take_in_what_has_happened_since_they_were_grown_before_they_are_seen() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log);
+    add(&log, 0..30).await;
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
+    add(&log, 30..90).await;
+    shown(&log, 90).await;
+    serving.end().await;
+
+    rebuild.switch(Sums).await.expect("it is not much");
+
+    assert_eq!(total(&log).await, 90);
 }
 
 #[tokio::test]
@@ -159,6 +182,6 @@ async fn comparing_takes_in_what_comes_meanwhile_and_leaves_a_rebuild_beside_it_
 
     let found = compared.expect("nobody waits for themselves").expect("it can be compared");
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
-    rebuild.switch().await.expect("what was grown is still there");
+    rebuild.switch(Sums).await.expect("what was grown is still there");
     serving.end().await;
 }

@@ -99,7 +99,10 @@ async fn agree(log: &EventLog, jetstream: &jetstream::Context, part: i16) {
             // While the stream is being made again there is a moment without it.
             let Ok(standing) = standing else { continue };
             assert_eq!(standing.differs_at, None);
-            if standing.published == Some(recorded) {
+            if standing.finding().is_none()
+                && standing.recorded >= recorded
+                && standing.behind() == 0
+            {
                 return;
             }
         }

@@ -230,6 +230,7 @@ fn the_table_of_permissions_is_this_one() {
         "xx.... identity:member.invite",
         "xx.... identity:member.manage",
         "x..... identity:api_key.manage",
+        "x..... identity:audit.read",
     ];
     assert_eq!(table.collect::<Vec<_>>(), expected);
     for permission in CATALOGUE {

@@ -131,7 +131,8 @@ async fn discard(
     force: bool,
 ) -> Result<()> {
     let (name, stream) = (context.name(), stream(context));
-    let finding = compare(log, jetstream, 0, |_, _| {}).await?.finding();
+    let standing = compare(log, jetstream, 0, |_, _| {}).await?;
+    let finding = standing.finding();
     ensure!(
         force || finding.is_some(),
         "{stream} agrees with its log; --force throws it away even so"
@@ -141,6 +142,13 @@ async fn discard(
         force || !only_copy,
         "{stream} has facts that the log lacks and can get back: `meydan relay repair {name}` does that; --force \
          throws them away"
+    );
+    let gap = standing.lost.first().filter(|&first| first < standing.recorded);
+    ensure!(
+        force || gap.is_none(),
+        "the log of {name} lacks the fact at {}, before which {stream} would end if it were made again; --force throws \
+         it away even so",
+        gap.unwrap_or_default()
     );
     Ok(discard_stream(log, jetstream, 0).await?)
 }

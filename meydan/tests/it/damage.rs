@@ -184,10 +184,26 @@ async fn what_neither_log_nor_stream_has_is_said_to_be_lost() {
         told.contains("neither in the log nor on the stream: 1, the first at position 3"),
         "{told}"
     );
+    let discard = ["relay", "repair", "crm", "--discard-stream"];
+    let told = meydan(&ground, &discard).await.expect_err("the others would be gone, too");
+    assert!(told.contains("before which ES_CRM would end"), "{told}");
+    assert_eq!(crm_stream(&ground).await.cached_info().state.messages, last - 1);
+}
+
+#[tokio::test]
+async fn a_log_whose_end_nobody_has_goes_on_without_it_when_an_operator_says_so() {
+    let (ground, stream) = at_rest().await;
+    let last = stream.cached_info().state.last_sequence;
     forget(&ground, &format!("position = {last}")).await;
     stream.purge().await.expect("it can be purged");
+
     let told = meydan(&ground, &["relay", "repair", "crm"]).await.expect_err("it is lost");
     assert!(told.contains(&format!("the fact at position {last} was published")), "{told}");
+    let discard = ["relay", "repair", "crm", "--discard-stream"];
+    meydan(&ground, &discard).await.expect("an operator may");
+
+    found(&ground, &["relay", "status"]).await;
+    assert_eq!(crm_stream(&ground).await.cached_info().state.last_sequence, last - 1);
 }
 
 #[tokio::test]

@@ -284,3 +284,33 @@ async fn a_restored_database_that_went_another_way_is_not_mixed_with_the_stream(
     agree(&log, &jetstream, 0).await;
     publishing.end().await;
 }
+
+#[tokio::test]
+async fn a_damaged_stream_that_is_the_last_copy_of_a_fact_is_never_thrown_away_by_a_relay() {
+    let (log, nats, told) = (log().await, Nats::start().await, Told::default());
+    let writer = told.clone();
+    let listening = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _listening = tracing::subscriber::set_default(listening);
+    let jetstream = jetstream::new(nats.connect().await);
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    add(&log, 0..40).await;
+    agree(&log, &jetstream, 0).await;
+    let forget =
+        "SET session_replication_role = replica; DELETE FROM es.events WHERE position = 17";
+    sqlx::raw_sql(forget).execute(&mut owner(&log).await).await.expect("the owner may");
+    stream(&jetstream).await.delete_message(30).await.expect("it can be deleted");
+
+    let halted = async {
+        while !told.has("lacks the fact at 17") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, halted).await.expect("it is told");
+    assert!(told.has("relay stands still"));
+    stream(&jetstream).await.get_raw_message(17).await.expect("it is kept");
+
+    assert_eq!(recover_from_stream(&log, &jetstream, 0, |_, _| {}).await.expect("it has it"), 1);
+    agree(&log, &jetstream, 0).await;
+    stream(&jetstream).await.get_raw_message(30).await.expect("it is there again");
+    publishing.end().await;
+}

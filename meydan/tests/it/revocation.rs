@@ -263,7 +263,9 @@ async fn whoever_is_deactivated_is_out_of_every_gateway_within_a_second() {
         }
         took.push(began.elapsed());
 
-        assert_eq!(house.answers(&session).await, [303, 303], "both lead to the login");
+        // The login, or nothing of the campaign where the end of the session is still on its way.
+        let answers = house.answers(&session).await;
+        assert!(answers.iter().all(|status| [303, 404].contains(status)), "{answers:?}");
         house.set_active(&team, true).await;
     }
 

@@ -222,10 +222,13 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
             }
             _ => panic!("{path} has no case"),
         },
+        // Addresses and telephones are the caller's own.
+        "meydan.identity.v1.Contacts" => (vec![], Answer::Nameless),
         // Services of ours alone.
-        "meydan.identity.v1.Sessions" | "meydan.crm.v1.Intake" | "meydan.bot_hub.v1.Hooks" => {
-            (vec![], Answer::Is(Code::PermissionDenied))
-        }
+        "meydan.identity.v1.Recovery"
+        | "meydan.identity.v1.Sessions"
+        | "meydan.crm.v1.Intake"
+        | "meydan.bot_hub.v1.Hooks" => (vec![], Answer::Is(Code::PermissionDenied)),
         _ => panic!("{path} has no case"),
     }
 }
@@ -249,6 +252,7 @@ fn of_accounts(method: &str) -> (Vec<u8>, Answer) {
             (id::RenameFactorRequest { factor_id, name }.encode_to_vec(), NOT_FOUND)
         }
         "RemoveFactor" => (id::RemoveFactorRequest { factor_id }.encode_to_vec(), Answer::Refused),
+        "NameAccounts" => (vec![], Answer::Is(Code::PermissionDenied)),
         "EndSessions" => {
             let session_id = Uuid::from_u128(77).to_string();
             (id::EndSessionsRequest { session_id }.encode_to_vec(), NOT_FOUND)

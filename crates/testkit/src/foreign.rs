@@ -2,7 +2,6 @@
 //! ends by itself when this process dies: its standard input ends then.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -16,6 +15,8 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::timeout,
 };
+
+use crate::ports;
 
 /// How long the first start, with its installation, may take.
 const START_LIMIT: Duration = Duration::from_mins(3);
@@ -34,7 +35,7 @@ pub(crate) struct ForeignServer {
 impl ForeignServer {
     /// Installs the server when it is not, starts it and waits until it serves.
     pub(crate) async fn start(name: &str, arguments: &[&str]) -> Result<Self> {
-        let port = free_port()?;
+        let port = ports::free();
         let problems = NamedTempFile::new()?;
         let mut child = Command::new("sh")
             .arg(folder().join("start.sh"))
@@ -82,8 +83,4 @@ async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/emulators")
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -5,6 +5,7 @@ mod foreign;
 pub mod given;
 pub mod model;
 pub mod otlp;
+pub mod ports;
 pub mod post;
 pub mod process;
 pub mod servers;

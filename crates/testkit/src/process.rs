@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
 use reqwest::{Response, StatusCode, redirect};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use time::OffsetDateTime;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -97,6 +97,18 @@ pub struct Meydan {
     pub url: String,
     /// The one-time link of the first admin, when there is none yet.
     pub first_link: Option<String>,
+    /// What it logged so far, where a test reads no log of its own.
+    complaints: Option<NamedTempFile>,
+}
+
+impl Drop for Meydan {
+    #[expect(clippy::print_stderr, reason = "a test that fails shows what the program said")]
+    fn drop(&mut self) {
+        let said = self.complaints.as_ref().filter(|_| std::thread::panicking());
+        if let Some(said) = said.and_then(|log| std::fs::read_to_string(log.path()).ok()) {
+            eprintln!("{said}");
+        }
+    }
 }
 
 impl Meydan {
@@ -104,24 +116,21 @@ impl Meydan {
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// When it does not start, with what it complained of.
     pub async fn start(program: &str, ground: &Ground) -> Self {
-        Self::launch(Command::new(program), ground).await
+        let complaints = NamedTempFile::new().expect("a file can be made");
+        let mut started = Self::start_logging(program, ground, complaints.path()).await;
+        started.complaints = Some(complaints);
+        started
     }
 
     /// The same, writing what it logs to a file.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// When it does not start, with what it complained of.
     pub async fn start_logging(program: &str, ground: &Ground, log: &Path) -> Self {
-        let mut command = Command::new(program);
-        command.stderr(std::fs::File::create(log).expect("the log can be written"));
-        Self::launch(command, ground).await
-    }
-
-    async fn launch(mut command: Command, ground: &Ground) -> Self {
-        command
+        let mut child = Command::new(program)
             .arg("up")
             .arg("--runtime")
             .arg(servers::workspace().join(".meydan/runtime"))
@@ -129,8 +138,10 @@ impl Meydan {
             .env("MEYDAN_LOG_LEVEL", "warn")
             .envs(&ground.settings)
             .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().expect("the program starts");
+            .stderr(std::fs::File::create(log).expect("the log can be written"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
         let output = child.stdout.take().expect("its output is ours");
         let mut lines = BufReader::new(output).lines();
         let (mut url, mut first_link) = (None, None);
@@ -145,10 +156,13 @@ impl Meydan {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, reading).await.expect("the program says where it is");
+        let said = tokio::time::timeout(PATIENCE, reading).await;
+        let Some(url) = said.ok().and(url) else {
+            panic!("it does not start: {}", std::fs::read_to_string(log).unwrap_or_default());
+        };
         // Nobody may be kept waiting for somebody to read what is said later.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, url: url.expect("the program started"), first_link }
+        Self { child, url, first_link, complaints: None }
     }
 
     /// Kills it, as a power cut would.

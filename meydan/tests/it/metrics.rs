@@ -1,6 +1,7 @@
 //! What Prometheus reads, and from where only.
 
 use meydan_testkit::{
+    ports,
     process::{Ground, Meydan, Person},
     telegram::TelegramSimulator,
 };
@@ -11,8 +12,7 @@ use crate::office::PROGRAM;
 async fn metrics_are_read_on_a_port_of_their_own_and_name_nobody() {
     let telegram = TelegramSimulator::start_flowing().await.expect("it starts");
     let mut ground = Ground::prepare(&telegram.url()).await;
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|port| port.local_addr());
-    let address = free.expect("a port is free").to_string();
+    let address = format!("127.0.0.1:{}", ports::free());
     ground.settings.insert("MEYDAN_METRICS_LISTEN", address.clone());
     let meydan = Meydan::start(PROGRAM, &ground).await;
     let visitor = Person::visiting(&meydan.url);

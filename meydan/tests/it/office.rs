@@ -1,6 +1,7 @@
 //! A campaign at work: an admin who has connected its bot, an owner at the inbox.
 
 use meydan_testkit::{
+    ports,
     process::{Enrolled, Ground, Meydan, Page, Person},
     telegram::TelegramSimulator,
 };
@@ -31,11 +32,6 @@ pub(crate) struct Office {
     pub(crate) owner: Person,
 }
 
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
-}
-
 impl Office {
     /// Opens with the Bot API at `telegram`, connected and live.
     pub(crate) async fn open(telegram: &str, reach: Reach) -> Self {
@@ -51,7 +47,7 @@ impl Office {
         let mut ground = Ground::prepare(telegram).await;
         ground.settings.extend(settings.iter().cloned());
         if reach == Reach::Webhook {
-            let address = format!("127.0.0.1:{}", free_port());
+            let address = format!("127.0.0.1:{}", ports::free());
             ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://{address}"));
             ground.settings.insert("MEYDAN_LISTEN", address);
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use gateway::{access::Need as Door, routes::table};
 use meydan_rpc::guard::{Need, Policies};
-use meydan_testkit::{process::Person, servers::postgres};
+use meydan_testkit::{ports, process::Person, servers::postgres, telegram::TelegramSimulator};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tonic::Code;
 
@@ -28,13 +28,14 @@ struct Ground {
     stranger: Person,
     foreign: Foreign,
     logs: BTreeMap<&'static str, PgPool>,
+    _telegram: TelegramSimulator,
 }
 
 impl Ground {
     async fn prepare() -> Self {
         let telegram = telegram().await;
         let ports = ["MEYDAN_IDENTITY_LISTEN", "MEYDAN_CRM_LISTEN", "MEYDAN_BOT_HUB_LISTEN"];
-        let ports = ports.map(|name| (name, format!("127.0.0.1:{}", crate::office::free_port())));
+        let ports = ports.map(|name| (name, format!("127.0.0.1:{}", ports::free())));
         let office = Office::open_with(&telegram.url(), Reach::Polling, &ports).await;
         let stranger = Office::found_campaign(&office.admin, &office.meydan.url, "isfahan").await;
         telegram.say(TOKEN, 7, "راز").expect("a citizen writes");
@@ -47,9 +48,7 @@ impl Ground {
             let pool = PgPoolOptions::new().connect(&format!("{server}/{name}")).await;
             logs.insert(service, pool.expect("it answers"));
         }
-        // The telegram outlives the test's questions: nothing may arrive meanwhile.
-        std::mem::forget(telegram);
-        Self { office, stranger, foreign, logs }
+        Self { office, stranger, foreign, logs, _telegram: telegram }
     }
 
     /// How many facts each context has.

@@ -56,7 +56,9 @@ impl Changes {
                 | "account.log_in_failed"
                 | "account.challenged"
                 | "account.locked",
-            ) => Ok(vec![]),
+            )
+            // Sessions end after the tables show these; whoever ends them tells of both at once.
+            | ("member", "member.deactivated" | "member.removed") => Ok(vec![]),
             ("account" | "subject", _) => Ok(vec![event.aggregate_id]),
             ("member", _) => {
                 let named = event.decode_one::<MemberEvent>().ok().flatten();

@@ -88,10 +88,6 @@ pub(super) struct Foreign {
 
 impl Foreign {
     /// Looks for them, as services of ours may.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one line for each kind of thing that a campaign has"
-    )]
     pub(super) async fn find(office: &Office, addresses: &[String; 3]) -> Self {
         let keys = Assertions::from_file(&office.ground.data().join("secrets/assertion.pem"));
         let keys = keys.expect("the platform has made it");
@@ -120,14 +116,7 @@ impl Foreign {
             dials[0].ask(&member(isfahan, Uuid::from_u128(9)), id::ListMembersRequest::default());
         let own = members.list_members(request).await.expect("it answers").into_inner().members;
         let owner = member(tehran, team[0].account_id.parse().expect("an id"));
-        let message = id::CreateApiKeyRequest {
-            name: "report".to_owned(),
-            permissions: vec!["crm:ticket.read".to_owned()],
-            expires_at: None,
-        };
-        let mut keys = id::api_keys_client::ApiKeysClient::new(dials[0].channel());
-        let request = dials[0].command(&owner, Uuid::now_v7(), message);
-        let key = keys.create_api_key(request).await.expect("an owner may").into_inner().api_key_id;
+        let key = key_of(&dials[0], &owner).await;
         let mut tickets = crm::tickets_client::TicketsClient::new(dials[1].channel());
         let request =
             dials[1].ask(&owners, crm::GetTicketRequest { number: 1001, min_position: 0 });
@@ -190,6 +179,18 @@ impl Foreign {
             .replace("{message}", &self.message)
             .replace("{key}", &self.key)
     }
+}
+
+/// Makes a key in the campaign of its owner; its id.
+async fn key_of(dial: &Dial, owner: &Caller) -> String {
+    let message = id::CreateApiKeyRequest {
+        name: "report".to_owned(),
+        permissions: vec!["crm:ticket.read".to_owned()],
+        expires_at: None,
+    };
+    let mut keys = id::api_keys_client::ApiKeysClient::new(dial.channel());
+    let request = dial.command(owner, Uuid::now_v7(), message);
+    keys.create_api_key(request).await.expect("an owner may").into_inner().api_key_id
 }
 
 /// Somebody who may do everything in a campaign.

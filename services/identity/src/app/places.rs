@@ -188,6 +188,7 @@ impl Identity {
             MemberChange::Deactivate | MemberChange::Remove => {
                 self.end_links(campaign, account).await?;
                 self.end_sessions_without_a_place(account).await?;
+                self.changes.tell(account).await;
             }
             MemberChange::Role(_) | MemberChange::Permissions { .. } | MemberChange::Reactivate => {
             }
@@ -239,7 +240,7 @@ impl Identity {
 
     /// Ends the sessions of an account that has no place to work left. Whoever has one goes on there.
     async fn end_sessions_without_a_place(&self, account: Uuid) -> Result<()> {
-        let ended = sqlx::query!(
+        sqlx::query!(
             r#"
             DELETE FROM sessions WHERE account_id = $1
               AND NOT EXISTS (SELECT 1 FROM accounts WHERE account_id = $1 AND admin)
@@ -250,9 +251,6 @@ impl Identity {
         )
         .execute(self.log.pool())
         .await?;
-        if ended.rows_affected() > 0 {
-            self.changes.tell(account).await;
-        }
         Ok(())
     }
 }

@@ -76,7 +76,7 @@ pub use self::{
     inspect::{Reader, Stats},
     lead::{Lock, lead},
     load::LoadError,
-    log::{EventLog, Loaded, Options, Target},
+    log::{EventLog, Loaded, Options, Target, facts},
     parked::{Parked, parked, retry_parked},
     policy::{Outcome, Policy, answer_to, run_policy},
     projection::{Progress, Projection, ProjectionError, ProjectionRunner},

@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
+use futures::{Stream, TryStreamExt};
 use serde_json::value::RawValue;
 use sqlx::{PgPool, postgres::PgConnectOptions, types::Json};
 use time::OffsetDateTime;
@@ -284,6 +285,30 @@ impl EventLog {
         .await?;
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
+}
+
+/// All facts of a partition in order, or those of one tenant, one after the other: however many there are.
+///
+/// # Errors
+///
+/// An item is an error when PostgreSQL fails.
+pub fn facts(
+    pool: &PgPool,
+    part: i16,
+    tenant: Option<Uuid>,
+) -> impl Stream<Item = Result<Recorded, sqlx::Error>> + Unpin + '_ {
+    sqlx::query_as!(
+        Row,
+        r#"
+        SELECT part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type,
+               event_version, payload AS "payload!: _", meta AS "meta!: _", recorded_at
+        FROM es.events WHERE part = $1 AND ($2::uuid IS NULL OR tenant_id = $2) ORDER BY position
+        "#,
+        part,
+        tenant,
+    )
+    .fetch(pool)
+    .map_ok(Recorded::from)
 }
 
 /// A row of `es.events`.

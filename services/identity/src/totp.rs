@@ -60,14 +60,23 @@ pub fn recovery_codes() -> Vec<String> {
 #[must_use]
 pub fn typed(code: &str) -> String {
     let letters = code.chars().filter_map(|letter| match letter {
-        '۰'..='۹' => char::from_digit(u32::from(letter) - u32::from('۰'), 10),
-        '٠'..='٩' => char::from_digit(u32::from(letter) - u32::from('٠'), 10),
         'o' | 'O' => Some('0'),
         'i' | 'I' | 'l' | 'L' => Some('1'),
-        letter if letter.is_ascii_alphanumeric() => Some(letter.to_ascii_lowercase()),
-        _ => None,
+        letter if letter.is_ascii_alphabetic() => Some(letter.to_ascii_lowercase()),
+        letter => digit(letter),
     });
     letters.take(64).collect()
+}
+
+/// A digit in ASCII: people type them in Persian and Arabic as well.
+#[must_use]
+pub fn digit(letter: char) -> Option<char> {
+    match letter {
+        '0'..='9' => Some(letter),
+        '۰'..='۹' => char::from_digit(u32::from(letter) - u32::from('۰'), 10),
+        '٠'..='٩' => char::from_digit(u32::from(letter) - u32::from('٠'), 10),
+        _ => None,
+    }
 }
 
 /// Whether what was typed is a code of an authenticator, and no recovery code.

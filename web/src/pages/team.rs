@@ -80,7 +80,7 @@ pub enum Standing {
     Invited,
     /// At work.
     Active,
-    /// May do nothing for now.
+    /// Kept out until somebody reactivates the place.
     Deactivated,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use identity_domain::{ApiKey, ApiKeyCommand, MemberRefusal, Role, effective, permission_named};
 use meydan_event_log::{Committed, Meta, PLATFORM, Target};
-use meydan_keyring::{Place, Sealed};
+use meydan_keyring::Place;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -148,9 +148,7 @@ impl Identity {
         self.reach(min_position).await?;
         let mut keys = Vec::new();
         for row in api_keys::of_campaign(self.log.pool(), campaign).await? {
-            let damaged = |_| AppError::Damaged("the name of a key is not sealed".to_owned());
-            let sealed: Sealed<String> = row.name_sealed.parse().map_err(damaged)?;
-            let called = self.keyring.reveal(&sealed, PLATFORM, &name_place(row.key_id)).await?;
+            let called = self.revealed(&row.name_sealed, &name_place(row.key_id)).await?;
             keys.push((row, called));
         }
         Ok(keys)

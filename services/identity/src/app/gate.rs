@@ -186,29 +186,26 @@ impl Identity {
 
 /// The network of an address: its first 24 bits, or 48 of IPv6.
 pub(super) fn network(address: &str) -> String {
-    use std::net::IpAddr;
-    match address.parse() {
-        Ok(IpAddr::V4(address)) => {
-            let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}")
-        }
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}")
-        }
-        Err(_) => String::new(),
-    }
+    prefix(address, (24, 48))
 }
 
 /// An address that is counted by itself; of IPv6 the first 64 bits, because whoever has one of them has all.
 fn whole(address: &str) -> String {
-    use std::net::IpAddr;
+    prefix(address, (32, 64))
+}
+
+/// The first bits of an address, of IPv4 or of IPv6; nothing of what is none.
+fn prefix(address: &str, (of_v4, of_v6): (u32, u32)) -> String {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
     match address.parse() {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        Ok(IpAddr::V4(address)) => {
+            let kept = address.to_bits() & u32::MAX.unbounded_shl(32 - of_v4);
+            format!("{}/{of_v4}", Ipv4Addr::from_bits(kept))
         }
-        Ok(IpAddr::V4(address)) => address.to_string(),
+        Ok(IpAddr::V6(address)) => {
+            let kept = address.to_bits() & u128::MAX.unbounded_shl(128 - of_v6);
+            format!("{}/{of_v6}", Ipv6Addr::from_bits(kept))
+        }
         Err(_) => String::new(),
     }
 }

@@ -13,6 +13,7 @@ use super::{AppError, Guest, Identity, Result, email, login::person, quotas::Quo
 use crate::{
     letters::{self, Letter, Locale, Notice},
     tokens::{self, Token},
+    totp,
 };
 
 /// How soon another one may be asked for.
@@ -242,7 +243,7 @@ impl Identity {
     /// Uses a code up: what it proves. A wrong one costs a try.
     async fn take_code(&self, account: Uuid, kind: Kind, code: &str) -> Result<String> {
         let wrong = || AppError::Refused("identity.proof.wrong", "the code is wrong or too old");
-        let code = digits(code);
+        let code = code.chars().filter_map(totp::digit).collect::<String>();
         let mac = self.code_mac(account, kind, &code).await?;
         let pool = self.log.pool();
         let counted = sqlx::query!(
@@ -319,17 +320,6 @@ fn fresh_code() -> String {
     }
 }
 
-/// The digits of a text, in ASCII: people type them in Persian and Arabic as well.
-fn digits(text: &str) -> String {
-    let ascii = |letter: char| match letter {
-        '0'..='9' => Some(letter),
-        '۰'..='۹' => char::from_digit(u32::from(letter) - u32::from('۰'), 10),
-        '٠'..='٩' => char::from_digit(u32::from(letter) - u32::from('٠'), 10),
-        _ => None,
-    };
-    text.chars().filter_map(ascii).collect()
-}
-
 /// A telephone number as E.164 writes it: a plus and 8 to 15 digits. One that begins with a single zero is Iranian.
 fn phone(text: &str) -> std::result::Result<String, &'static str> {
     const PROBLEM: &str = "must be a telephone number";
@@ -341,7 +331,7 @@ fn phone(text: &str) -> std::result::Result<String, &'static str> {
     if !text.strip_prefix('+').unwrap_or(text).chars().all(plain) {
         return Err(PROBLEM);
     }
-    let number = digits(text);
+    let number = text.chars().filter_map(totp::digit).collect::<String>();
     let number = match (text.starts_with('+'), number.strip_prefix("00"), number.strip_prefix('0'))
     {
         (true, _, _) => number.clone(),

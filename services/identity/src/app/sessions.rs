@@ -224,10 +224,7 @@ impl Identity {
         let mut happened = Vec::with_capacity(rows.len());
         for row in rows {
             let origin = match &row.origin_sealed {
-                Some(sealed) => {
-                    let sealed = sealed.parse().map_err(|_| unsealed())?;
-                    self.keyring.reveal(&sealed, PLATFORM, &origin_place(account)).await?
-                }
+                Some(sealed) => self.revealed(sealed, &origin_place(account)).await?,
                 None => None,
             };
             happened.push(Happened { row, origin });
@@ -300,13 +297,8 @@ impl Identity {
 
     /// A sealed text of an account; empty when its key is gone.
     pub(super) async fn opened(&self, sealed: &str, place: &Place) -> Result<String> {
-        let sealed = sealed.parse().map_err(|_| unsealed())?;
-        Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?.unwrap_or_default())
+        Ok(self.revealed(sealed, place).await?.unwrap_or_default())
     }
-}
-
-fn unsealed() -> AppError {
-    AppError::Damaged("what belongs sealed is not".to_owned())
 }
 
 /// Whether the members of a campaign may work in it.

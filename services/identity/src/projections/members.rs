@@ -23,7 +23,7 @@ pub struct MemberRow {
     pub email_sealed: Option<String>,
     /// Address and name as the inviter gave them, sealed.
     pub said_sealed: Option<String>,
-    /// Whether they may do nothing for now.
+    /// Whether their place gives them nothing until somebody reactivates it.
     pub deactivated: bool,
     /// Permissions beyond those of the role.
     pub granted: Vec<String>,

@@ -18,7 +18,7 @@ pub(crate) async fn measure(program: &str, ground: &Ground) -> Result<Duration> 
     fill(&crm, &database(ground, "keys").await?, campaign).await?;
     let (campaign, citizen) = (campaign.to_string(), citizen.to_string());
     let began = Instant::now();
-    let erase = ["erase", "--campaign", &campaign, "--subject", &citizen];
+    let erase = ["erase", "--campaign", &campaign, "--subject", &citizen, "--yes"];
     ground.run(program, &erase).await.map_err(Error::msg)?;
     Ok(began.elapsed())
 }

@@ -1,25 +1,30 @@
 //! `meydan erase`: erases a person while the platform runs, or checks a certificate.
 
+mod whom;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use meydan_erasure::{Certificate, CertificateKey, Eraser};
-use meydan_event_log::{Actor, Clock, EventLog, PLATFORM};
+use meydan_event_log::{Actor, Clock, EventLog};
 use meydan_settings::Settings;
 use uuid::Uuid;
 
-use crate::{keys, servers};
+use self::whom::{Person, Whom};
+use crate::{keys, operate::Platform, servers};
 
 /// Whom to erase, or what to check.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The citizen, account or bot to erase.
-    #[arg(long, value_name = "ID", required_unless_present = "verify")]
-    subject: Option<Uuid>,
-    /// The campaign that knows them. Without it, they are an account of the platform, erased in all campaigns.
-    #[arg(long, value_name = "ID")]
-    campaign: Option<Uuid>,
+    #[command(flatten)]
+    whom: Whom,
+    /// Says who would be erased, and erases nobody.
+    #[arg(long)]
+    dry_run: bool,
+    /// Does not ask whether this is whom you mean.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
     /// The account that asks for it. Without it, the certificate names this program.
     #[arg(long, value_name = "ID")]
     asked_by: Option<Uuid>,
@@ -31,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     patience: u64,
     /// Checks a certificate instead, and erases nobody.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "campaign", "asked_by"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "ticket", "email", "campaign", "asked_by"])]
     verify: Option<PathBuf>,
     /// The public key to check with. Without it, this platform's.
     #[arg(long, value_name = "KEY", requires = "verify")]
@@ -44,13 +49,28 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         return verify(&settings, &text, &arguments);
     }
-    let subject = arguments.subject.context("say whom: --subject ID")?;
-    let tenant = arguments.campaign.unwrap_or(PLATFORM);
+    if arguments.whom.is_nobody() {
+        bail!("say whom: --subject ID, --ticket NUMBER or --email ADDRESS");
+    }
     let by = arguments.asked_by.map_or_else(
         || Actor::Service { name: "meydan".to_owned() },
         |id| Actor::Account { id, session: None },
     );
     let eraser = open(&settings).await?;
+    let platform = Platform::find(&settings)?;
+    let person = arguments.whom.find(&platform, &eraser.log, &eraser.keyring).await?;
+    if arguments.dry_run {
+        if arguments.json {
+            println!("{}", serde_json::to_string_pretty(&person.document())?);
+        } else {
+            println!("{}", person.words());
+        }
+        return Ok(());
+    }
+    if !arguments.yes && !person.is_meant()? {
+        bail!("nobody was erased");
+    }
+    let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;
     let patience = Duration::from_secs(arguments.patience);
     let certificate = eraser.certify(tenant, subject, patience).await?;

@@ -4,17 +4,25 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use meydan_event_log::PLATFORM;
 use meydan_keyring::{KeyError, KeyFile, Keyring, PlatformKey, Transit};
 use meydan_settings::Settings;
+use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
+use time::format_description::well_known::Rfc3339;
 use url::Url;
 use uuid::Uuid;
 
-use crate::servers;
+use crate::{
+    operate::{Output, columns},
+    servers,
+};
 
 /// What may be done with keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Lists the campaigns' keys, and how many keys of people and bots each wraps.
+    List,
     /// Exchanges keys that wrap other keys. No event, table or hash is touched; the platform may run.
     Rotate {
         /// The platform's key: the file gets a new version, or, with a key service, which rotates its own key,
@@ -43,7 +51,7 @@ pub(crate) async fn open(settings: &Settings, url: &str) -> Result<Keyring> {
         .await
         .context("the database of keys cannot be opened")?;
     let keyring = Keyring::new(pool, platform_key(settings)?);
-    match keyring.fits(meydan_event_log::PLATFORM).await {
+    match keyring.fits(PLATFORM).await {
         Err(KeyError::Tampered) => bail!(
             "the platform's key does not open the keys in the database: it is another one, or a copy from before it \
              was rotated ({}); put the newest copy there",
@@ -72,36 +80,100 @@ pub(crate) fn database(settings: &Settings, server: &str, name: &str) -> Result<
 }
 
 /// Does what is asked.
-pub(crate) async fn run(settings: Settings, command: Command) -> Result<()> {
-    let Command::Rotate { platform, forget_older, campaign, campaigns } = command;
-    if !platform && campaign.is_none() && !campaigns {
-        bail!("say what: --platform, --campaign ID or --campaigns");
-    }
+pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
     let (server, _) = servers::running(&settings)?;
-    let keyring = open(&settings, &database(&settings, &server, "keys")?).await?;
-    if platform {
-        let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
-        if let Some(file) = file {
-            KeyFile::add_version(file)?;
+    let database = database(&settings, &server, "keys")?;
+    match command {
+        Command::List => list(&open(&settings, &database).await?, output).await,
+        Command::Rotate { platform: false, campaign: None, campaigns: false, .. } => {
+            bail!("say what: --platform, --campaign ID or --campaigns")
         }
-        let count = keyring.rewrap_campaigns().await?;
-        println!("the platform's newest key wraps the keys of campaigns: {count}");
-        if let Some(file) = file.filter(|_| forget_older) {
-            KeyFile::remove_older(file)?;
-            println!("the older versions are no more in {}", file.display());
-        }
-        if let Some(file) = file {
-            println!("keep a copy of {} now: copies from before open nothing", file.display());
+        Command::Rotate { platform, forget_older, campaign, campaigns } => {
+            let keyring = open(&settings, &database).await?;
+            let all = keyring.campaigns().await?;
+            if let Some(campaign) = campaign.filter(|campaign| !all.contains(campaign)) {
+                bail!("there is no key of a campaign {campaign}");
+            }
+            let mut wrapped = None;
+            if platform {
+                wrapped = Some(rotate_platform(&settings, &keyring, forget_older).await?);
+            }
+            let mut rotated = Vec::new();
+            let mut outcome = Ok(());
+            for campaign in if campaigns { all } else { campaign.into_iter().collect() } {
+                match keyring.rotate_campaign(campaign).await {
+                    Ok(keys) => rotated.push(json!({"campaign": campaign, "keys": keys})),
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
+            }
+            // Whatever failed: a key that was rotated has to be copied.
+            let done = json!({"platform": wrapped, "campaigns": rotated});
+            output.print(&done, |_| words(wrapped.as_ref(), &rotated))?;
+            Ok(outcome?)
         }
     }
-    let all = keyring.campaigns().await?;
-    if let Some(campaign) = campaign.filter(|campaign| !all.contains(campaign)) {
-        bail!("there is no key of a campaign {campaign}");
+}
+
+async fn list(keyring: &Keyring, output: Output) -> Result<()> {
+    let keys = keyring.inventory().await?;
+    let rows = keys.iter().map(|keys| {
+        let campaign = match keys.campaign {
+            PLATFORM => "the platform".to_owned(),
+            campaign => campaign.to_string(),
+        };
+        let counts = [i64::from(keys.version), keys.living, keys.destroyed];
+        let [version, living, destroyed] = counts.map(|count| count.to_string());
+        vec![campaign, version, keys.since.date().to_string(), living, destroyed]
+    });
+    let rows = rows.collect::<Vec<_>>();
+    let document = keys.iter().map(|keys| {
+        json!({
+            "campaign": (keys.campaign != PLATFORM).then_some(keys.campaign), "version": keys.version,
+            "since": keys.since.format(&Rfc3339).unwrap_or_default(), "living": keys.living, "destroyed": keys.destroyed,
+        })
+    });
+    let document = json!({"keys": document.collect::<Vec<_>>()});
+    output.print(&document, |_| {
+        columns(&["campaign", "version", "since", "living", "destroyed"], &rows)
+    })
+}
+
+/// Gives the platform's key a new version, where it lies in a file, and wraps the campaigns' keys by the newest.
+async fn rotate_platform(
+    settings: &Settings,
+    keyring: &Keyring,
+    forget_older: bool,
+) -> Result<Value> {
+    let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
+    if let Some(file) = file {
+        KeyFile::add_version(file)?;
     }
-    let chosen = if campaigns { all } else { campaign.into_iter().collect() };
-    for campaign in chosen {
-        let count = keyring.rotate_campaign(campaign).await?;
-        println!("campaign {campaign}: a new key wraps the keys of {count} people and bots");
+    let campaigns = keyring.rewrap_campaigns().await?;
+    let forgot = file.filter(|_| forget_older);
+    if let Some(file) = forgot {
+        KeyFile::remove_older(file)?;
     }
-    Ok(())
+    Ok(json!({"campaigns": campaigns, "file": file, "older_versions_removed": forgot.is_some()}))
+}
+
+/// What was rotated, for people.
+fn words(platform: Option<&Value>, campaigns: &[Value]) -> String {
+    let mut said = Vec::new();
+    if let Some(done) = platform {
+        let count = &done["campaigns"];
+        said.push(format!("the platform's newest key wraps the keys of campaigns: {count}"));
+        if let Some(file) = done["file"].as_str() {
+            if done["older_versions_removed"] == true {
+                said.push(format!("the older versions are no more in {file}"));
+            }
+            said.push(format!("keep a copy of {file} now: copies from before open nothing"));
+        }
+    }
+    for one in campaigns {
+        let (campaign, keys) = (one["campaign"].as_str().unwrap_or_default(), &one["keys"]);
+        said.push(format!(
+            "campaign {campaign}: a new key wraps the keys of {keys} people and bots"
+        ));
+    }
+    said.join("\n") + "\n"
 }

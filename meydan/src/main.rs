@@ -44,8 +44,12 @@ enum Command {
     /// Erases a person: destroys their keys, has every context forget them, and gives a certificate.
     Erase(erase::Arguments),
     /// Keys and their rotation.
-    #[command(subcommand)]
-    Keys(keys::Command),
+    Keys {
+        #[command(flatten)]
+        output: operate::Output,
+        #[command(subcommand)]
+        command: keys::Command,
+    },
     /// Reads the logs: what happened, and how much.
     Log {
         #[command(flatten)]
@@ -89,32 +93,32 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let settings = || settings(arguments.config.clone());
-    let outcome = match arguments.command {
-        Command::Settings => {
-            print!("{}", meydan_settings::example());
-            Ok(())
-        }
-        Command::Up { runtime, demo } => {
-            settings().and_then(|settings| wait_for(up::run(settings, &runtime, demo)))
-        }
-        Command::Erase(erase) => {
-            settings().and_then(|settings| wait_for(erase::run(settings, erase)))
-        }
-        Command::Keys(keys) => settings().and_then(|settings| wait_for(keys::run(settings, keys))),
-        Command::Log { output, command } => {
-            settings().and_then(|settings| wait_for(operate::log::run(settings, output, command)))
-        }
-        Command::Projection { output, command } => settings()
-            .and_then(|settings| wait_for(operate::projection::run(settings, output, command))),
-        Command::Relay { output, command } => {
-            settings().and_then(|settings| wait_for(operate::relay::run(settings, output, command)))
-        }
-        Command::Audit { output, command } => {
-            settings().and_then(|settings| wait_for(operate::audit::run(settings, output, command)))
-        }
-        Command::Verify { output, arguments } => settings()
-            .and_then(|settings| wait_for(operate::verify::run(settings, output, arguments))),
-    };
+    let outcome =
+        match arguments.command {
+            Command::Settings => {
+                print!("{}", meydan_settings::example());
+                Ok(())
+            }
+            Command::Up { runtime, demo } => {
+                settings().and_then(|settings| wait_for(up::run(settings, &runtime, demo)))
+            }
+            Command::Erase(erase) => {
+                settings().and_then(|settings| wait_for(erase::run(settings, erase)))
+            }
+            Command::Keys { output, command } => {
+                settings().and_then(|settings| wait_for(keys::run(settings, output, command)))
+            }
+            Command::Log { output, command } => settings()
+                .and_then(|settings| wait_for(operate::log::run(settings, output, command))),
+            Command::Projection { output, command } => settings()
+                .and_then(|settings| wait_for(operate::projection::run(settings, output, command))),
+            Command::Relay { output, command } => settings()
+                .and_then(|settings| wait_for(operate::relay::run(settings, output, command))),
+            Command::Audit { output, command } => settings()
+                .and_then(|settings| wait_for(operate::audit::run(settings, output, command))),
+            Command::Verify { output, arguments } => settings()
+                .and_then(|settings| wait_for(operate::verify::run(settings, output, arguments))),
+        };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -49,14 +49,14 @@ pub(crate) async fn park(
     event: &Recorded,
     reason: &str,
 ) -> Result<(), sqlx::Error> {
-    metrics::counter!("reader_parked", "reader" => reader.to_owned()).increment(1);
     tracing::error!(reader, position = event.position, event = %event.event_type, reason, "aggregate parked");
-    sqlx::query!(
+    let database = sqlx::query_scalar!(
         r#"
         INSERT INTO es.parked (reader, part, tenant_id, aggregate_type, aggregate_id, position, reason)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (reader, part, tenant_id, aggregate_type, aggregate_id)
           DO UPDATE SET reason = $7, retry = false
+        RETURNING current_database() AS "database!: String"
         "#,
         reader,
         event.part,
@@ -66,8 +66,10 @@ pub(crate) async fn park(
         event.position,
         reason,
     )
-    .execute(db)
+    .fetch_one(db)
     .await?;
+    let reader = reader.to_owned();
+    metrics::counter!("reader_parked", "database" => database, "reader" => reader).increment(1);
     Ok(())
 }
 

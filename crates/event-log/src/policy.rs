@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     envelope::{Actor, Meta, Recorded},
     parked::{Parked, name, next_retry, park, unpark, waiting},
-    projection::{Chain, TICK, gauge},
+    projection::{Chain, TICK, count_failure, show_position},
     source::{Source, Subscription},
     timer::{Timer, due_timers, forget_timer},
 };
@@ -97,7 +97,7 @@ pub async fn run_policy<P: Policy>(
         match step {
             Ok(()) => pause = Duration::from_millis(50),
             Err(error) => {
-                metrics::counter!("reader_failures", "reader" => P::NAME).increment(1);
+                count_failure(&runner.pool, P::NAME);
                 tracing::warn!(reader = P::NAME, error = %Chain(&*error), "policy waits");
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -139,8 +139,7 @@ impl<P: Policy> Runner<P> {
             self.forget_answered(&mut tx, last).await?;
             tx.commit().await?;
         }
-        metrics::gauge!("reader_position", "reader" => P::NAME, "part" => self.part.to_string())
-            .set(gauge(last));
+        show_position(&self.pool, P::NAME, self.part, last);
         Ok(())
     }
 

@@ -161,7 +161,7 @@ impl<P: Projection> ProjectionRunner<P> {
                 Err(error) => {
                     // What PostgreSQL forgot in a crash is not shown; the next step sees what is.
                     self.digester.reached.send_replace(0);
-                    metrics::counter!("reader_failures", "reader" => P::NAME).increment(1);
+                    count_failure(&self.digester.pool, P::NAME);
                     tracing::warn!(reader = P::NAME, error = %Chain(&*error), "projection waits");
                     tokio::select! {
                         () = stop.cancelled() => return,
@@ -287,8 +287,7 @@ impl<P: Projection> Digester<P> {
         }
         tx.commit().await?;
         self.reached.send_replace(last);
-        metrics::gauge!("reader_position", "reader" => self.reader.clone(), "part" => self.part.to_string())
-            .set(gauge(last));
+        show_position(&self.pool, &self.reader, self.part, last);
         Ok(())
     }
 }
@@ -311,4 +310,21 @@ impl std::fmt::Display for Chain<'_> {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; positions stay below 2^53")]
 pub(crate) const fn gauge(position: i64) -> f64 {
     position as f64
+}
+
+/// Shows how far a reader has come. Readers of several contexts have one name: their database tells them apart.
+pub(crate) fn show_position(pool: &PgPool, reader: &str, part: i16, position: i64) {
+    let (reader, part) = (reader.to_owned(), part.to_string());
+    metrics::gauge!("reader_position", "database" => database(pool), "reader" => reader, "part" => part)
+        .set(gauge(position));
+}
+
+/// Counts a step of a reader that failed.
+pub(crate) fn count_failure(pool: &PgPool, reader: &'static str) {
+    metrics::counter!("reader_failures", "database" => database(pool), "reader" => reader)
+        .increment(1);
+}
+
+fn database(pool: &PgPool) -> String {
+    pool.connect_options().get_database().unwrap_or_default().to_owned()
 }

@@ -32,6 +32,7 @@ pub use self::{
     erasing::{Acknowledgement, DestroyedKey, Erasure},
     keyring::{KeyError, Keyring, Openers},
     platform_key::{BadKeyFile, BadTransit, Key, KeyFile, PlatformKey, Transit, WrapError},
+    rotation::CampaignKeys,
     words::normalise,
 };
 

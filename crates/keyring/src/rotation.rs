@@ -2,6 +2,7 @@
 //!
 //! Each step leaves everything readable, so a rotation that is cut short is completed by the next one.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +16,31 @@ const BATCH: i64 = 1_000;
 /// How often the older versions are tried to be destroyed, while other processes still wrap with them.
 const ATTEMPTS: u32 = 5;
 
+/// The keys of a campaign, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignKeys {
+    /// The campaign, or the platform's own id.
+    pub campaign: Uuid,
+    /// Which version its key is: one more with each rotation.
+    pub version: i32,
+    /// When that was made.
+    pub since: OffsetDateTime,
+    /// Keys of people, bots and days that it wraps.
+    pub living: i64,
+    /// Keys that were destroyed.
+    pub destroyed: i64,
+}
+
 impl Keyring {
+    /// What there is, oldest first. No key leaves the database.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Unavailable`]
+    pub async fn inventory(&self) -> Result<Vec<CampaignKeys>, KeyError> {
+        Ok(rows::inventory(&self.pool).await?)
+    }
+
     /// Wraps every campaign's key by the newest version of the platform's. Returns how many there are.
     ///
     /// # Errors

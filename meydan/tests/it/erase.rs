@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     office::{Office, PROGRAM, Reach, TOKEN, telegram},
-    operate::meydan,
+    operate::{found, meydan},
 };
 
 const SARA: i64 = 4_200_000_000_000_001;
@@ -93,7 +93,7 @@ async fn an_erased_person_cannot_be_read_again_and_a_certificate_proves_it() {
     let ground = &office.ground;
     let (campaign, sara) = who_opened(ground, 1001).await;
     let (campaign_id, sara_id) = (campaign.to_string(), sara.to_string());
-    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id, "--json"];
+    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id, "--yes", "--json"];
     assert!(rows_of(ground, sara).await >= 6, "there is something to forget");
 
     let certificate = meydan(ground, &erase).await.expect("she is erased");
@@ -158,7 +158,7 @@ async fn an_erasure_that_is_cut_short_is_completed_by_the_contexts_and_certified
     talk(&office, &telegram).await;
     let (campaign, sara) = who_opened(&office.ground, 1001).await;
     let (campaign_id, sara_id) = (campaign.to_string(), sara.to_string());
-    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id];
+    let erase = ["erase", "--campaign", &campaign_id, "--subject", &sara_id, "--yes"];
     let Office { ground, meydan: program, owner, .. } = office;
     program.kill().await;
 
@@ -190,8 +190,11 @@ async fn an_account_is_erased_in_all_campaigns_and_its_address_may_be_used_again
         .await
         .expect("there is an answer");
 
-    let erase = ["erase", "--subject", &author.to_string(), "--asked-by", &author.to_string()];
-    let said = meydan(ground, &[&erase[..], &["--json"]].concat()).await.expect("it is erased");
+    let erase = ["erase", "--email", "Tehran@meydan.example ", "--asked-by", &author.to_string()];
+    let would = meydan(ground, &[&erase[..], &["--dry-run"]].concat()).await.expect("it looks");
+    assert_eq!(would, format!("{author}: an account at work in tehran\n"));
+    let said = meydan(ground, &[&erase[..], &["--yes", "--json"]].concat()).await;
+    let said = said.expect("it is erased");
 
     let certificate: serde_json::Value = serde_json::from_str(&said).expect("it is JSON");
     let keys = certificate["statement"]["keys"].as_array().map(Vec::len);
@@ -211,6 +214,42 @@ async fn an_account_is_erased_in_all_campaigns_and_its_address_may_be_used_again
     let unknown = ["erase", "--subject", &Uuid::new_v4().to_string()];
     let said = meydan(ground, &unknown).await.expect_err("there is nobody like that");
     assert!(said.contains("there is no such subject"), "{said}");
+}
+
+#[tokio::test]
+async fn a_citizen_is_found_by_a_ticket_and_nobody_is_erased_who_was_not_meant() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let ground = &office.ground;
+    let (campaign, sara) = who_opened(ground, 1001).await;
+    let (campaign, sara) = (campaign.to_string(), sara.to_string());
+    let ticket = ["erase", "--campaign", "tehran", "--ticket", "1001"];
+
+    let would = meydan(ground, &[&ticket[..], &["--dry-run", "--json"]].concat()).await;
+    let would: serde_json::Value =
+        serde_json::from_str(&would.expect("it looks")).expect("it is JSON");
+    assert_eq!(would["subject"], sara);
+    assert_eq!(would["campaign"], campaign);
+    assert_eq!(would["is"], "a citizen of campaign tehran with 1 tickets");
+
+    for (arguments, refusal) in [
+        (&ticket[..], "nobody is there to be asked"),
+        (&["erase", "--yes"], "say whom"),
+        (&["erase", "--subject", &sara, "--yes"], &format!("add --campaign {campaign}")),
+        (&["erase", "--campaign", "shiraz", "--ticket", "1001", "--yes"], "no campaign shiraz"),
+        (&["erase", "--campaign", "tehran", "--ticket", "7", "--yes"], "tehran has no ticket 7"),
+        (&["erase", "--email", "sara@meydan.example", "--yes"], "no account logs in"),
+    ] {
+        let said = meydan(ground, arguments).await.expect_err("nobody is erased");
+        assert!(said.contains(refusal), "{said}");
+    }
+    let page = office.owner.open("/c/tehran/inbox/1001").await;
+    assert!(page.says("راز سارا"), "she can be read");
+
+    meydan(ground, &[&ticket[..], &["--yes"]].concat()).await.expect("she is erased");
+    let page = office.owner.open("/c/tehran/inbox/1001").await;
+    assert!(!page.says("راز سارا"), "she cannot be read again");
 }
 
 #[tokio::test]
@@ -237,6 +276,17 @@ async fn a_platform_key_from_before_a_rotation_is_refused_at_once_and_in_words()
     let ground = &office.ground;
     let key = ground.data().join("secrets/platform.key");
     let before = std::fs::read(&key).expect("it is there");
+
+    let before_it = found(ground, &["keys", "list"]).await;
+    let rotated = found(ground, &["keys", "rotate", "--campaigns"]).await;
+    let after_it = found(ground, &["keys", "list"]).await;
+    let listed = before_it["keys"].as_array().expect("keys are listed");
+    assert_eq!(listed[0]["campaign"], serde_json::Value::Null, "the platform's came first");
+    for (place, keys) in listed.iter().enumerate() {
+        assert_eq!(rotated["campaigns"][place]["keys"], keys["living"]);
+        assert_eq!(keys["version"], 1);
+        assert_eq!(after_it["keys"][place]["version"], 2);
+    }
 
     let said = meydan(ground, &["keys", "rotate", "--platform"]).await.expect("it is rotated");
     assert!(said.contains("keep a copy of"), "{said}");

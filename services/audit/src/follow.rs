@@ -33,7 +33,9 @@ pub(crate) async fn follow(
         match step {
             Ok(()) => pause = Duration::from_millis(50),
             Err(error) => {
-                metrics::counter!("reader_failures", "reader" => context).increment(1);
+                let database = pool.connect_options().get_database().unwrap_or_default().to_owned();
+                metrics::counter!("reader_failures", "database" => database, "reader" => context)
+                    .increment(1);
                 tracing::warn!(log = context, %error, "the audit waits");
                 tokio::select! {
                     () = stop.cancelled() => return,

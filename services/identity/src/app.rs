@@ -179,9 +179,7 @@ impl Identity {
     }
 
     async fn email_key(&self, email: &str) -> Result<UniqueKey> {
-        let address = email.trim().to_lowercase();
-        let index = self.keyring.blind_index(PLATFORM, "account.email", address.as_bytes()).await?;
-        Ok(UniqueKey { tenant: PLATFORM, scope: "account.email", key: index.to_vec() })
+        Ok(email_key(&self.keyring, email).await?)
     }
 
     async fn account_of(&self, email: &str) -> Result<Option<Uuid>> {
@@ -207,6 +205,17 @@ impl Identity {
         let sealed = sealed.parse().map_err(damaged)?;
         Ok(self.keyring.reveal(&sealed, PLATFORM, place).await?)
     }
+}
+
+/// The key under which an account holds the address that it logs in with: a keyed hash of it.
+///
+/// # Errors
+///
+/// See [`KeyError`].
+pub async fn email_key(keyring: &Keyring, email: &str) -> std::result::Result<UniqueKey, KeyError> {
+    let address = email.trim().to_lowercase();
+    let index = keyring.blind_index(PLATFORM, "account.email", address.as_bytes()).await?;
+    Ok(UniqueKey { tenant: PLATFORM, scope: "account.email", key: index.to_vec() })
 }
 
 /// The member that an account is in a campaign.

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Wrapped;
+use crate::rotation::CampaignKeys;
 
 /// A version of some campaign's key.
 #[derive(Debug)]
@@ -26,6 +27,23 @@ pub(crate) async fn all_campaigns(pool: &PgPool) -> sqlx::Result<Vec<AnyCampaign
     sqlx::query_as!(
         AnyCampaignRow,
         "SELECT tenant_id, version, wrapped FROM campaign_keys ORDER BY tenant_id, version",
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// How many keys each campaign's key wraps, or once wrapped.
+pub(crate) async fn inventory(pool: &PgPool) -> sqlx::Result<Vec<CampaignKeys>> {
+    sqlx::query_as!(
+        CampaignKeys,
+        r#"
+        SELECT c.tenant_id AS campaign, c.version, c.created_at AS since, count(s.wrapped) AS "living!",
+               count(s.destroyed_at) AS "destroyed!"
+        FROM (SELECT DISTINCT ON (tenant_id) tenant_id, version, created_at FROM campaign_keys
+              ORDER BY tenant_id, version DESC) c
+        LEFT JOIN subject_keys s ON s.tenant_id = c.tenant_id
+        GROUP BY 1, 2, 3 ORDER BY 3, 1
+        "#,
     )
     .fetch_all(pool)
     .await

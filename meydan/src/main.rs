@@ -11,6 +11,7 @@ mod operate;
 mod panel;
 mod platform;
 mod post;
+mod restored;
 mod servers;
 mod up;
 

@@ -65,7 +65,12 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) fn find(settings: &Settings) -> Result<Self> {
         let (server, nats) = servers::running(settings)?;
-        let server = Url::parse(&server).context("database-url is not a URL")?;
+        Self::at(&server, nats, settings)
+    }
+
+    /// The platform whose databases are on `server`.
+    pub(crate) fn at(server: &str, nats: Option<String>, settings: &Settings) -> Result<Self> {
+        let server = Url::parse(server).context("database-url is not a URL")?;
         Ok(Self { server, prefix: settings.database_prefix.clone(), nats })
     }
 

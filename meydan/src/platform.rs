@@ -11,7 +11,7 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys, panel::Panel, post, servers::Servers};
+use crate::{keys, panel::Panel, post, restored, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl Platform {
     pub(crate) async fn start(settings: &Settings, servers: &Servers, demo: bool) -> Result<Self> {
         let listeners = Listeners::bind(settings).await?;
         let databases = Databases::prepare(settings, &servers.database).await?;
+        restored::wait_until_whole(settings, servers).await?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
         let keyring = keys::open(settings, &databases.keyring).await?;
         let keyring = keyring.announcing(servers.nats.clone());

@@ -299,6 +299,25 @@ pub(crate) async fn find_stream(
     }
 }
 
+/// How far a stream has come beyond the log that it is a copy of: never, unless the database is from before. What is
+/// in between was published, and the log lacks it.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL or JetStream does.
+pub async fn beyond(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    part: i16,
+) -> Result<i64, SourceError> {
+    // The stream first: what it holds then is recorded, however busy the log is.
+    let published = match find_stream(log, jetstream, part).await? {
+        Some(stream) => position(stream.cached_info().state.last_sequence),
+        None => 0,
+    };
+    Ok((published - log.last_position(part).await?).max(0))
+}
+
 pub(crate) fn position(sequence: u64) -> i64 {
     i64::try_from(sequence).expect("a stream holds fewer than 2^63 messages")
 }

@@ -69,7 +69,7 @@ pub use self::{
     append::{AppendError, Committed, UniqueKey},
     checkpoint::{advance, checkpoint},
     clock::Clock,
-    compare::{Finding, Missing, Standing, compare},
+    compare::{Finding, Missing, Standing, beyond, compare},
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{ExecuteError, Group, Refusal},

@@ -191,6 +191,35 @@ async fn what_neither_log_nor_stream_has_is_said_to_be_lost() {
 }
 
 #[tokio::test]
+async fn beside_newer_streams_nothing_starts_before_the_log_has_what_they_have() {
+    let (ground, stream) = at_rest().await;
+    let last = stream.cached_info().state.last_sequence;
+    forget(&ground, &format!("position > {}", last - 2)).await;
+    let log = ground.data().join("meydan.log");
+
+    let mending = async {
+        let told = async {
+            loop {
+                let told = std::fs::read_to_string(&log).unwrap_or_default();
+                if told.contains("goes on without them") {
+                    return told;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await.expect("it says why it waits");
+        assert!(told.contains("crm lacks 2 facts") && told.contains("relay repair crm`"), "{told}");
+        meydan(&ground, &["relay", "repair", "crm"]).await.expect("they come back");
+    };
+    let (platform, ()) = tokio::join!(Meydan::start_logging(PROGRAM, &ground, &log), mending);
+
+    let crm = found(&ground, &["relay", "status", "crm"]).await;
+    assert!(crm[0]["recorded"].as_u64() >= Some(last), "{crm}");
+    platform.stop().await;
+    found(&ground, &["verify"]).await;
+}
+
+#[tokio::test]
 async fn a_log_whose_end_nobody_has_goes_on_without_it_when_an_operator_says_so() {
     let (ground, stream) = at_rest().await;
     let last = stream.cached_info().state.last_sequence;

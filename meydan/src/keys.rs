@@ -1,10 +1,10 @@
 //! `meydan keys`: the database of keys, and the rotation of what wraps them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use meydan_event_log::PLATFORM;
+use meydan_event_log::{PLATFORM, open_pool};
 use meydan_keyring::{KeyError, KeyFile, Keyring, PlatformKey, Transit};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
@@ -44,12 +44,9 @@ pub(crate) enum Command {
 
 /// Opens the database of keys at `url`.
 pub(crate) async fn open(settings: &Settings, url: &str) -> Result<Keyring> {
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.database_connections)
-        .acquire_timeout(Duration::from_secs(2))
-        .connect(url)
-        .await
-        .context("the database of keys cannot be opened")?;
+    let pool = PgPoolOptions::new().max_connections(settings.database_connections);
+    let pool = open_pool(pool, url.parse()?).await;
+    let pool = pool.context("the database of keys cannot be opened")?;
     let keyring = Keyring::new(pool, platform_key(settings)?);
     match keyring.fits(PLATFORM).await {
         Err(KeyError::Tampered) => bail!(

@@ -83,7 +83,7 @@ pub use self::{
     rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
     repair::{RepairError, discard_stream, gaps, recover_from_stream, refill},
-    session::service_pool,
+    session::{open_pool, service_pool},
     source::{Source, SourceError, Subscription, stream_name},
     timer::{Timer, cancel_timer, set_timer},
 };

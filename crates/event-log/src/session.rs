@@ -1,6 +1,6 @@
 //! Sessions of the log with PostgreSQL: under the service role, and never waiting for ever.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool,
@@ -12,6 +12,8 @@ const SETTINGS: &str = "SET ROLE meydan_service; SET lock_timeout = '2s'; SET st
 
 /// How long to wait for a session.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for the first one: a machine on which everything starts at once is slow for a while.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// A session outside the pool, for what asks so often that the pool's own round trips would count: it asks
 /// each session whether it lives, before and after every use.
@@ -33,12 +35,30 @@ pub async fn service_pool(
     options: PgConnectOptions,
     connections: u32,
 ) -> Result<PgPool, sqlx::Error> {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .after_connect(|session, _| {
-            Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(session).await.map(|_| ()) })
-        })
-        .connect_with(options)
-        .await
+    let pool = PgPoolOptions::new().max_connections(connections).after_connect(|session, _| {
+        Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(session).await.map(|_| ()) })
+    });
+    open_pool(pool, options).await
+}
+
+/// Opens a pool: with patience for its first session, and with less for each that is asked for later.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL cannot be reached.
+pub async fn open_pool(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) -> Result<PgPool, sqlx::Error> {
+    let began = Instant::now();
+    let pool = pool.acquire_timeout(PATIENCE).connect_lazy_with(options);
+    loop {
+        match pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) if began.elapsed() < OPENING => {}
+            opened => {
+                drop(opened?);
+                return Ok(pool);
+            }
+        }
+    }
 }

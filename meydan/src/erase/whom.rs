@@ -80,11 +80,15 @@ impl Whom {
             bail!(UNKNOWN);
         }
         let tickets = crm::projections::subjects::tickets(crm.pool(), tenant, subject).await;
-        let tickets = tickets.context("the tickets cannot be read")?;
-        let kind = match (tenant == subject, tickets.len()) {
+        let mut tickets = tickets.context("the tickets cannot be read")?;
+        tickets.sort_unstable();
+        let tickets = tickets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let kind = match (tenant == subject, tickets.as_str()) {
             (true, _) => "the whole campaign".to_owned(),
-            (false, 0) => format!("a bot or a person of campaign {campaign}"),
-            (false, count) => format!("a citizen of campaign {campaign} with {count} tickets"),
+            (false, "") => format!("a bot or a person of campaign {campaign}"),
+            (false, tickets) => {
+                format!("a citizen of campaign {campaign}, who opened the tickets {tickets}")
+            }
         };
         Ok(Person { tenant, subject, kind })
     }

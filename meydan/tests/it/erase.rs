@@ -231,7 +231,7 @@ async fn a_citizen_is_found_by_a_ticket_and_nobody_is_erased_who_was_not_meant()
         serde_json::from_str(&would.expect("it looks")).expect("it is JSON");
     assert_eq!(would["subject"], sara);
     assert_eq!(would["campaign"], campaign);
-    assert_eq!(would["is"], "a citizen of campaign tehran with 1 tickets");
+    assert_eq!(would["is"], "a citizen of campaign tehran, who opened the tickets 1001");
 
     for (arguments, refusal) in [
         (&ticket[..], "nobody is there to be asked"),

@@ -143,6 +143,9 @@ impl Identity {
             let target = self.counted_under(&["target", &who]).await?;
             stranger = Some(Stranger { all, source, target });
         }
+        // What is open is what a guesser learns from.
+        metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
+            .increment(1);
         Ok(Try { open, closes_until: closes_until.filter(|_| open), pair, limit, stranger })
     }
 

@@ -3,7 +3,7 @@
 MEYDAN := target/release/meydan
 WEB_SOURCES := $(shell find web/src web/package.json web/package-lock.json web/build.mjs web/templates -type f 2>/dev/null)
 
-.PHONY: help up demo test screens lighthouse bench bench-peers faults runtime web build sqlx clean-data
+.PHONY: help up demo test screens lighthouse attack bench bench-peers faults scan runtime web build sqlx clean-data
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,14 @@ faults: runtime ## real servers killed, stopped, full and restored under load; O
 	@scripts/need cc
 	@cargo run --release --quiet --package faults -- simulate
 	@cargo run --release --quiet --package faults -- play $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+
+attack: runtime web build ## guesses, floods and questions by the front door; ONLY=flood plays one
+	@scripts/need cc oathtool
+	@scripts/attack $(if $(ONLY),--only $(ONLY))
+
+scan: runtime web build ## Wapiti and sqlmap through the panel, as an admin and as a member
+	@scripts/need cc oathtool
+	@scripts/scan
 
 bench-peers: runtime ## the event log beside its peers, which are installed for it
 	@scripts/bench-peers

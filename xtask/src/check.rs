@@ -8,15 +8,18 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use crate::named::Named;
+
 /// Most lines of a source file.
 const LINES: usize = 400;
 
 /// Judges every file that git knows, and says all that is wrong.
 pub(crate) fn run() -> Result<()> {
     let files = files()?;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut named) = (Vec::new(), Named::default());
     for path in &files {
         let Ok(text) = fs::read_to_string(path) else { continue };
+        named.read(path, &text);
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => source(path, &text, &mut wrong),
             Some("md") => document(path, &text, &mut wrong),
@@ -30,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
         everywhere(path, &text, &mut wrong);
     }
     orphans(&files, &mut wrong);
+    named.judge(&mut wrong);
     ensure!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     println!("xtask check: {} files keep the rules", files.len());
     Ok(())

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod check;
+mod named;
 mod sqlx;
 
 use std::process::ExitCode;

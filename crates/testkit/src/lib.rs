@@ -10,3 +10,4 @@ pub mod post;
 pub mod process;
 pub mod servers;
 pub mod telegram;
+pub mod visitor;

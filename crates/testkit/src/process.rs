@@ -1,8 +1,12 @@
 //! The program as a process of its own, and people who use it through HTTP.
 
-use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
+use std::{collections::HashMap, path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{
+    Response, StatusCode,
+    cookie::{CookieStore, Jar},
+    redirect,
+};
 use tempfile::{NamedTempFile, TempDir};
 use time::OffsetDateTime;
 use tokio::{
@@ -199,6 +203,7 @@ impl Meydan {
 #[derive(Debug, Clone)]
 pub struct Person {
     client: reqwest::Client,
+    jar: Arc<Jar>,
     url: String,
 }
 
@@ -261,19 +266,32 @@ impl Person {
     /// When there is no network at all.
     #[must_use]
     pub fn visiting(url: &str) -> Self {
+        let jar = Arc::<Jar>::default();
         let client = reqwest::Client::builder()
-            .cookie_store(true)
+            .cookie_provider(jar.clone())
             .redirect(redirect::Policy::limited(5))
             .timeout(PATIENCE)
             .no_proxy()
             .build();
-        Self { client: client.expect("a client can be made"), url: url.to_owned() }
+        Self { client: client.expect("a client can be made"), jar, url: url.to_owned() }
     }
 
     /// The same person after the program moved to another address.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
-        Self { client: self.client.clone(), url: url.to_owned() }
+        Self { client: self.client.clone(), jar: self.jar.clone(), url: url.to_owned() }
+    }
+
+    /// The cookies of their browser, as it would send them.
+    ///
+    /// # Panics
+    ///
+    /// When the panel's address is none.
+    #[must_use]
+    pub fn cookies(&self) -> String {
+        let url = self.url.parse().expect("the panel has an address");
+        let cookies = self.jar.cookies(&url);
+        cookies.and_then(|cookies| cookies.to_str().map(ToOwned::to_owned).ok()).unwrap_or_default()
     }
 
     fn address(&self, path: &str) -> String {

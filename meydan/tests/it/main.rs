@@ -2,6 +2,7 @@
 //! to Telegram's rules, and people who use the panel through HTTP.
 
 mod answers;
+mod attack;
 mod audit;
 mod bots;
 mod canary;
@@ -19,6 +20,7 @@ mod operate;
 mod programs;
 mod proving;
 mod rebuild;
+mod replicas;
 mod revocation;
 mod starting;
 mod strangers;

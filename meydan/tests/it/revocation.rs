@@ -1,4 +1,4 @@
-//! What is taken from a member is taken everywhere: two gateways before one identity, told through the broker,
+//! What is taken from a member is taken everywhere: three gateways before one identity, told through the broker,
 //! or finding out by themselves when it is away.
 
 use std::{
@@ -29,15 +29,15 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-const PASSWORD: &str = "a rather long pass phrase 7";
+pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
 /// How often the first test takes a place away.
 const ROUNDS: usize = 10;
 
-/// Identity, crm and two gateways, with a clock that the test moves.
-struct House {
-    gateways: [SocketAddr; 2],
+/// Identity, crm and three gateways, with a clock that the test moves.
+pub(crate) struct House {
+    pub(crate) gateways: [SocketAddr; 3],
     identity: Dial,
-    now: Arc<Mutex<OffsetDateTime>>,
+    pub(crate) now: Arc<Mutex<OffsetDateTime>>,
     nats: Nats,
     _tasks: JoinSet<()>,
     _secrets: tempfile::TempDir,
@@ -93,7 +93,7 @@ async fn gateway_setup(
 }
 
 impl House {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
         let told = now.clone();
@@ -129,7 +129,7 @@ impl House {
         tasks.spawn(async move { identity::run(identity, one).await.expect("identity runs") });
         tasks.spawn(async move { crm::run(crm, two).await.expect("crm runs") });
         let mut gateways = vec![];
-        for _ in 0..2 {
+        for _ in 0..3 {
             let setup = gateway_setup(
                 (nats.connect().await, keyring.clone()),
                 (
@@ -144,7 +144,7 @@ impl House {
             tasks.spawn(gateway::run(setup, stop.clone()));
         }
         Self {
-            gateways: [gateways[0], gateways[1]],
+            gateways: [gateways[0], gateways[1], gateways[2]],
             identity: dial("gateway", identity::NAME, identity_at),
             now,
             nats,
@@ -180,7 +180,7 @@ impl House {
     }
 
     /// A campaign with its owner and a member of its team.
-    async fn team(&self) -> Team {
+    pub(crate) async fn team(&self) -> Team {
         let message = CreateCampaignRequest {
             slug: "tehran".to_owned(),
             candidate_name: "نرگس".to_owned(),
@@ -242,8 +242,8 @@ impl House {
     }
 
     /// How each gateway answers whoever holds `session`.
-    async fn answers(&self, session: &str) -> [u16; 2] {
-        let mut answers = [0; 2];
+    async fn answers(&self, session: &str) -> [u16; 3] {
+        let mut answers = [0; 3];
         for (answer, gateway) in answers.iter_mut().zip(self.gateways) {
             *answer = get(gateway, "/c/tehran/team/permissions", session).await.status().as_u16();
         }
@@ -251,7 +251,7 @@ impl House {
     }
 }
 
-struct Team {
+pub(crate) struct Team {
     owner: Caller,
     member_id: String,
 }
@@ -272,7 +272,7 @@ async fn whoever_is_deactivated_is_out_of_every_gateway_within_a_second() {
 
     for _ in 0..ROUNDS {
         let session = house.log_in().await;
-        assert_eq!(house.answers(&session).await, [200, 200], "both believe the session now");
+        assert_eq!(house.answers(&session).await, [200; 3], "all believe the session now");
         let mut streams = vec![];
         for gateway in house.gateways {
             let mut stream = get(gateway, "/c/tehran/live", &session).await;
@@ -287,7 +287,7 @@ async fn whoever_is_deactivated_is_out_of_every_gateway_within_a_second() {
         }
         took.push(began.elapsed());
 
-        assert_eq!(house.answers(&session).await, [303, 303], "both lead to the login");
+        assert_eq!(house.answers(&session).await, [303; 3], "all lead to the login");
         house.set_active(&team, true).await;
     }
 
@@ -300,14 +300,14 @@ async fn without_the_broker_a_session_is_believed_for_five_seconds_and_no_longer
     let mut house = House::open().await;
     let team = house.team().await;
     let session = house.log_in().await;
-    assert_eq!(house.answers(&session).await, [200, 200], "both believe the session now");
+    assert_eq!(house.answers(&session).await, [200; 3], "all believe the session now");
     house.nats.kill().await;
 
     house.set_active(&team, false).await;
     let advance = |by| *house.now.lock().expect("no test panics here") += by;
     let almost = gateway::app::SESSIONS.checked_sub(Duration::from_millis(1));
     advance(almost.expect("it is longer"));
-    assert_eq!(house.answers(&session).await, [200, 200], "nobody told them");
+    assert_eq!(house.answers(&session).await, [200; 3], "nobody told them");
     advance(Duration::from_millis(1));
-    assert_eq!(house.answers(&session).await, [303, 303]);
+    assert_eq!(house.answers(&session).await, [303; 3]);
 }

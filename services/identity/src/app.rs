@@ -22,7 +22,7 @@ use meydan_event_log::{
 };
 use meydan_keyring::{KeyError, Keyring, Place};
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 pub use self::{
@@ -44,6 +44,8 @@ use crate::{
 
 /// How long a query waits for the position that it must show.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Strangers who are counted at a time: however many guess, they leave connections to the database to others.
+const STRANGERS_AT_ONCE: usize = 2;
 
 /// Identity.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct Identity {
     changes: Changes,
     clock: Clock,
     passwords: Passwords,
+    /// Turns of strangers at the counters.
+    turns: Arc<Semaphore>,
     /// That a failed login was noted.
     noted: Arc<Notify>,
     /// How letters leave.
@@ -150,6 +154,7 @@ impl Identity {
             changes,
             clock,
             passwords: Passwords::default(),
+            turns: Arc::new(Semaphore::new(STRANGERS_AT_ONCE)),
             noted: Arc::default(),
             post: Arc::new(post),
             asked: Arc::default(),

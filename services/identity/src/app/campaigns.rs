@@ -1,10 +1,13 @@
 //! Campaigns and their teams.
 
+use std::time::Duration;
+
 use identity_domain::{
     Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
     MemberCommand, Profile, Role, slug,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{AppError, Identity, Result, email, member_of, name, profile_place, said_place, step};
@@ -15,6 +18,10 @@ use crate::{
     },
     tokens::Token,
 };
+
+/// How long a member waits for an answer to an invitation, at least. An address without an account has one made,
+/// which takes longer, and by that nobody may tell which addresses are known.
+const ASKING: Duration = Duration::from_millis(250);
 
 /// A campaign to be created.
 #[derive(Debug, Clone)]
@@ -258,10 +265,14 @@ impl Identity {
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }
-        if let Some(by) = by {
-            self.place(campaign, by).await?.may_invite(role)?;
-        }
-        self.ask_to_join(campaign, &who, role, meta).await
+        let Some(by) = by else {
+            return self.ask_to_join(campaign, &who, role, meta).await;
+        };
+        let answered_at = Instant::now() + ASKING;
+        self.place(campaign, by).await?.may_invite(role)?;
+        let asked = self.ask_to_join(campaign, &who, role, meta).await;
+        tokio::time::sleep_until(answered_at).await;
+        asked
     }
 
     /// What people are called, by their accounts; nothing where their keys are destroyed.

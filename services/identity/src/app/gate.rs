@@ -9,6 +9,7 @@
 use identity_domain::Proof;
 use meydan_event_log::PLATFORM;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use super::{Guest, Identity, Result};
@@ -117,6 +118,7 @@ impl Identity {
         let device = claim.guest.device.as_deref().map(crate::tokens::hash).unwrap_or_default();
         // Nobody has the nil id: an unknown address asks the same table.
         let known = devices::is_known(pool, &device, claim.account.unwrap_or_default()).await?;
+        let _turn = self.turn(known || credential.is_again()).await;
         let from = match credential {
             Credential::PasswordAgain(session) => session.to_string(),
             Credential::CodeAgain(_) => String::new(),
@@ -143,7 +145,15 @@ impl Identity {
             let target = self.counted_under(&["target", &who]).await?;
             stranger = Some(Stranger { all, source, target });
         }
+        // What is open is what a guesser learns from.
+        metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
+            .increment(1);
         Ok(Try { open, closes_until: closes_until.filter(|_| open), pair, limit, stranger })
+    }
+
+    /// Lets strangers write a few at a time; others need not wait for a turn.
+    async fn turn(&self, known: bool) -> Option<SemaphorePermit<'_>> {
+        if known { None } else { self.turns.acquire().await.ok() }
     }
 
     /// Takes a try back that could not be judged: whoever was told to come again has not failed.
@@ -168,6 +178,7 @@ impl Identity {
     /// Notes a wrong one against the address it came from.
     pub(super) async fn blame(&self, tried: &Try) -> Result<()> {
         let Some(Stranger { source, target, .. }) = &tried.stranger else { return Ok(()) };
+        let _turn = self.turn(false).await;
         let (pool, now) = (self.log.pool(), self.clock.now());
         let targets = tries::note_target(pool, source, target, now, TARGETS_WINDOW).await?;
         if targets > TARGETS {

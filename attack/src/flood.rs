@@ -1,0 +1,116 @@
+//! Wrong passwords from many addresses at one account, while its owner logs in again and again.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use futures::future::{join_all, try_join};
+use meydan_testkit::visitor::address;
+
+use crate::{
+    line,
+    town::{OWNER, PASSWORD, Town},
+};
+
+/// Guessers at the same time: as many as a botnet that is let wait.
+const AT_ONCE: usize = 150;
+/// Real checks that a day of guessing may come to.
+const CHECKS: u64 = 100;
+/// How long a login of the owner may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the owner works between two logins.
+const WORKS: Duration = Duration::from_secs(2);
+
+/// How the guesses were answered.
+#[derive(Debug, Default)]
+struct Answers {
+    refused: AtomicUsize,
+    later: AtomicUsize,
+    otherwise: AtomicUsize,
+}
+
+pub(crate) async fn run(town: &Town, guesses: usize, addresses: usize) -> Result<bool> {
+    println!("\n{guesses} wrong passwords from {addresses} addresses at one account");
+    let before = town.open_tries("password").await?;
+    let (next, answers) = (AtomicUsize::new(0), Answers::default());
+    let began = Instant::now();
+    let guessing = guess(town, &next, &answers, (guesses, addresses));
+    let owner = async {
+        let mut times = Vec::new();
+        while next.load(Ordering::Relaxed) < guesses {
+            times.push(log_in(town).await?);
+            tokio::time::sleep(WORKS).await;
+        }
+        Ok(times)
+    };
+    let ((), mut times) = try_join(guessing, owner).await?;
+    times.sort_unstable();
+    let [refused, later, otherwise] = [&answers.refused, &answers.later, &answers.otherwise]
+        .map(|counter| counter.load(Ordering::Relaxed));
+    println!(
+        "answered in {:.0} s: {refused} wrong, {later} come again later, {otherwise} otherwise",
+        began.elapsed().as_secs_f32()
+    );
+    let [median, slowest] = [times.len() / 2, times.len().saturating_sub(1)]
+        .map(|place| times.get(place).copied().unwrap_or_default());
+    let held = line(
+        "the owner logs in from the known browser within a second each time",
+        &format!("{} times, median {median:.0?}, slowest {slowest:.0?}", times.len()),
+        slowest <= PATIENCE && !times.is_empty(),
+    );
+    // The owner's own tries are open as well, and right.
+    let checks = town.open_tries("password").await? - before - times.len() as u64;
+    let what = "passwords of the guessers that were really checked";
+    let few = line(what, &format!("{checks}, at most {CHECKS}"), checks <= CHECKS);
+    let what = "guesses that were answered in another way";
+    let none = line(what, &otherwise.to_string(), otherwise == 0);
+    Ok(held && few && none)
+}
+
+/// Many guessers at once, each trying the next password from the next address as soon as it is answered.
+async fn guess(
+    town: &Town,
+    next: &AtomicUsize,
+    answers: &Answers,
+    (guesses, addresses): (usize, usize),
+) -> Result<()> {
+    let visitor = town.visitor().await?;
+    let guessers = (0..AT_ONCE).map(|_| async {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= guesses {
+                return anyhow::Ok(());
+            }
+            let (password, from) = (format!("guess {number}"), address(number % addresses));
+            let answer = visitor.log_in(OWNER, &password, &from).await?;
+            let counter = match answer.status.as_u16() {
+                422 => &answers.refused,
+                429 | 503 => &answers.later,
+                _ => &answers.otherwise,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    join_all(guessers).await.into_iter().collect()
+}
+
+/// The owner goes out and comes in again; how long coming in took.
+async fn log_in(town: &Town) -> Result<Duration> {
+    let owner = &town.owner;
+    let home = owner.open("/account").await;
+    owner.send(&home, "/logout", &[]).await;
+    let form = owner.open("/login").await;
+    let began = Instant::now();
+    let fields = [("email", OWNER), ("password", PASSWORD), ("next", "")];
+    let entered = owner.send(&form, "/login", &fields).await;
+    let took = began.elapsed();
+    ensure!(
+        entered.url.ends_with("/c/tehran"),
+        "the owner is not let in: {} {}",
+        entered.status,
+        entered.url
+    );
+    Ok(took)
+}

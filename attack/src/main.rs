@@ -1,0 +1,87 @@
+//! `make attack`: what somebody can do who comes in by the front door, against a whole platform.
+//!
+//! The platform believes this process as its proxy, so that guesses come from as many addresses as are made up. The
+//! attackers, the people whom they disturb and the platform share the machine.
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+mod alike;
+mod flood;
+mod rush;
+mod scan;
+mod town;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use self::town::Town;
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Attack {
+    /// Wrong passwords from many addresses at one account, whose owner goes on logging in.
+    Flood,
+    /// Whether known and unknown addresses can be told apart, by words or by time.
+    Alike,
+    /// Many logins at the same moment, beside people at work.
+    Rush,
+    /// Scanners that others wrote, when they are named.
+    Scan,
+}
+
+/// Attacks a platform, and says what came of it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The program `meydan`.
+    program: String,
+    /// One attack alone.
+    #[arg(long)]
+    only: Option<Attack>,
+    /// Wrong passwords of the flood.
+    #[arg(long, default_value_t = 10_000)]
+    guesses: usize,
+    /// Addresses that they come from.
+    #[arg(long, default_value_t = 500)]
+    addresses: usize,
+    /// Tries at each kind of address, where they are compared.
+    #[arg(long, default_value_t = 2_000)]
+    tries: usize,
+    /// Logins at the same moment.
+    #[arg(long, default_value_t = 200)]
+    logins: usize,
+    /// Where the scanners are.
+    #[arg(long)]
+    tools: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let wanted = |attack| arguments.only.is_none_or(|only| only == attack);
+    let town = Town::found(&arguments.program).await?;
+    let mut held = true;
+    // What compares times comes first: the others leave work behind.
+    if wanted(Attack::Alike) {
+        held &= alike::run(&town, arguments.tries).await?;
+    }
+    if wanted(Attack::Rush) {
+        held &= rush::run(&town, arguments.logins).await?;
+    }
+    if wanted(Attack::Flood) {
+        held &= flood::run(&town, arguments.guesses, arguments.addresses).await?;
+    }
+    if let Some(tools) = arguments.tools.filter(|_| wanted(Attack::Scan)) {
+        held &= scan::run(&town, &tools).await?;
+    }
+    town.leave().await;
+    anyhow::ensure!(held, "the platform did not hold");
+    println!("\nall of it held");
+    Ok(())
+}
+
+/// One line of the report, and whether it is good enough.
+fn line(what: &str, figure: &str, good: bool) -> bool {
+    println!("{} {what}: {figure}", if good { "held  " } else { "FAILED" });
+    good
+}

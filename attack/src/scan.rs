@@ -1,0 +1,138 @@
+//! Scanners that others wrote, sent through the panel as an admin and as a member: Wapiti and sqlmap.
+
+use std::{collections::BTreeMap, path::Path, process::Stdio};
+
+use anyhow::{Context, Result, ensure};
+use meydan_testkit::process::Person;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::{line, town::Town};
+
+/// What Wapiti says of a panel without TLS, as this one is on loopback: cookies get `Secure` and `__Host-`, and pages
+/// HSTS, as soon as the public address is https (tests of the gateway show both).
+const WITHOUT_TLS: [&str; 3] =
+    ["Secure Flag cookie", "Unencrypted Channels", "HTTP Strict Transport Security (HSTS)"];
+/// Where a scanner must not go: it would log itself out.
+const OUT: [&str; 3] = ["logout", "account/sessions/end", "team/leave"];
+/// What Wapiti tries.
+const MODULES: &str = "cookieflags,csp,csrf,crlf,exec,file,http_headers,methods,permanentxss,\
+                       redirect,sql,timesql,upload,xss,xxe";
+/// How long Wapiti looks around, and how long each kind of attack lasts, in seconds.
+const WALK: &str = "90";
+const EACH: &str = "60";
+
+/// What Wapiti found, by kind.
+#[derive(Deserialize)]
+struct Report {
+    vulnerabilities: BTreeMap<String, Vec<Finding>>,
+    anomalies: BTreeMap<String, Vec<Finding>>,
+}
+
+#[derive(Deserialize)]
+struct Finding {
+    method: String,
+    path: String,
+    info: String,
+}
+
+/// Runs what is in `tools` against the town.
+pub(crate) async fn run(town: &Town, tools: &Path) -> Result<bool> {
+    println!("\nscanners, as an admin and as a member");
+    let mut held = true;
+    let (admin, member) = (("admin", &town.admin), ("member", &town.owner));
+    held &= wapiti(town, tools, admin, "/admin/campaigns").await?;
+    held &= wapiti(town, tools, member, "/c/tehran").await?;
+    for (who, path) in [
+        (admin, "/admin/audit?who=a&campaign=tehran&correlation=c"),
+        (member, "/c/tehran/audit?who=a&action=b&target=c"),
+        (member, "/c/tehran/inbox?status=new&open=1"),
+    ] {
+        held &= sqlmap(town, tools, who, path, None).await?;
+    }
+    let stranger = Person::visiting(town.url());
+    let csrf = stranger.open("/login").await.field("csrf");
+    let form = format!("csrf={csrf}&email=a%40meydan.example&password=b&next=");
+    held &= sqlmap(town, tools, ("stranger", &stranger), "/login", Some(&form)).await?;
+    Ok(held)
+}
+
+async fn wapiti(
+    town: &Town,
+    tools: &Path,
+    (who, person): (&str, &Person),
+    start: &str,
+) -> Result<bool> {
+    let folder = tempfile::tempdir()?;
+    let report = folder.path().join("report.json");
+    let mut command = Command::new(tools.join("bin/wapiti"));
+    command
+        .arg("--url")
+        .arg(format!("{}{start}", town.url()))
+        .args(["--scope", "domain", "--flush-session", "--no-bugreport", "--format", "json"])
+        .args(["--max-scan-time", WALK, "--max-attack-time", EACH, "--verbose", "0"])
+        .args(["--module", MODULES])
+        .arg("--cookie-value")
+        .arg(person.cookies())
+        .arg("--output")
+        .arg(&report)
+        .arg("--store-session")
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    for out in OUT {
+        command.arg("--exclude").arg(format!("{}/*{out}*", town.url()));
+    }
+    command.status().await.context("Wapiti does not start; make scan brings it")?;
+    let report: Report = serde_json::from_slice(&std::fs::read(&report).context("no report")?)?;
+    let found = report.vulnerabilities.iter().chain(&report.anomalies);
+    let found = found.filter(|(kind, _)| !WITHOUT_TLS.contains(&kind.as_str()));
+    let found = found.flat_map(|(kind, found)| found.iter().map(move |finding| (kind, finding)));
+    let found = found.collect::<Vec<_>>();
+    for (kind, Finding { method, path, info }) in &found {
+        println!("  {kind}: {method} {path}: {info}");
+    }
+    Ok(line(&format!("Wapiti as {who}: findings"), &found.len().to_string(), found.is_empty()))
+}
+
+async fn sqlmap(
+    town: &Town,
+    tools: &Path,
+    (who, person): (&str, &Person),
+    path: &str,
+    form: Option<&str>,
+) -> Result<bool> {
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(tools.join("bin/sqlmap"));
+    command
+        .arg("--url")
+        .arg(format!("{}{path}", town.url()))
+        .args([
+            "--batch",
+            "--level",
+            "2",
+            "--risk",
+            "2",
+            "--disable-coloring",
+            "--dbms",
+            "postgresql",
+        ])
+        .args(["--technique", "BEUS", "--flush-session", "--ignore-code", "*"])
+        .arg(format!("--cookie={}", person.cookies()))
+        .arg("--output-dir")
+        .arg(folder.path())
+        .stdin(Stdio::null());
+    if let Some(form) = form {
+        command.args(["--data", form, "-p", "email,password,next"]);
+    }
+    let said = command.output().await.context("sqlmap does not start; make scan brings it")?;
+    let said = String::from_utf8_lossy(&said.stdout);
+    let tried = said.contains("testing if") || said.contains("testing for SQL injection");
+    ensure!(tried, "sqlmap tried nothing: {said}");
+    let none = said.contains("do not appear to be injectable");
+    Ok(line(
+        &format!("sqlmap as {who} at {}", path.split('?').next().unwrap_or(path)),
+        if none { "nothing can be injected" } else { "see its report" },
+        none,
+    ))
+}

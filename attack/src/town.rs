@@ -1,0 +1,124 @@
+//! A platform with a campaign, its owner at a known browser, and people whose addresses are known.
+
+use anyhow::{Context, Result, ensure};
+use meydan_testkit::{
+    ports,
+    process::{Ground, Meydan, Person},
+    telegram::TelegramSimulator,
+    visitor::Visitor,
+};
+
+/// The password of everybody here.
+pub(crate) const PASSWORD: &str = "velvet harbour ninety lanterns";
+/// The owner's address.
+pub(crate) const OWNER: &str = "owner@meydan.example";
+/// Known addresses beside the owner's.
+pub(crate) const KNOWN: usize = 40;
+
+/// A running platform.
+pub(crate) struct Town {
+    meydan: Meydan,
+    _telegram: TelegramSimulator,
+    _ground: Ground,
+    metrics: String,
+    /// The admin, with a second factor.
+    pub(crate) admin: Person,
+    /// The owner, in the browser that they were welcomed with.
+    pub(crate) owner: Person,
+}
+
+/// The address of somebody who has an account.
+pub(crate) fn known(number: usize) -> String {
+    format!("member{}@meydan.example", number % KNOWN)
+}
+
+impl Town {
+    /// Starts `program` behind a proxy, which this process plays, and fills it.
+    pub(crate) async fn found(program: &str) -> Result<Self> {
+        let telegram = TelegramSimulator::start_flowing().await?;
+        let mut ground = Ground::prepare(&telegram.url()).await;
+        let metrics = format!("127.0.0.1:{}", ports::free());
+        ground.settings.insert("MEYDAN_METRICS_LISTEN", metrics.clone());
+        ground.settings.insert("MEYDAN_TRUSTED_PROXIES", "127.0.0.1/32".to_owned());
+        let meydan = Meydan::start(program, &ground).await;
+        let admin = Person::visiting(&meydan.url);
+        let link = meydan.first_link.clone().context("nobody can log in yet")?;
+        let names = [("display_name", "Admin"), ("email", "admin@meydan.example")];
+        let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+        let form = admin.open(&link).await;
+        admin.send(&form, &link, &[names, passwords].concat()).await;
+        admin.enrol().await;
+        let mut town = Self {
+            meydan,
+            _telegram: telegram,
+            _ground: ground,
+            metrics,
+            owner: admin.clone(),
+            admin,
+        };
+        town.owner = town.found_campaign("tehran", OWNER).await?;
+        for number in 0..KNOWN {
+            let team = town.owner.open("/c/tehran/team").await;
+            let email = known(number);
+            let fields = [("name", "Member"), ("email", email.as_str()), ("role", "staff")];
+            let invited = town.owner.send(&team, "/c/tehran/team/invite", &fields).await;
+            town.welcome(&invited.html).await?;
+        }
+        Ok(town)
+    }
+
+    /// The admin makes a campaign; its owner, who has come in.
+    pub(crate) async fn found_campaign(&self, slug: &str, owner: &str) -> Result<Person> {
+        let form = self.admin.open("/admin/campaigns/new").await;
+        let fields = [
+            ("candidate_name", "Narges"),
+            ("slug", slug),
+            ("office", "council"),
+            ("constituency", "Tehran"),
+            ("locale", "en"),
+            ("owner_name", "Owner"),
+            ("owner_email", owner),
+        ];
+        let created = self.admin.send(&form, "/admin/campaigns", &fields).await;
+        self.welcome(&created.html).await
+    }
+
+    /// Somebody uses the link that a page shows.
+    async fn welcome(&self, page: &str) -> Result<Person> {
+        let link = page.split("/welcome/").nth(1).and_then(|rest| rest.split('"').next());
+        let link = format!("/welcome/{}", link.context("the link is shown")?);
+        let person = Person::visiting(self.url());
+        let form = person.open(&link).await;
+        let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+        let home = person.send(&form, &link, &passwords).await;
+        ensure!(home.status == 200, "the link is not good: {}", home.html);
+        Ok(person)
+    }
+
+    /// Where the panel is.
+    pub(crate) fn url(&self) -> &str {
+        &self.meydan.url
+    }
+
+    /// Somebody at a login, from as many addresses as they like.
+    pub(crate) async fn visitor(&self) -> Result<Visitor> {
+        Visitor::at(self.url()).await
+    }
+
+    /// How many tries at a kind of credential were open, so that a guesser could learn from them.
+    pub(crate) async fn open_tries(&self, credential: &str) -> Result<u64> {
+        let read = reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?;
+        let of = |line: &&str| {
+            line.starts_with("identity_tries{")
+                && line.contains(&format!("credential=\"{credential}\""))
+                && line.contains("open=\"yes\"")
+        };
+        let counted = read.lines().find(of).and_then(|line| line.split_whitespace().last());
+        Ok(counted.map_or(Ok(0), str::parse)?)
+    }
+
+    /// Ends the platform.
+    pub(crate) async fn leave(self) {
+        self.meydan.stop().await;
+    }
+}

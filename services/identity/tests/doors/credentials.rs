@@ -1,0 +1,188 @@
+//! Every path that takes a credential, against everything that can be wrong with it: one table.
+//!
+//! A path without a cell for each situation does not compile, nor does a kind of proof without a path; a method that
+//! is named nowhere here is a failure. A cell says what must come of it, which test shows it, or why it cannot occur.
+
+mod ordeal;
+mod person;
+mod table;
+
+use futures::future::join_all;
+use identity::grpc::POLICIES;
+use identity_domain::Proof;
+use meydan_rpc::outcome::Failure;
+
+use self::{
+    person::{Shown, Town},
+    table::{
+        Cell::{self, Never, NotFound, Once, OneFact, Open, Placeless, Refused, ShownBy},
+        Path, Situation, cell,
+    },
+};
+
+/// Goes through a column of the table.
+async fn hold(situation: Situation) {
+    let town = Town::start().await;
+    for &path in Path::ALL {
+        let expected = match cell(path, situation) {
+            Never(why) => {
+                assert!(why.split(' ').count() > 4, "{path:?} in {situation:?}: say why");
+                continue;
+            }
+            ShownBy(test) => {
+                let shown = SOURCES.iter().any(|source| source.contains(&format!("fn {test}(")));
+                assert!(shown, "{path:?} in {situation:?}: there is no test {test}");
+                continue;
+            }
+            expected => expected,
+        };
+        let uses = if situation == Situation::Parallel { HUNDRED } else { 2 };
+        let mut shown = town.give(path, uses).await;
+        if situation == Situation::Parallel {
+            at_once(&town, &shown, expected).await;
+            continue;
+        }
+        ordeal::befall(&town, situation, &mut shown).await;
+        let answered = shown.present(&town, 1).await;
+        match expected {
+            Refused(code) => assert_eq!(answered, Err(Failure::Refused(code.into())), "{path:?}"),
+            NotFound => assert_eq!(answered, Err(Failure::NotFound), "{path:?}"),
+            Open => assert!(answered.is_ok(), "{path:?}: {answered:?}"),
+            Placeless => {
+                let session = answered.unwrap_or_else(|error| panic!("{path:?}: {error:?}"));
+                assert!(town.identity.held(&session).await.memberships.is_empty(), "{path:?}");
+            }
+            Once | OneFact(_) | ShownBy(_) | Never(_) => panic!("{path:?} is asked for once here"),
+        }
+    }
+}
+
+const HUNDRED: usize = 100;
+
+/// Shows it a hundred times at the same moment.
+async fn at_once(town: &Town, shown: &Shown, expected: Cell) {
+    let path = shown.path;
+    let before = match expected {
+        OneFact(kind) => town.identity.facts(kind).await,
+        _ => 0,
+    };
+    let caller = shown.caller(town).await.expect("their session goes on");
+    let uses = (0..HUNDRED).map(|number| shown.present_as(town, &caller, number));
+    let succeeded = join_all(uses).await.into_iter().flatten().count();
+    match expected {
+        Once => assert_eq!(succeeded, 1, "{path:?}"),
+        OneFact(kind) => {
+            assert!(succeeded > 0, "{path:?}");
+            assert_eq!(town.identity.facts(kind).await, before + 1, "{path:?}");
+        }
+        _ => panic!("{path:?} is used a hundred times here"),
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_closed_to_guessers_stays_closed_and_nothing_else_closes_with_it() {
+    hold(Situation::Locked).await;
+}
+
+#[tokio::test]
+async fn whoever_is_deactivated_is_let_in_nowhere_on_any_path() {
+    hold(Situation::Disabled).await;
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_proved_changes_no_path_but_letters() {
+    hold(Situation::Unverified).await;
+}
+
+#[tokio::test]
+async fn nothing_of_another_account_works_on_any_path() {
+    hold(Situation::Foreign).await;
+}
+
+#[tokio::test]
+async fn nothing_that_is_used_up_works_again_on_any_path() {
+    hold(Situation::Replayed).await;
+}
+
+#[tokio::test]
+async fn nothing_works_after_its_time_on_any_path() {
+    hold(Situation::Expired).await;
+}
+
+#[tokio::test]
+async fn of_a_hundred_at_once_one_succeeds_on_every_path_that_works_once() {
+    hold(Situation::Parallel).await;
+}
+
+/// The paths on which a kind of proof is shown: a new kind does not compile before it has some.
+const fn paths_of(proof: Proof) -> &'static [Path] {
+    match proof {
+        Proof::Password => &[Path::Password, Path::PasswordAgain],
+        Proof::Totp => &[Path::Totp, Path::CodeAgain, Path::NewAuthenticator],
+        Proof::RecoveryCode => &[Path::RecoveryCode, Path::RecoveryCodeAgain],
+    }
+}
+
+/// What a method takes that proves somebody, beside the assertion of who calls; `None` for one that the table does
+/// not know yet.
+fn taken_by(method: &str) -> Option<&'static [Path]> {
+    Some(match method {
+        "Sessions/LogIn" => &[Path::Password],
+        "Sessions/ProveFactor" => &[Path::Challenge, Path::Totp, Path::RecoveryCode],
+        "Sessions/GetInvitation" => &[Path::InvitationLink],
+        "Sessions/AcceptInvitation" => &[Path::FirstLink, Path::InvitationLink],
+        "Sessions/Authenticate" | "Sessions/LogOut" => &[Path::Session],
+        "Sessions/AuthenticateKey" => &[Path::ApiKey],
+        "Accounts/Join" => &[Path::JoinLink],
+        "Accounts/ChangePassword" | "Contacts/AskEmail" => &[Path::PasswordAgain],
+        "Accounts/ProveAgain" => &[Path::PasswordAgain, Path::CodeAgain, Path::RecoveryCodeAgain],
+        "Accounts/ConfirmFactor" => &[Path::NewAuthenticator],
+        "Contacts/ProveEmail" => &[Path::EmailLink, Path::EmailCode],
+        "Contacts/ProvePhone" => &[Path::PhoneCode],
+        "Recovery/GetRecovery" | "Recovery/FinishRecovery" => &[Path::RecoveryLink],
+        _ => return None,
+    })
+}
+
+/// Services where people are told apart from others; methods of theirs that take no proof.
+const SERVICES: [&str; 4] = ["Sessions/", "Accounts/", "Contacts/", "Recovery/"];
+const WITHOUT: &[&str] = &[
+    "Sessions/InviteFirstAdmin",
+    "Accounts/ListFactors",
+    "Accounts/BeginFactor",
+    "Accounts/RenameFactor",
+    "Accounts/RemoveFactor",
+    "Accounts/RenewRecoveryCodes",
+    "Accounts/ListSessions",
+    "Accounts/EndSessions",
+    "Accounts/ListHistory",
+    "Accounts/NameAccounts",
+    "Contacts/GetContact",
+    "Contacts/AskPhone",
+    "Recovery/AskRecovery",
+];
+
+/// The tests that cells may name.
+const SOURCES: [&str; 4] = [
+    include_str!("main.rs"),
+    include_str!("gate.rs"),
+    include_str!("invitations.rs"),
+    include_str!("recovery.rs"),
+];
+
+#[test]
+fn every_proof_and_every_method_that_takes_one_is_a_path_of_the_table() {
+    let mut met = Proof::ALL.iter().flat_map(|proof| paths_of(*proof)).copied().collect::<Vec<_>>();
+    for (method, _) in POLICIES {
+        let method = method.trim_start_matches("/meydan.identity.v1.");
+        if SERVICES.iter().any(|service| method.starts_with(service)) && !WITHOUT.contains(&method)
+        {
+            met.extend(taken_by(method).unwrap_or_else(|| panic!("{method} has no path here")));
+        }
+    }
+    for path in Path::ALL {
+        assert!(met.contains(path), "nothing takes {path:?}");
+        let asserted = |situation: &&Situation| !matches!(cell(*path, **situation), Never(_));
+        assert!(Situation::ALL.iter().filter(asserted).count() > 2, "{path:?} is hardly tried");
+    }
+}

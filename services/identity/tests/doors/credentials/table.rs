@@ -1,0 +1,245 @@
+//! The table: what must come of each path in each situation.
+
+use self::Cell::{Never, NotFound, Once, OneFact, Open, Placeless, Refused, ShownBy};
+
+/// An enum and the list of all of it.
+macro_rules! every {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(in crate::credentials) enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+
+every! {
+    /// Where something is shown that proves somebody.
+    Path {
+        Password,
+        Totp,
+        RecoveryCode,
+        Challenge,
+        PasswordAgain,
+        CodeAgain,
+        RecoveryCodeAgain,
+        NewAuthenticator,
+        FirstLink,
+        InvitationLink,
+        JoinLink,
+        RecoveryLink,
+        EmailLink,
+        EmailCode,
+        PhoneCode,
+        ApiKey,
+        Session,
+    }
+}
+
+every! {
+    /// What has happened before it is shown, or happens while it is.
+    Situation {
+        /// Too many wrong ones were shown at the account.
+        Locked,
+        /// Whose it is was deactivated; a link or a key was withdrawn.
+        Disabled,
+        /// The address of the account is not proved.
+        Unverified,
+        /// It is another account's, or another campaign's.
+        Foreign,
+        /// It was used, or replaced by a newer one.
+        Replayed,
+        /// Its time is over.
+        Expired,
+        /// A hundred show it at once.
+        Parallel,
+    }
+}
+
+/// What must come of a path in a situation.
+pub(super) enum Cell {
+    /// It is refused with this code.
+    Refused(&'static str),
+    /// It leads nowhere.
+    NotFound,
+    /// It works as ever.
+    Open,
+    /// It lets in, to no campaign.
+    Placeless,
+    /// It works for one of a hundred.
+    Once,
+    /// It works for all of a hundred, who are the same person, and leaves one fact of this kind.
+    OneFact(&'static str),
+    /// Another test of this folder shows it.
+    ShownBy(&'static str),
+    /// It cannot occur, because of this.
+    Never(&'static str),
+}
+
+const TO_BE_USED_AGAIN: Cell = Never("it is made to be used as often as its holder likes");
+const NAMES_ITS_ACCOUNT: Cell = Never("it says itself whose it is; nothing else is shown with it");
+const WRONG_CODE: Cell = Refused("identity.code.wrong");
+const WRONG_PROOF: Cell = Refused("identity.proof.wrong");
+const FAILED: Cell = Refused("identity.login.failed");
+const OVER: Cell = Refused("identity.challenge.over");
+
+pub(super) fn cell(path: Path, situation: Situation) -> Cell {
+    match situation {
+        Situation::Locked => locked(path),
+        Situation::Disabled => disabled(path),
+        Situation::Unverified => unverified(path),
+        Situation::Foreign => foreign(path),
+        Situation::Replayed => replayed(path),
+        Situation::Expired => expired(path),
+        Situation::Parallel => parallel(path),
+    }
+}
+
+fn locked(path: Path) -> Cell {
+    match path {
+        Path::Password => FAILED,
+        Path::Totp | Path::RecoveryCode => WRONG_CODE,
+        Path::Challenge => OVER,
+        Path::PasswordAgain
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::EmailCode
+        | Path::PhoneCode => WRONG_PROOF,
+        Path::NewAuthenticator => Never("whoever confirms it has just been shown its secret"),
+        Path::FirstLink => Never("there is no account yet at which somebody could fail"),
+        // Guesses at the password take nothing from whoever holds 256 random bits.
+        Path::InvitationLink
+        | Path::JoinLink
+        | Path::RecoveryLink
+        | Path::EmailLink
+        | Path::ApiKey
+        | Path::Session => Open,
+    }
+}
+
+fn disabled(path: Path) -> Cell {
+    match path {
+        Path::Password | Path::Totp | Path::RecoveryCode | Path::Challenge => Placeless,
+        Path::PasswordAgain
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::NewAuthenticator
+        | Path::EmailLink
+        | Path::EmailCode
+        | Path::PhoneCode
+        | Path::InvitationLink
+        | Path::JoinLink
+        | Path::ApiKey
+        | Path::Session => NotFound,
+        // A new password opens no more than the old one.
+        Path::RecoveryLink => Open,
+        Path::FirstLink => Never("the first admin is nobody's to deactivate"),
+    }
+}
+
+/// What an address proves is where letters go; whoever has the password is let in without it.
+fn unverified(path: Path) -> Cell {
+    match path {
+        Path::FirstLink => {
+            ShownBy("an_admin_who_never_proved_the_address_is_not_let_in_by_a_letter_to_it")
+        }
+        Path::Password
+        | Path::Totp
+        | Path::RecoveryCode
+        | Path::Challenge
+        | Path::PasswordAgain
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::NewAuthenticator
+        | Path::InvitationLink
+        | Path::JoinLink
+        | Path::RecoveryLink
+        | Path::EmailLink
+        | Path::EmailCode
+        | Path::PhoneCode
+        | Path::ApiKey
+        | Path::Session => Open,
+    }
+}
+
+fn foreign(path: Path) -> Cell {
+    match path {
+        Path::Password => FAILED,
+        Path::Totp | Path::RecoveryCode | Path::Challenge => WRONG_CODE,
+        Path::PasswordAgain
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::EmailCode
+        | Path::PhoneCode => WRONG_PROOF,
+        Path::NewAuthenticator | Path::JoinLink | Path::EmailLink => NotFound,
+        Path::InvitationLink => {
+            ShownBy("a_link_left_over_from_another_campaign_does_not_take_an_account_over")
+        }
+        // `present` holds each key to the campaign whose it is.
+        Path::FirstLink | Path::RecoveryLink | Path::ApiKey | Path::Session => NAMES_ITS_ACCOUNT,
+    }
+}
+
+fn replayed(path: Path) -> Cell {
+    match path {
+        Path::Password | Path::PasswordAgain => TO_BE_USED_AGAIN,
+        Path::Totp | Path::RecoveryCode => WRONG_CODE,
+        Path::Challenge => OVER,
+        Path::CodeAgain | Path::RecoveryCodeAgain | Path::EmailCode | Path::PhoneCode => {
+            WRONG_PROOF
+        }
+        Path::FirstLink => ShownBy("a_newer_first_link_replaces_the_older_and_three_days_end_it"),
+        Path::NewAuthenticator
+        | Path::InvitationLink
+        | Path::JoinLink
+        | Path::RecoveryLink
+        | Path::EmailLink
+        | Path::ApiKey
+        | Path::Session => NotFound,
+    }
+}
+
+fn expired(path: Path) -> Cell {
+    match path {
+        Path::Password => Never("passwords do not expire (ASVS 6.2.10)"),
+        Path::RecoveryCode => Never("they are for the day when everything else is lost"),
+        Path::Totp => WRONG_CODE,
+        Path::Challenge => OVER,
+        Path::CodeAgain | Path::EmailCode | Path::PhoneCode => WRONG_PROOF,
+        Path::NewAuthenticator => Refused("identity.proof.needed"),
+        Path::FirstLink => ShownBy("a_newer_first_link_replaces_the_older_and_three_days_end_it"),
+        // Of what somebody shows who is in, the session is over first.
+        Path::PasswordAgain
+        | Path::RecoveryCodeAgain
+        | Path::InvitationLink
+        | Path::JoinLink
+        | Path::RecoveryLink
+        | Path::EmailLink
+        | Path::ApiKey
+        | Path::Session => NotFound,
+    }
+}
+
+fn parallel(path: Path) -> Cell {
+    match path {
+        Path::Password | Path::PasswordAgain => {
+            ShownBy("guesses_at_the_same_time_count_like_guesses_in_turn")
+        }
+        Path::FirstLink => ShownBy("a_one_time_link_makes_one_admin_however_many_use_it_at_once"),
+        Path::JoinLink => OneFact("member.joined"),
+        Path::ApiKey | Path::Session => TO_BE_USED_AGAIN,
+        Path::Totp
+        | Path::RecoveryCode
+        | Path::Challenge
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::NewAuthenticator
+        | Path::InvitationLink
+        | Path::RecoveryLink
+        | Path::EmailLink
+        | Path::EmailCode
+        | Path::PhoneCode => Once,
+    }
+}

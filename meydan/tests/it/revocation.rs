@@ -34,7 +34,7 @@ const PASSWORD: &str = "a rather long pass phrase 7";
 const ROUNDS: usize = 10;
 
 /// Identity, crm and two gateways, with a clock that the test moves.
-struct House {
+pub(crate) struct House {
     gateways: [SocketAddr; 2],
     identity: Dial,
     now: Arc<Mutex<OffsetDateTime>>,
@@ -251,7 +251,7 @@ impl House {
     }
 }
 
-struct Team {
+pub(crate) struct Team {
     owner: Caller,
     member_id: String,
 }

@@ -195,7 +195,7 @@ impl Identity {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         campaign: Uuid,
         command: CampaignCommand,
@@ -259,7 +259,7 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         if let Some(by) = by {
-            self.place(campaign, by).await?.may_invite(role)?;
+            self.actor(campaign, by).await?.may_invite(role)?;
         }
         self.ask_to_join(campaign, &who, role, meta).await
     }

@@ -1,6 +1,7 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
 mod contact;
+mod demands;
 mod factors;
 mod gate;
 mod harness;

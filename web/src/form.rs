@@ -57,6 +57,8 @@ pub enum Problem {
     OwnersOnly,
     /// Nobody would own the campaign.
     LastOwner,
+    /// Whoever demands a second factor needs one.
+    FactorFirst,
     /// Nobody changes their own place.
     Oneself,
     /// Not the name that had to be typed.
@@ -94,6 +96,7 @@ impl Problem {
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),
+            Self::FactorFirst => shell.t("problem-factor-first"),
             Self::LastOwner => shell.t("problem-last-owner"),
             Self::Oneself => shell.t("problem-oneself"),
             Self::WrongConfirmation => shell.t("problem-wrong-confirmation"),

@@ -10,13 +10,13 @@ use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, Request, State},
     handler::Handler,
-    http::{Extensions, HeaderMap, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, Method, StatusCode, header, request},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get, post},
 };
 use meydan_rpc::outcome::Failure;
-use meydan_web::pages::error::Failure as Shown;
+use meydan_web::{Notice, pages::error::Failure as Shown};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -218,7 +218,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
     if visit.visitor.is_none() && access.need != Need::Nobody {
         return Err(to_login(access.rate, &visit, &parts.headers));
     }
-    enter(app, access.need, &mut visit, parts.uri.path())?;
+    enter(app, access, &mut visit, &parts)?;
     prove_first(app, access, &visit, parts.uri.path())?;
     let form = parts.method == Method::POST;
     let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
@@ -248,15 +248,20 @@ async fn asker(app: &App, rate: RateClass, client: IpAddr, headers: &HeaderMap) 
 /// Leads a visitor without a session to the login. The part of a page is refused instead: who asked for it
 /// is a script, which would take the login's page for the answer.
 fn to_login(rate: RateClass, visit: &Visit, headers: &HeaderMap) -> Response {
-    let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    if rate == RateClass::Live && !navigates {
+    if is_part(rate, headers) {
         return empty(StatusCode::UNAUTHORIZED);
     }
     let query: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
     Redirect::to(&format!("/login?next={query}")).into_response()
 }
 
-fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
+/// Whether a script asks for the part of a page.
+fn is_part(rate: RateClass, headers: &HeaderMap) -> bool {
+    let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    rate == RateClass::Live && !navigates
+}
+
+fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
     let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
     let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
     Visit {
@@ -292,23 +297,40 @@ pub(crate) fn to_proof(back: &str) -> Response {
     Redirect::to(&format!("/account/prove?next={query}")).into_response()
 }
 
+/// Leads a member to the second factor that the campaign demands.
+fn to_factors(rate: RateClass, headers: &HeaderMap) -> Response {
+    if is_part(rate, headers) {
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let notice = Notice::FactorDemanded.code();
+    Redirect::to(&format!("/account/factors?notice={notice}")).into_response()
+}
+
 /// Lets a visitor in, or says in which words not.
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-fn enter(app: &App, need: Need, visit: &mut Visit, path: &str) -> Result<(), Response> {
+fn enter(
+    app: &App,
+    access: Access,
+    visit: &mut Visit,
+    parts: &request::Parts,
+) -> Result<(), Response> {
     let Some(visitor) = &visit.visitor else { return Ok(()) };
-    match need {
+    match access.need {
         Need::Nobody | Need::Session => Ok(()),
         Need::Admin if visitor.admin => Ok(()),
         // Whoever is no admin does not learn that there is anything.
         Need::Admin | Need::ApiKey(_) => Err(failure::page(app, visit, Shown::NotFound)),
         Need::Permission(permission) => {
-            let slug = path.split('/').nth(2).unwrap_or_default();
+            let slug = parts.uri.path().split('/').nth(2).unwrap_or_default();
             let place: Option<Membership> =
                 visitor.memberships.iter().find(|place| place.slug == slug).cloned();
-            if place.is_none() {
+            let Some(place) = place else {
                 return Err(failure::page(app, visit, Shown::NotFound));
+            };
+            if place.needs_factor {
+                return Err(to_factors(access.rate, &parts.headers));
             }
-            visit.membership = place;
+            visit.membership = Some(place);
             if visit.may(permission) {
                 Ok(())
             } else {

@@ -146,6 +146,7 @@ fn campaign(panel: Panel) -> Panel {
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
         .post("/c/{slug}/team/leave", READ, member::leave)
+        .post("/c/{slug}/team/second-factor", MANAGE.fresh(1), team::demand_factor)
         .get("/c/{slug}/team/permissions", SEE_TEAM, member::permissions)
         .get("/c/{slug}/team/{member}", SEE_TEAM, member::show)
         .post("/c/{slug}/team/{member}/role", MANAGE.fresh(1), member::change_role)

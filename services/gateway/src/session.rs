@@ -56,6 +56,8 @@ pub struct Membership {
     pub permissions: Vec<String>,
     /// Whether the campaign runs.
     pub active: bool,
+    /// Nothing of it opens before they have a second factor.
+    pub needs_factor: bool,
 }
 
 /// A visit: who, in what language, within which campaign.
@@ -227,6 +229,7 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
             candidate: place.candidate_name,
             permissions: place.permissions,
             active: place.status == active,
+            needs_factor: place.needs_factor,
         })
     });
     Some(Visitor {

@@ -3,6 +3,7 @@
 mod addresses;
 mod api_keys;
 mod campaigns;
+mod demands;
 mod factors;
 mod failures;
 mod gate;

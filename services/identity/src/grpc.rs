@@ -79,6 +79,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Members/Leave", Need::Account),
     ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
+    ("/meydan.identity.v1.Members/DemandFactor", Need::Permission("identity:member.manage")),
     ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
     ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),

@@ -131,6 +131,19 @@ pub struct Member {
     pub joined_at: Option<OffsetDateTime>,
     /// The day on which they last used the panel, if known.
     pub last_seen_on: Option<OffsetDateTime>,
+    /// Whether they have a second factor; `None` when the viewer is not told.
+    pub second_factor: Option<bool>,
+}
+
+/// A second factor, demanded of the whole team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactorDemand {
+    /// Whether it is.
+    pub demanded: bool,
+    /// Whether the viewer may change that.
+    pub changeable: bool,
+    /// Whether the viewer has one.
+    pub own: bool,
 }
 
 /// `GET /c/{slug}/team`, and the answer to a refused `POST /c/{slug}/team/invite` (`name`,
@@ -144,6 +157,8 @@ pub struct TeamPage {
     pub slug: String,
     /// The members, owners first.
     pub members: Vec<Member>,
+    /// Whether everybody needs a second factor.
+    pub demand: FactorDemand,
     /// Whether the viewer may invite.
     pub may_invite: bool,
     /// The roles that the viewer may invite into.
@@ -162,6 +177,18 @@ pub struct TeamPage {
     pub invitation_link: Option<String>,
     /// For idempotency: sent back as `command_id`.
     pub command_id: String,
+}
+
+impl TeamPage {
+    /// Whether the viewer is told who has a second factor.
+    fn tells_factors(&self) -> bool {
+        self.members.iter().any(|member| member.second_factor.is_some())
+    }
+
+    /// How many members have none.
+    fn without_factor(&self) -> u64 {
+        self.members.iter().filter(|member| member.second_factor == Some(false)).map(|_| 1).sum()
+    }
 }
 
 /// A permission of a member.

@@ -8,8 +8,8 @@ use crate::{
     pages::{
         api_keys::{ApiKey, ApiKeysPage, Scope},
         team::{
-            Member, MemberPage, MemberPermission, Permission, PermissionsPage, Role, Standing,
-            TeamPage,
+            FactorDemand, Member, MemberPage, MemberPermission, Permission, PermissionsPage, Role,
+            Standing, TeamPage,
         },
     },
     shell::Nav,
@@ -64,6 +64,7 @@ fn member(name: &str, email: &str, role: Role, days: Option<i64>) -> Member {
         oneself: role == Role::Owner,
         joined_at: days.map(days_ago),
         last_seen_on: days.map(|days| days_ago(days / 3)),
+        second_factor: days.map(|days| days > 5),
     }
 }
 
@@ -86,6 +87,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         shell: make.owner(Nav::Team, "/c/isfahan-ahmadi/team"),
         slug: SLUG.to_owned(),
         members: team(),
+        demand: FactorDemand { demanded: false, changeable: true, own: true },
         may_invite: true,
         roles: Role::ALL.to_vec(),
         name: String::new(),
@@ -108,7 +110,13 @@ fn teams(make: &Samples) -> Vec<Sample> {
         ..page.clone()
     };
     let last = TeamPage { refusal: Some(Problem::LastOwner), ..page.clone() };
-    let staff = TeamPage { may_invite: false, ..page.clone() };
+    let mut staff = TeamPage { may_invite: false, ..page.clone() };
+    staff.demand.changeable = false;
+    staff.members.iter_mut().for_each(|member| member.second_factor = None);
+    let demand = FactorDemand { demanded: true, ..page.demand };
+    let demanded = TeamPage { demand, ..page.clone() };
+    let first = FactorDemand { own: false, ..page.demand };
+    let first = TeamPage { demand: first, ..page.clone() };
     vec![
         Sample { name: "team", html: page.render() },
         Sample { name: "team-invited", html: invited.render() },
@@ -116,6 +124,8 @@ fn teams(make: &Samples) -> Vec<Sample> {
         Sample { name: "team-refused", html: refused.render() },
         Sample { name: "team-last-owner", html: last.render() },
         Sample { name: "team-staff", html: staff.render() },
+        Sample { name: "team-factor-demanded", html: demanded.render() },
+        Sample { name: "team-factor-first", html: first.render() },
     ]
 }
 

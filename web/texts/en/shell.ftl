@@ -119,6 +119,7 @@ problem-unknown-choice = Choose one of these.
 problem-not-held = You can only give what you hold yourself.
 problem-owners-only = Only an owner can do this.
 problem-last-owner = A campaign needs at least one owner. Make somebody else an owner first.
+problem-factor-first = Add a second step to your own account first; then you can demand it of the others.
 problem-oneself = You cannot change your own role and permissions.
 problem-wrong-confirmation = This is not the short address of the campaign.
 problem-campaign-running = Suspend or archive the campaign first.

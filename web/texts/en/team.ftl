@@ -43,6 +43,22 @@ invitation-text = Not accepted yet. The link is good for 72 hours; a new link en
 invitation-renew = New link
 invitation-withdraw = Withdraw the invitation
 invitation-withdraw-confirm = Withdraw the invitation? Its link will lead nowhere.
+member-factor = Two-step login
+member-factor-yes = On
+member-factor-no = Off
+demand-title = Two-step login for the whole team
+demand-on = Demanded
+demand-off-text = Demand it, and a stolen password opens nothing of this campaign: whoever has no second step adds one before going on.
+demand-on-text = Without a second step nobody opens anything of this campaign, nor do the API keys that they made.
+demand-missing =
+    { $count ->
+        [one] One member has no second step yet.
+       *[other] { $count } members have no second step yet.
+    }
+demand-switch-on = Demand it of everybody
+demand-switch-off = Demand it no more
+demand-confirm = Whoever has no second step is led to adding one at once. Go on?
+demand-first-link = Add my second step
 leave-text = When you no longer work for this campaign, you can leave it.
 leave-submit = Leave the campaign
 leave-confirm = Leave this campaign? To come back you must be invited again.

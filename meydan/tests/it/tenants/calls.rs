@@ -273,6 +273,8 @@ fn of_members(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
         }
         // The last owner of their own campaign: the caller's own place is all that it can name.
         "Leave" => return (vec![], Answer::Is(Code::FailedPrecondition)),
+        // The same; and whoever has no second factor demands none.
+        "DemandFactor" => return (vec![], Answer::Refused),
         "ChangeRole" => id::ChangeRoleRequest { member_id, role: 2 }.encode_to_vec(),
         "ChangePermissions" => {
             id::ChangePermissionsRequest { member_id, ..Default::default() }.encode_to_vec()

@@ -46,18 +46,21 @@ async fn catalogue(app: &App, visit: &Visit) -> Result<Vec<pb::Permission>, Fail
     Ok(app.members().list_permissions(request).await?.into_inner().permissions)
 }
 
-/// The members of the campaign, with the viewer among them.
-pub(super) async fn members(app: &App, visit: &Visit, at: i64) -> Result<Vec<Member>, Failure> {
+/// The members of the campaign, with the viewer among them, and whether they need a second factor.
+pub(super) async fn members(
+    app: &App,
+    visit: &Visit,
+    at: i64,
+) -> Result<(Vec<Member>, bool), Failure> {
     let request = app.identity.ask(&visit.caller(), ListMembersRequest { min_position: at });
-    let members = app.members().list_members(request).await?.into_inner().members;
+    let listed = app.members().list_members(request).await?.into_inner();
     let own = visit.visitor.as_ref().map(|visitor| visitor.account.to_string());
-    Ok(members
-        .into_iter()
-        .map(|member| {
-            let oneself = own.as_deref() == Some(member.account_id.as_str());
-            views::campaign::member(member, oneself)
-        })
-        .collect())
+    let told = visit.may("identity:member.manage");
+    let members = listed.members.into_iter().map(|member| {
+        let oneself = own.as_deref() == Some(member.account_id.as_str());
+        views::campaign::member(member, oneself, told)
+    });
+    Ok((members.collect(), listed.factor_demanded))
 }
 
 /// The roles that the viewer may give: all of whose permissions they hold, and that of an owner as one.
@@ -92,7 +95,7 @@ async fn page(app: &App, visit: &Visit, id: &str, about: About) -> Result<Respon
     let wire = app.members().list_members(request).await?.into_inner().members;
     let exceptions = wire.iter().find(|member| member.member_id == id).ok_or(Failure::NotFound)?;
     let (granted, denied) = (exceptions.granted.clone(), exceptions.denied.clone());
-    let members = members(app, visit, about.at).await?;
+    let (members, _) = members(app, visit, about.at).await?;
     let roles = roles(app, visit, &members).await?;
     let viewer_owns = members.iter().any(|member| member.oneself && member.role == Role::Owner);
     let member = members.into_iter().find(|member| member.id == id).ok_or(Failure::NotFound)?;
@@ -148,6 +151,7 @@ pub(super) fn refusal(code: &str) -> Problem {
         "last_owner" => Problem::LastOwner,
         "oneself" => Problem::Oneself,
         "already" => Problem::AlreadyMember,
+        "identity.factor.none" => Problem::FactorFirst,
         _ => Problem::Refused,
     }
 }

@@ -97,7 +97,9 @@ async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
         shell: visit.shell(app, Nav::Account),
         factors: listed.factors.into_iter().filter_map(factor).collect(),
         codes_left: u64::try_from(listed.recovery_codes).unwrap_or_default(),
-        needed: visit.visitor.as_ref().is_some_and(|visitor| visitor.needs_factor),
+        needed: visit.visitor.as_ref().is_some_and(|visitor| {
+            visitor.needs_factor || visitor.memberships.iter().any(|place| place.needs_factor)
+        }),
         problems,
     };
     (status, Html(page.render())).into_response()

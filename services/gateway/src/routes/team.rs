@@ -6,10 +6,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Response},
 };
-use meydan_rpc::{outcome::Failure, pb::identity::InviteMemberRequest};
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{DemandFactorRequest, InviteMemberRequest},
+};
 use meydan_web::{
-    Nav, Problem, Problems,
-    pages::team::{Role, TeamPage},
+    Nav, Notice, Problem, Problems,
+    pages::team::{FactorDemand, Role, TeamPage},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -17,9 +20,10 @@ use uuid::Uuid;
 use super::{
     At,
     admin::{command, link},
-    inbox, member,
+    go_with, inbox, member,
+    security::PROOF_NEEDED,
 };
-use crate::{app::App, failure, session::Visit, views};
+use crate::{access::to_proof, app::App, failure, session::Visit, views};
 
 #[derive(Default, Deserialize)]
 pub(super) struct Invited {
@@ -58,12 +62,12 @@ pub(super) async fn refused(app: &App, visit: &Visit, refusal: Problem) -> Respo
 
 async fn page(app: &App, visit: &Visit, about: About) -> Response {
     let asked = async {
-        let members = member::members(app, visit, about.at).await?;
+        let (members, demanded) = member::members(app, visit, about.at).await?;
         let roles = member::roles(app, visit, &members).await?;
-        Ok((members, roles))
+        Ok((members, roles, demanded))
     };
     let (asked, unread) = tokio::join!(asked, inbox::unread(app, visit));
-    let (members, roles) = match asked {
+    let (members, roles, demanded) = match asked {
         Ok(found) => found,
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
@@ -71,10 +75,17 @@ async fn page(app: &App, visit: &Visit, about: About) -> Response {
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let mut shell = visit.shell(app, Nav::Team);
     shell.unread = unread;
+    let oneself = members.iter().find(|member| member.oneself);
+    let demand = FactorDemand {
+        demanded,
+        changeable: oneself.is_some_and(|member| member.role == Role::Owner),
+        own: oneself.is_some_and(|member| member.second_factor == Some(true)),
+    };
     let page = TeamPage {
         shell,
         slug: visit.slug(),
         members,
+        demand,
         may_invite: visit.may("identity:member.invite"),
         roles,
         name: about.form.name,
@@ -121,4 +132,29 @@ pub(super) async fn invite(
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
     page(&app, &visit, about).await
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Demand {
+    #[serde(default)]
+    command_id: String,
+    #[serde(default)]
+    demanded: String,
+}
+
+/// Demands a second factor of the whole team, or not any more.
+pub(super) async fn demand_factor(
+    State(app): State<App>,
+    visit: Visit,
+    Form(form): Form<Demand>,
+) -> Response {
+    let to = format!("/c/{}/team", visit.slug());
+    let message = DemandFactorRequest { demanded: form.demanded == "yes" };
+    let request = app.identity.command(&visit.caller(), command(&form.command_id), message);
+    match app.members().demand_factor(request).await.map_err(Failure::from) {
+        Ok(answer) => go_with(&to, Notice::Saved, answer.get_ref().position),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(&to),
+        Err(Failure::Refused(code)) => refused(&app, &visit, member::refusal(&code)).await,
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
 }

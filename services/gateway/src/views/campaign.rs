@@ -77,10 +77,11 @@ const fn role_in(role: pb::Role) -> Option<Role> {
     })
 }
 
-/// A member of the team.
+/// A member of the team; `told` says whether the viewer is told who has a second factor.
 #[must_use]
-pub fn member(member: pb::Member, oneself: bool) -> Member {
+pub fn member(member: pb::Member, oneself: bool, told: bool) -> Member {
     Member {
+        second_factor: (told && !member.invited).then_some(member.second_factor),
         role: role_in(member.role()).unwrap_or_default(),
         standing: match (member.invited, member.deactivated) {
             (true, _) => Standing::Invited,

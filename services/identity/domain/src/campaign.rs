@@ -120,6 +120,9 @@ pub struct Campaign {
     /// When its deletion falls due, once that was asked for.
     #[serde(default)]
     due_at: Option<OffsetDateTime>,
+    /// Whether everybody who works in it needs a second factor.
+    #[serde(default)]
+    factor_demanded: bool,
 }
 
 /// What may be asked of a campaign.
@@ -138,6 +141,13 @@ pub enum CampaignCommand {
     Edit {
         /// Who stands for what.
         profile: CampaignProfile,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// Demand a second factor of everybody who works in it, or not any more.
+    DemandFactor {
+        /// Whether.
+        demanded: bool,
         /// When.
         at: OffsetDateTime,
     },
@@ -186,6 +196,12 @@ pub enum CampaignRefusal {
 }
 
 impl Campaign {
+    /// Whether everybody who works in it needs a second factor.
+    #[must_use]
+    pub const fn demands_factor(&self) -> bool {
+        self.factor_demanded
+    }
+
     /// Judges `command` against the present state. An empty list means: already so.
     ///
     /// # Errors
@@ -217,6 +233,13 @@ impl Campaign {
             _ if gone => return Err(CampaignRefusal::BeingDeleted),
             CampaignCommand::Edit { profile, .. } if profile == *present => return Ok(vec![]),
             CampaignCommand::Edit { profile, at } => CampaignEvent::Edited { profile, at },
+            CampaignCommand::DemandFactor { demanded, .. } if demanded == self.factor_demanded => {
+                return Ok(vec![]);
+            }
+            CampaignCommand::DemandFactor { demanded: true, at } => {
+                CampaignEvent::FactorDemanded { at }
+            }
+            CampaignCommand::DemandFactor { at, .. } => CampaignEvent::FactorWaived { at },
             CampaignCommand::ChangeStatus { to, .. } if to == *status => return Ok(vec![]),
             CampaignCommand::ChangeStatus { to, at } if status.moves().contains(&to) => {
                 CampaignEvent::StatusChanged { from: *status, to, at }
@@ -259,6 +282,8 @@ impl Aggregate for Campaign {
             (CampaignEvent::StatusChanged { to, .. }, Some(stands)) => stands.0 = to,
             (CampaignEvent::DeletionRequested { due_at, .. }, _) => self.due_at = Some(due_at),
             (CampaignEvent::DeletionWithdrawn { .. }, _) => self.due_at = None,
+            (CampaignEvent::FactorDemanded { .. }, _) => self.factor_demanded = true,
+            (CampaignEvent::FactorWaived { .. }, _) => self.factor_demanded = false,
             (CampaignEvent::Deleted { .. }, Some(stands)) => {
                 stands.0 = CampaignStatus::Deleted;
                 self.due_at = None;

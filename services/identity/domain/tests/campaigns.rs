@@ -104,3 +104,21 @@ fn a_deletion_is_withdrawn_until_it_is_done_and_nothing_else_is_done_meanwhile()
         given(gone()).when(command).then_expect_error(CampaignRefusal::BeingDeleted);
     }
 }
+
+#[test]
+fn a_second_factor_is_demanded_and_waived_once_each_and_of_no_campaign_that_goes() {
+    let demand = |demanded| CampaignCommand::DemandFactor { demanded, at: NOON };
+    let demanded = CampaignEvent::FactorDemanded { at: NOON };
+    let waived = CampaignEvent::FactorWaived { at: NOON };
+    let running = || vec![at(CampaignStatus::Active).remove(0)];
+    given(running()).when(demand(true)).then_expect_events(vec![demanded.clone()]);
+    given(running()).when(demand(false)).then_expect_events(vec![]);
+    let strict = || [running(), vec![demanded.clone()]].concat();
+    given(strict()).when(demand(true)).then_expect_events(vec![]);
+    given(strict()).when(demand(false)).then_expect_events(vec![waived.clone()]);
+    let lax = [strict(), vec![waived]].concat();
+    given(lax).when(demand(true)).then_expect_events(vec![demanded]);
+    given(requested(CampaignStatus::Suspended))
+        .when(demand(true))
+        .then_expect_error(CampaignRefusal::BeingDeleted);
+}

@@ -87,6 +87,8 @@ fn facts_about_campaigns_keep_their_shape() {
             CampaignEvent::DeletionRequested { due_at: NOON + GRACE, at: NOON },
             CampaignEvent::DeletionWithdrawn { at: NOON },
             CampaignEvent::Deleted { at: NOON },
+            CampaignEvent::FactorDemanded { at: NOON },
+            CampaignEvent::FactorWaived { at: NOON },
         ],
     );
 }

@@ -112,7 +112,7 @@ impl Identity {
 
     /// What somebody holds who may make and end keys now.
     async fn keys_of(&self, campaign: Uuid, by: Uuid) -> Result<Vec<&'static str>> {
-        let own = self.place(campaign, by).await?.permissions();
+        let own = self.actor(campaign, by).await?.permissions();
         if own.contains(&MANAGE) { Ok(own) } else { Err(MemberRefusal::NotHeld.into()) }
     }
 
@@ -165,6 +165,9 @@ impl Identity {
         }
         let (pool, hash, now) = (self.log.pool(), tokens::hash(secret), self.clock.now());
         let found = api_keys::good(pool, &hash, now).await?.ok_or(AppError::NotFound)?;
+        if self.lacks(found.factor_demanded, found.created_by).await? {
+            return Err(AppError::NotFound);
+        }
         let role = Role::named(&found.role).ok_or(AppError::NotFound)?;
         let mut permissions = effective(role, &found.granted, &found.denied);
         permissions.retain(|held| found.permissions.iter().any(|allowed| allowed == held));

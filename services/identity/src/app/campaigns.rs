@@ -202,7 +202,7 @@ impl Identity {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         campaign: Uuid,
         command: CampaignCommand,
@@ -269,7 +269,7 @@ impl Identity {
             return self.ask_to_join(campaign, &who, role, meta).await;
         };
         let answered_at = Instant::now() + ASKING;
-        self.place(campaign, by).await?.may_invite(role)?;
+        self.actor(campaign, by).await?.may_invite(role)?;
         let asked = self.ask_to_join(campaign, &who, role, meta).await;
         tokio::time::sleep_until(answered_at).await;
         asked

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{AppError, Identity, Result, name};
 use crate::{
     factors::{self, Confirmation, FactorRow, Removal},
+    projections::members,
     tokens::{Token, hash},
     totp,
 };
@@ -166,7 +167,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.proof.needed`; `identity.factor.last` for the last one of an admin.
+    /// `identity.proof.needed`; `identity.factor.last` for the last one of an admin, and of whoever works where one is
+    /// demanded.
     pub async fn remove_factor(
         &self,
         (account, session): (Uuid, Uuid),
@@ -174,13 +176,14 @@ impl Identity {
     ) -> Result<()> {
         self.fresh((account, session)).await?;
         let (row, _) = self.account(account).await?;
-        match factors::remove(self.log.pool(), account, factor_id, row.admin).await? {
+        let needed = row.admin || members::demand_factor(self.log.pool(), account).await?;
+        match factors::remove(self.log.pool(), account, factor_id, needed).await? {
             Removal::Removed => {
                 let at = self.clock.now();
                 self.record(account, AccountEvent::FactorRemoved { factor_id, at }).await
             }
             Removal::Last => {
-                Err(AppError::Refused("identity.factor.last", "admins need a second factor"))
+                Err(AppError::Refused("identity.factor.last", "a second factor is needed"))
             }
             Removal::Unknown => Err(AppError::NotFound),
         }

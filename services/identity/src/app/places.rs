@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, login::person, member_of, profile_place, said_place};
 use crate::{
+    factors,
     projections::members::{self, MemberRow},
     tokens::Token,
 };
@@ -24,6 +25,8 @@ pub struct TeamMember {
     /// Address and name: of somebody who joined their own, of somebody invited what the inviter gave. `None`
     /// when erased.
     pub profile: Option<Profile>,
+    /// Whether the account has a second factor.
+    pub second_factor: bool,
 }
 
 impl From<MemberRefusal> for AppError {
@@ -97,7 +100,8 @@ impl Identity {
                     .await?;
             }
             let member_id = self.member_id(campaign, row.account_id).await?;
-            team.push(TeamMember { member_id, row, profile });
+            let second_factor = factors::has(self.log.pool(), row.account_id).await?;
+            team.push(TeamMember { member_id, row, profile, second_factor });
         }
         Ok(team)
     }
@@ -126,7 +130,7 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Committed> {
         let account = self.named(campaign, member_id).await?;
-        let actor = self.place(campaign, by).await?;
+        let actor = self.actor(campaign, by).await?;
         if account == by {
             return Err(MemberRefusal::Oneself.into());
         }

@@ -34,6 +34,8 @@ pub struct Held {
     pub admin: bool,
     /// Whether the account works with nothing before it has a second factor.
     pub needs_factor: bool,
+    /// Whether it has one.
+    pub has_factor: bool,
     /// Where they work, as what, and whether the campaign runs.
     pub places: Vec<(members::PlaceRow, Role)>,
 }
@@ -85,7 +87,8 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let needs_factor = row.admin && !has_factor;
-        Ok(Held { session, profile, admin: row.admin, needs_factor, places: places.collect() })
+        let (admin, places) = (row.admin, places.collect());
+        Ok(Held { session, profile, admin, needs_factor, has_factor, places })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second

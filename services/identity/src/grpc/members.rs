@@ -2,6 +2,7 @@
 
 use identity_domain::{CATALOGUE, MemberChange, Profile, Role};
 use meydan_rpc::{
+    caller::Who,
     form::{Form, timestamp},
     guard::{caller, campaign},
     pb::identity::{self as pb, members_server::Members},
@@ -14,6 +15,9 @@ use crate::{
     app::{Identity, TeamMember},
     tokens::Token,
 };
+
+/// What whoever runs the team holds.
+const MANAGE: &str = "identity:member.manage";
 
 #[derive(Debug)]
 pub(super) struct MembersApi(pub(super) Identity);
@@ -59,10 +63,13 @@ impl Members for MembersApi {
         &self,
         request: Request<pb::ListMembersRequest>,
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
-        let tenant = campaign(&caller(&request)?)?;
+        let caller = caller(&request)?;
+        let tenant = campaign(&caller)?;
         let team = self.0.team(tenant, request.get_ref().min_position).await.map_err(status)?;
-        let members = team.into_iter().map(member_out).collect();
-        Ok(Response::new(pb::ListMembersResponse { members }))
+        let manages = caller.may(MANAGE);
+        let members = team.into_iter().map(|member| member_out(member, manages)).collect();
+        let factor_demanded = self.0.demands_factor(tenant).await.map_err(status)?;
+        Ok(Response::new(pb::ListMembersResponse { members, factor_demanded }))
     }
 
     async fn change_role(
@@ -141,6 +148,21 @@ impl Members for MembersApi {
         self.change(&request, &request.get_ref().member_id, change).await
     }
 
+    async fn demand_factor(
+        &self,
+        request: Request<pb::DemandFactorRequest>,
+    ) -> Result<Response<pb::DemandFactorResponse>, Status> {
+        let caller = caller(&request)?;
+        let meta = meta(&request, &caller)?;
+        let Who::Account { id, session, .. } = caller.who else {
+            return Err(Status::permission_denied("only a person does this"));
+        };
+        let by = (campaign(&caller)?, id, session);
+        let done = self.0.demand_factor(by, request.get_ref().demanded, &meta).await;
+        let position = done.map_err(status)?.position;
+        Ok(Response::new(pb::DemandFactorResponse { position }))
+    }
+
     async fn list_permissions(
         &self,
         _request: Request<pb::ListPermissionsRequest>,
@@ -184,7 +206,8 @@ pub(super) const fn role_out(role: Role) -> pb::Role {
     }
 }
 
-fn member_out(member: TeamMember) -> pb::Member {
+/// A member as the team sees them. Who has a second factor is told to those who run the team.
+fn member_out(member: TeamMember, manages: bool) -> pb::Member {
     let (email, display_name) =
         member.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
     let role = Role::named(&member.row.role).map_or(pb::Role::Unspecified, role_out);
@@ -203,6 +226,7 @@ fn member_out(member: TeamMember) -> pb::Member {
         deactivated: member.row.deactivated,
         granted: member.row.granted,
         denied: member.row.denied,
+        second_factor: joined && manages && member.second_factor,
         last_seen_on: seen.map(|at| timestamp(at.replace_time(Time::MIDNIGHT))),
     }
 }

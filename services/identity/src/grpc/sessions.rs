@@ -125,9 +125,10 @@ impl Sessions for SessionsApi {
 
 fn held_out(held: Held) -> pb::AuthenticateResponse {
     let memberships = held.places.into_iter().map(|(place, role)| {
-        let running = is_running(&place.status);
+        let needs_factor = place.factor_demanded && !held.has_factor;
+        let open = is_running(&place.status) && !needs_factor;
         let permissions =
-            if running { effective(role, &place.granted, &place.denied) } else { vec![] };
+            if open { effective(role, &place.granted, &place.denied) } else { vec![] };
         pb::Membership {
             campaign_id: place.campaign_id.to_string(),
             slug: place.slug,
@@ -135,6 +136,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
             role: super::members::role_out(role).into(),
             permissions: permissions.iter().map(ToString::to_string).collect(),
             status: super::campaigns::status_out(&place.status).into(),
+            needs_factor,
         }
     });
     pb::AuthenticateResponse {

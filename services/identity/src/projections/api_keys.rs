@@ -39,6 +39,10 @@ pub struct GoodRow {
     pub granted: Vec<String>,
     /// The permissions of the role that the maker has not.
     pub denied: Vec<String>,
+    /// Who made it.
+    pub created_by: Uuid,
+    /// Whether everybody who works in the campaign needs a second factor.
+    pub factor_demanded: bool,
 }
 
 /// Lets the table reflect one fact.
@@ -146,7 +150,8 @@ pub async fn good(
     sqlx::query_as!(
         GoodRow,
         r#"
-        SELECT k.key_id, k.campaign_id, k.permissions, m.role, m.granted, m.denied
+        SELECT k.key_id, k.campaign_id, k.permissions, m.role, m.granted, m.denied, k.created_by,
+               c.factor_demanded
         FROM api_key_secrets s
         JOIN api_keys k ON k.key_id = s.key_id
         JOIN campaigns c ON c.campaign_id = k.campaign_id AND c.status = 'active'

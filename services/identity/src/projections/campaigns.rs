@@ -29,6 +29,8 @@ pub struct CampaignRow {
     pub created_at: OffsetDateTime,
     /// When it will be deleted, if nobody withdraws that.
     pub deletion_due_at: Option<OffsetDateTime>,
+    /// Whether everybody who works in it needs a second factor.
+    pub factor_demanded: bool,
 }
 
 /// Lets the table reflect one fact.
@@ -62,6 +64,8 @@ pub(super) async fn apply(
             fall_due(db, event, Some(*due_at)).await?;
         }
         CampaignEvent::DeletionWithdrawn { .. } => fall_due(db, event, None).await?,
+        CampaignEvent::FactorDemanded { .. } => demand(db, event, true).await?,
+        CampaignEvent::FactorWaived { .. } => demand(db, event, false).await?,
         CampaignEvent::Deleted { .. } => {
             fall_due(&mut *db, event, None).await?;
             move_to(&mut *db, event, CampaignStatus::Deleted).await?;
@@ -119,6 +123,17 @@ async fn fall_due(
     Ok(())
 }
 
+async fn demand(db: &mut PgConnection, event: &Recorded, demanded: bool) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE campaigns SET factor_demanded = $2 WHERE campaign_id = $1",
+        event.aggregate_id,
+        demanded,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// All campaigns, newest first.
 ///
 /// # Errors
@@ -129,7 +144,7 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<CampaignRow>> {
         CampaignRow,
         r#"
         SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
-               deletion_due_at
+               deletion_due_at, factor_demanded
         FROM campaigns ORDER BY created_at DESC, slug
         "#,
     )
@@ -151,7 +166,7 @@ pub async fn find(
         CampaignRow,
         r#"
         SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
-               deletion_due_at
+               deletion_due_at, factor_demanded
         FROM campaigns WHERE campaign_id = $1 OR slug = $2
         "#,
         id,

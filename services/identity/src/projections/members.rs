@@ -50,6 +50,8 @@ pub struct PlaceRow {
     pub granted: Vec<String>,
     /// Permissions of the role that they have not.
     pub denied: Vec<String>,
+    /// Whether everybody who works there needs a second factor.
+    pub factor_demanded: bool,
 }
 
 /// Lets the table reflect one fact. The aggregate's id is made of campaign and account, so a later fact
@@ -284,7 +286,8 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<PlaceR
     sqlx::query_as!(
         PlaceRow,
         r#"
-        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, m.role, m.granted, m.denied
+        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, m.role, m.granted, m.denied,
+               c.factor_demanded
         FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
         WHERE m.account_id = $1 AND m.joined_at IS NOT NULL AND NOT m.deactivated
         ORDER BY c.candidate_name
@@ -292,5 +295,24 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<PlaceR
         account,
     )
     .fetch_all(pool)
+    .await
+}
+
+/// Whether an account works in a campaign that demands a second factor of its team.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn demand_factor(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+          SELECT 1 FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
+          WHERE m.account_id = $1 AND m.joined_at IS NOT NULL AND NOT m.deactivated AND c.factor_demanded
+        ) AS "demanded!"
+        "#,
+        account,
+    )
+    .fetch_one(pool)
     .await
 }

@@ -2,6 +2,7 @@
 
 mod contact;
 mod credentials;
+mod demands;
 mod factors;
 mod gate;
 mod harness;

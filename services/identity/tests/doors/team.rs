@@ -14,15 +14,15 @@ use uuid::Uuid;
 use crate::harness::{Identity, member};
 
 /// Somebody at work in a campaign.
-struct Colleague {
-    caller: Caller,
-    session: String,
-    account: Uuid,
+pub(crate) struct Colleague {
+    pub(crate) caller: Caller,
+    pub(crate) session: String,
+    pub(crate) account: Uuid,
 }
 
 impl Colleague {
     /// Whoever holds `session`, in `campaign`.
-    async fn of(identity: &Identity, session: String, campaign: Uuid) -> Self {
+    pub(crate) async fn of(identity: &Identity, session: String, campaign: Uuid) -> Self {
         let held = identity.held(&session).await;
         let place = held.memberships.iter().find(|place| place.campaign_id == campaign.to_string());
         let account = held.account_id.parse().expect("an id");
@@ -38,10 +38,10 @@ impl Colleague {
 }
 
 /// A campaign at work.
-struct Team {
-    identity: Identity,
-    campaign: Uuid,
-    owner: Colleague,
+pub(crate) struct Team {
+    pub(crate) identity: Identity,
+    pub(crate) campaign: Uuid,
+    pub(crate) owner: Colleague,
 }
 
 fn refused<T>(code: &str) -> Result<T, Failure> {
@@ -49,7 +49,7 @@ fn refused<T>(code: &str) -> Result<T, Failure> {
 }
 
 impl Team {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let identity = Identity::start().await;
         let (campaign, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("free");
         let session = identity.accept(&link, "").await.expect("the link is good");
@@ -57,18 +57,23 @@ impl Team {
         Self { identity, campaign, owner }
     }
 
-    fn members(&self) -> MembersClient<Channel> {
+    pub(crate) fn members(&self) -> MembersClient<Channel> {
         MembersClient::new(self.identity.dial.channel())
     }
 
     /// The owner asks somebody to join as `role`, who does.
-    async fn join(&self, name: &str, role: Role) -> Colleague {
+    pub(crate) async fn join(&self, name: &str, role: Role) -> Colleague {
         let link = self.invite(&self.owner, name, role).await.expect("an owner may");
         let session = self.identity.accept(&link, "").await.expect("the link is good");
         Colleague::of(&self.identity, session, self.campaign).await
     }
 
-    async fn invite(&self, by: &Colleague, name: &str, role: Role) -> Result<String, Failure> {
+    pub(crate) async fn invite(
+        &self,
+        by: &Colleague,
+        name: &str,
+        role: Role,
+    ) -> Result<String, Failure> {
         let message = InviteMemberRequest {
             email: format!("{name}@meydan.example"),
             display_name: name.to_owned(),
@@ -79,7 +84,7 @@ impl Team {
     }
 
     /// The member as the team sees them.
-    async fn seen(&self, account: Uuid) -> Option<Member> {
+    pub(crate) async fn seen(&self, account: Uuid) -> Option<Member> {
         let team = self.identity.team(self.campaign).await;
         team.into_iter().find(|member| member.account_id == account.to_string())
     }
@@ -112,7 +117,7 @@ impl Team {
         Ok(())
     }
 
-    async fn deactivate(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
+    pub(crate) async fn deactivate(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
         let message = ChangeMemberRequest { member_id: whom.to_owned() };
         let request = self.identity.dial.command(by, Uuid::now_v7(), message);
         self.members().deactivate(request).await?;

@@ -21,6 +21,8 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("campaign.created", "act-campaign-created"),
     ("campaign.edited", "act-campaign-edited"),
     ("campaign.status_changed", "act-campaign-status-changed"),
+    ("campaign.factor_demanded", "act-campaign-factor-demanded"),
+    ("campaign.factor_waived", "act-campaign-factor-waived"),
     ("campaign.deletion_requested", "act-campaign-deletion-requested"),
     ("campaign.deletion_withdrawn", "act-campaign-deletion-withdrawn"),
     ("campaign.deleted", "act-campaign-deleted"),

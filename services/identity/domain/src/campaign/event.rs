@@ -42,6 +42,20 @@ pub enum CampaignEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its owner demands a second factor of everybody who works in it.
+    #[serde(rename = "campaign.factor_demanded")]
+    FactorDemanded {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Its owner demands none any more.
+    #[serde(rename = "campaign.factor_waived")]
+    FactorWaived {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// It is to be deleted.
     #[serde(rename = "campaign.deletion_requested")]
     DeletionRequested {
@@ -76,6 +90,8 @@ impl DomainEvent for CampaignEvent {
             Self::Created { .. } => "campaign.created",
             Self::Edited { .. } => "campaign.edited",
             Self::StatusChanged { .. } => "campaign.status_changed",
+            Self::FactorDemanded { .. } => "campaign.factor_demanded",
+            Self::FactorWaived { .. } => "campaign.factor_waived",
             Self::DeletionRequested { .. } => "campaign.deletion_requested",
             Self::DeletionWithdrawn { .. } => "campaign.deletion_withdrawn",
             Self::Deleted { .. } => "campaign.deleted",

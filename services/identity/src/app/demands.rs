@@ -1,0 +1,67 @@
+//! Second factors that owners demand of everybody who works in their campaign.
+//!
+//! What a page may show follows from the tables, which gateways are told of; what changes a team is judged by
+//! the log itself, so that nobody acts in the moment between.
+
+use identity_domain::{Campaign, CampaignCommand, Member, MemberRefusal};
+use meydan_event_log::{Committed, Meta, Target};
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result};
+use crate::{factors, projections::campaigns};
+
+impl Identity {
+    /// Demands a second factor of everybody who works in a campaign, or not any more. Only an owner does, who
+    /// has one and has proved it a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; `identity.member.owners_only`; `identity.factor.none` of an owner without one.
+    pub async fn demand_factor(
+        &self,
+        (campaign, by, session): (Uuid, Uuid, Uuid),
+        demanded: bool,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        if !self.actor(campaign, by).await?.is_owner() {
+            return Err(MemberRefusal::OwnersOnly.into());
+        }
+        self.fresh((by, session)).await?;
+        if !factors::has(self.log.pool(), by).await? {
+            return Err(AppError::Refused("identity.factor.none", "add an authenticator first"));
+        }
+        let command = CampaignCommand::DemandFactor { demanded, at: self.clock.now() };
+        let done = self.ask(campaign, command, meta).await?;
+        self.reach(done.position).await?;
+        Ok(done)
+    }
+
+    /// The place of somebody who acts in a campaign, as the log has it this moment.
+    ///
+    /// # Errors
+    ///
+    /// `identity.factor.needed` of somebody who lacks what the campaign demands.
+    pub(super) async fn actor(&self, campaign: Uuid, account: Uuid) -> Result<Member> {
+        let target = Target { tenant: campaign, id: campaign };
+        let demanded = self.log.load::<Campaign>(target).await?.aggregate.demands_factor();
+        if self.lacks(demanded, account).await? {
+            return Err(AppError::Refused("identity.factor.needed", "a second factor is needed"));
+        }
+        self.place(campaign, account).await
+    }
+
+    /// Whether an account has no second factor where one is demanded.
+    pub(super) async fn lacks(&self, demanded: bool, account: Uuid) -> Result<bool> {
+        Ok(demanded && !factors::has(self.log.pool(), account).await?)
+    }
+
+    /// Whether a campaign demands a second factor of its team.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn demands_factor(&self, campaign: Uuid) -> Result<bool> {
+        let found = campaigns::find(self.log.pool(), Some(campaign), None).await?;
+        Ok(found.is_some_and(|campaign| campaign.factor_demanded))
+    }
+}

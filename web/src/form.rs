@@ -25,6 +25,12 @@ pub enum Problem {
     PasswordsDiffer,
     /// A password that is easily guessed.
     GuessablePassword,
+    /// One of the most common passwords.
+    CommonPassword,
+    /// A password of names that others know.
+    NamedPassword,
+    /// A password of more bytes than are hashed.
+    EndlessPassword,
     /// Not the present password.
     WrongPassword,
     /// Not 3 to 40 small Latin letters, digits and single hyphens.
@@ -81,6 +87,9 @@ impl Problem {
             Self::InvalidEmail => shell.t("problem-invalid-email"),
             Self::PasswordsDiffer => shell.t("problem-passwords-differ"),
             Self::GuessablePassword => shell.t("problem-guessable-password"),
+            Self::CommonPassword => shell.t("problem-common-password"),
+            Self::NamedPassword => shell.t("problem-named-password"),
+            Self::EndlessPassword => shell.t("problem-endless-password"),
             Self::WrongPassword => shell.t("problem-wrong-password"),
             Self::InvalidSlug => shell.t("problem-invalid-slug"),
             Self::SlugTaken => shell.t("problem-slug-taken"),
@@ -104,6 +113,11 @@ impl Problem {
             Self::Refused => shell.t("problem-refused"),
         }
     }
+}
+
+/// What is said of a password before it is chosen.
+pub(crate) const fn password_hint(admin: bool) -> &'static str {
+    if admin { "password-hint-admin" } else { "password-hint" }
 }
 
 /// The problems of a form by the name of the field, in the order of the form.

@@ -33,6 +33,9 @@ fn problem(field: &str, said: &str) -> Problem {
         .find_map(|digits| digits.replace(',', "").parse().ok());
     match (field, number) {
         _ if said.contains("empty") => Problem::Required,
+        ("password" | "new_password", _) if said.contains("bytes") => Problem::EndlessPassword,
+        ("password" | "new_password", _) if said.contains("common") => Problem::CommonPassword,
+        ("password" | "new_password", _) if said.contains("names") => Problem::NamedPassword,
         (_, Some(max)) if said.contains("at most") => Problem::TooLong { max },
         (_, Some(min)) if said.contains("at least") => Problem::TooShort { min },
         ("email" | "owner_email", _) => Problem::InvalidEmail,
@@ -67,5 +70,21 @@ mod tests {
         assert_eq!(problems.of("owner_email"), Some(&Problem::InvalidEmail));
         assert_eq!(problems.of("password"), Some(&Problem::TooShort { min: 12 }));
         assert_eq!(problems.len(), 3);
+    }
+
+    #[test]
+    fn each_weakness_of_a_password_has_words_of_its_own() {
+        for (said, problem) in [
+            ("must have at least 15 characters", Problem::TooShort { min: 15 }),
+            ("must have at most 256 bytes", Problem::EndlessPassword),
+            ("is one of the most common passwords; choose another", Problem::CommonPassword),
+            ("is made of names that others know; choose other words", Problem::NamedPassword),
+            ("is easily guessed; choose another", Problem::GuessablePassword),
+        ] {
+            for field in ["password", "new_password"] {
+                let found = problems(&[field], &[(field.to_owned(), said.to_owned())]);
+                assert_eq!(found.of(field), Some(&problem), "{said}");
+            }
+        }
     }
 }

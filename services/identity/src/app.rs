@@ -10,6 +10,7 @@ mod gate;
 mod invitations;
 mod letters;
 mod login;
+mod passwords;
 mod places;
 mod proofs;
 mod quotas;

@@ -3,7 +3,10 @@
 use askama::Template;
 
 use super::contact::ContactCard;
-use crate::{form::Problems, shell::Shell};
+use crate::{
+    form::{Problems, password_hint},
+    shell::Shell,
+};
 
 /// `GET /account`, and the answer to a refused `POST /account/password` (`current_password`,
 /// `new_password`, `new_password_again`).
@@ -18,6 +21,12 @@ pub struct AccountPage {
     pub contact: ContactCard,
     /// What is wrong, by field.
     pub problems: Problems,
+}
+
+impl AccountPage {
+    fn password_hint(&self) -> &'static str {
+        password_hint(self.shell.viewer.as_ref().is_some_and(|viewer| viewer.is_admin))
+    }
 }
 
 super::renders!(AccountPage);

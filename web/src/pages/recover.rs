@@ -41,6 +41,8 @@ pub struct NewPasswordPage {
     pub token: String,
     /// The address of the account.
     pub email: String,
+    /// Whether it is platform staff's.
+    pub admin: bool,
     /// What is wrong, by field.
     pub problems: Problems,
 }

@@ -137,7 +137,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     let refused = AccountPage {
         problems: Problems::none()
             .and("current_password", Problem::WrongPassword)
-            .and("new_password", Problem::GuessablePassword),
+            .and("new_password", Problem::NamedPassword),
         ..page.clone()
     };
     vec![

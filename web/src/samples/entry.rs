@@ -27,10 +27,10 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
     let choose = |problems| {
         let (token, email) = ("a1b2c3".to_owned(), "maryam@example.ir".to_owned());
         let shell = make.outside("/recover/a1b2c3");
-        NewPasswordPage { shell, token, email, problems }.render()
+        NewPasswordPage { shell, token, email, admin: false, problems }.render()
     };
     let none = Problems::none;
-    let weak = none().and("new_password", Problem::TooShort { min: 12 });
+    let weak = none().and("new_password", Problem::CommonPassword);
     let wrong = none().and("email", Problem::InvalidEmail);
     vec![
         Sample { name: "recover", html: ask(Asking::Open, "", none()) },
@@ -79,7 +79,7 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
         email: "narges@".to_owned(),
         problems: Problems::none()
             .and("email", Problem::InvalidEmail)
-            .and("password", Problem::TooShort { min: 12 })
+            .and("password", Problem::TooShort { min: 15 })
             .and("password_again", Problem::PasswordsDiffer),
         ..first.clone()
     };

@@ -13,6 +13,7 @@ new-password = New password
 current-password = Current password
 password-again = The password again
 password-hint = At least 12 characters. A short sentence is easy to remember and safe.
+password-hint-admin = At least 15 characters, because you work for the platform. A short sentence is easy to remember and safe.
 your-name = Your name
 welcome-title = Welcome
 welcome-first-admin = You are the first admin of this platform. Enter your name, e-mail address and a password.

@@ -89,13 +89,14 @@ pub(super) async fn open(
 async fn choose(app: &App, visit: &Visit, token: String, problems: Problems) -> Response {
     let caller = Caller::service(crate::NAME, None);
     let request = app.identity.ask(&caller, GetRecoveryRequest { token: token.clone() });
-    let email = match app.recovery().get_recovery(request).await.map_err(Failure::from) {
-        Ok(found) => found.into_inner().email,
+    let found = match app.recovery().get_recovery(request).await.map_err(Failure::from) {
+        Ok(found) => found.into_inner(),
         Err(failure) => return expired(app, visit, &failure),
     };
     let ok = problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page = NewPasswordPage { shell: visit.shell(app, Nav::None), token, email, problems };
+    let (shell, email, admin) = (visit.shell(app, Nav::None), found.email, found.is_admin);
+    let page = NewPasswordPage { shell, token, email, admin, problems };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 

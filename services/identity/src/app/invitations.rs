@@ -5,12 +5,13 @@ use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use uuid::Uuid;
 
 use super::{
-    AppError, Entered, Guest, Identity, Result, email, name, profile_place, said_place, step,
+    AppError, Entered, Guest, Identity, Result, email, name, passwords::words_of, profile_place,
+    said_place, step,
 };
 use crate::{
     invitations::{self, InvitationRow},
     letters::{Letter, Locale},
-    password::acceptable,
+    password::Chooser,
     projections::{accounts, campaigns, members},
     tokens::Token,
 };
@@ -125,10 +126,9 @@ impl Identity {
         if self.hash_of(account).await?.is_some() {
             return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
-        if let Err(problem) = acceptable(&password, false) {
-            return Err(AppError::Malformed(vec![("password", problem)]));
-        }
-        let hash = self.passwords.hash(password).await?;
+        let (row, profile) = self.account(account).await?;
+        let chooser = self.chooser((account, row.admin), &profile, invitation.campaign_id).await?;
+        let hash = self.choose("password", password, chooser).await?;
         let now = self.clock.now();
         // The password first, and the membership only for whoever set it: of two links used at once, one
         // alone begins the account. The link is used up last: whoever is cut off in between has a password,
@@ -156,13 +156,15 @@ impl Identity {
             email: field("email", email(&said.email)),
             display_name: field("display_name", name(&said.display_name)),
         };
-        if let Err(problem) = acceptable(&password, true) {
-            wrong.push(("password", problem));
-        }
-        if !wrong.is_empty() {
-            return Err(AppError::Malformed(wrong));
-        }
-        let hash = self.passwords.hash(password).await?;
+        let chooser = Chooser { admin: true, words: words_of(&profile) };
+        let hash = match self.passwords.choose(password, chooser).await? {
+            Ok(hash) if wrong.is_empty() => hash,
+            Ok(_) => return Err(AppError::Malformed(wrong)),
+            Err(weakness) => {
+                wrong.push(("password", weakness.to_string()));
+                return Err(AppError::Malformed(wrong));
+            }
+        };
         let (account, now) = (Uuid::new_v4(), self.clock.now());
         // The link is used up before there is an admin, so that it never makes two. A crash in between leaves
         // a used link, a password of no account, and no admin: the platform prints a new link when it starts

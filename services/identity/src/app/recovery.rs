@@ -14,7 +14,6 @@ use super::{AppError, Identity, Result, email, gate::network, quotas::Quota};
 use crate::{
     factors,
     letters::{self, Letter, Locale, Notice},
-    password::acceptable,
     projections::accounts::AccountRow,
     tokens::{self, Token},
 };
@@ -184,10 +183,8 @@ impl Identity {
     pub async fn finish_recovery(&self, token: &str, password: String) -> Result<()> {
         let (account, _) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
-        if let Err(problem) = acceptable(&password, row.admin) {
-            return Err(AppError::Malformed(vec![("new_password", problem)]));
-        }
-        let hash = self.passwords.hash(password).await?;
+        let chooser = self.chooser((account, row.admin), &profile, None).await?;
+        let hash = self.choose("new_password", password, chooser).await?;
         let letter = self.notice(account, Notice::Recovered).await?;
         let now = self.clock.now();
         let mut tx = self.log.pool().begin().await?;

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     factors,
     letters::{self, Notice},
-    password::acceptable,
     projections::{history, members},
     tokens::{self, OpenSession, SessionRow, Token, lifetime},
 };
@@ -247,15 +246,13 @@ impl Identity {
         (present, new): (String, String),
         guest: &Guest,
     ) -> Result<()> {
-        let (row, _) = self.account(account).await?;
-        if let Err(problem) = acceptable(&new, row.admin) {
-            return Err(AppError::Malformed(vec![("new_password", problem)]));
-        }
+        let (row, profile) = self.account(account).await?;
         if factors::has(self.log.pool(), account).await? {
             self.fresh((account, session)).await?;
         }
+        let chooser = self.chooser((account, row.admin), &profile, None).await?;
+        let hash = self.choose("new_password", new, chooser).await?;
         self.confirm((account, session), present, guest).await?;
-        let hash = self.passwords.hash(new).await?;
         let letter = self.notice(account, Notice::PasswordChanged).await?;
         let at = self.clock.now();
         let mut tx = self.log.pool().begin().await?;

@@ -167,7 +167,12 @@ impl Identity {
         self.accept_as(token, "", password).await
     }
 
-    async fn accept_as(&self, token: &str, email: &str, password: &str) -> Result<String, Failure> {
+    pub(crate) async fn accept_as(
+        &self,
+        token: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<String, Failure> {
         let message = AcceptInvitationRequest {
             token: token.to_owned(),
             email: email.to_owned(),

@@ -9,6 +9,7 @@ mod harness;
 mod invitations;
 mod leaving;
 mod letters;
+mod passwords;
 mod recovery;
 mod team;
 

@@ -1,5 +1,6 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod authenticator;
 mod contact;
 mod factors;
 mod gate;
@@ -7,6 +8,7 @@ mod harness;
 mod invitations;
 mod leaving;
 mod letters;
+mod passkeys;
 mod recovery;
 mod team;
 

@@ -259,6 +259,7 @@ fn to_login(rate: RateClass, visit: &Visit, headers: &HeaderMap) -> Response {
 fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit {
     let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
     let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+    let host = parts.headers.get(header::HOST);
     Visit {
         visitor: None,
         membership: None,
@@ -268,6 +269,7 @@ fn visit(app: &App, parts: &axum::http::request::Parts, client: IpAddr) -> Visit
         cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
+        host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
     }
 }
 

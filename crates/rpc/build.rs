@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from("../../proto");
     let files = [
         "meydan/identity/v1/contact.proto",
+        "meydan/identity/v1/passkey.proto",
         "meydan/identity/v1/identity.proto",
         "meydan/crm/v1/crm.proto",
         "meydan/bot_hub/v1/bot_hub.proto",

@@ -14,7 +14,7 @@ use meydan_settings::Settings;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::servers::connect_nats;
+use crate::{post, servers::connect_nats};
 
 /// What the gateway is made from.
 pub(crate) struct Panel {
@@ -57,6 +57,7 @@ impl Panel {
             Dial::new(gateway::NAME, audience, address, self.assertions.clone())
         };
         let settings = self.settings;
+        let passkeys = post::passkeys(&settings, self.listener.local_addr()?);
         let setup = gateway::Setup {
             listener: tokio::net::TcpListener::from_std(self.listener)?,
             identity: dial(identity::NAME, identity?),
@@ -76,6 +77,7 @@ impl Panel {
             secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
                 || !settings.listen.ip().is_loopback(),
             trusted_proxies: settings.trusted_proxies,
+            passkeys,
             public_url: settings.public_url,
             demo: self.demo,
         };

@@ -156,6 +156,7 @@ impl Platform {
         let audit = audit_setup(settings, place, nats.clone(), assertions.clone(), clock.clone())?;
         let identity = identity::Setup {
             post: post::open(settings, self.address, self.demo)?,
+            passkeys: post::passkeys(settings, self.address),
             listener: listeners.identity,
             database_url: databases.identity,
             connections,

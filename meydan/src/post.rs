@@ -5,6 +5,7 @@ use std::{fs, net::SocketAddr};
 use anyhow::{Context, Result};
 use identity::letters::{Mail, Post, Sink, Sms, SmsProvider, Smtp};
 use meydan_settings::Settings;
+use url::Url;
 
 /// Where letters end without a mail server, in the folder of data.
 pub(crate) const SINK: &str = "letters.txt";
@@ -15,6 +16,17 @@ pub(crate) fn panel(settings: &Settings, address: SocketAddr) -> String {
         || format!("http://{address}"),
         |url| url.as_str().trim_end_matches('/').to_owned(),
     )
+}
+
+/// The origin at which people use passkeys: that of the public address, or, where there is none and the panel is for
+/// this machine alone, `localhost`. Browsers bind passkeys to a name, and take no number for one.
+pub(crate) fn passkeys(settings: &Settings, address: SocketAddr) -> Option<Url> {
+    let local = || {
+        let port = address.port();
+        address.ip().is_loopback().then(|| Url::parse(&format!("http://localhost:{port}")).ok())
+    };
+    let origin = settings.public_url.clone().or_else(|| local().flatten());
+    origin.filter(|origin| origin.domain().is_some())
 }
 
 /// How letters leave. The people of a demo are invented, and their addresses may be somebody's: nobody gets its

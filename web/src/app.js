@@ -5,9 +5,11 @@ import 'htmx.org/dist/ext/hx-sse.js';
 import { startComforts } from './comforts.js';
 import { startKeyboard } from './keyboard.js';
 import { startLive } from './live.js';
+import { startPasskeys } from './passkeys.js';
 import { startTimes } from './times.js';
 
 startTimes();
 startLive();
 startKeyboard();
 startComforts();
+startPasskeys();

@@ -51,6 +51,8 @@ pub enum Problem {
     InvalidPhone,
     /// Not the code that an authenticator shows.
     WrongCode,
+    /// A passkey that is not right, is known already, or came too late.
+    WrongPasskey,
     /// As many authenticators as an account may have.
     TooManyFactors,
     /// Not a day of the calendar.
@@ -100,6 +102,7 @@ impl Problem {
             Self::TooSoon => shell.t("problem-too-soon"),
             Self::EmailTaken => shell.t("problem-email-taken"),
             Self::InvalidPhone => shell.t("problem-invalid-phone"),
+            Self::WrongPasskey => shell.t("problem-wrong-passkey"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),

@@ -39,6 +39,7 @@ const READ_MODELS: [ReadModel; 3] = [
             "login_failures",
             "login_targets",
             "login_tries",
+            "passkey_challenges",
             "proofs",
             "quotas",
             "recoveries",

@@ -115,6 +115,7 @@ impl House {
             assertions: assertions.clone(),
             clock: clock.clone(),
             post: post(&secrets),
+            passkeys: None,
         };
         let crm = crm::Setup {
             listener: doors.1,

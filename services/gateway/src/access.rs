@@ -264,6 +264,7 @@ fn is_part(rate: RateClass, headers: &HeaderMap) -> bool {
 fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
     let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
     let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+    let host = parts.headers.get(header::HOST);
     Visit {
         visitor: None,
         membership: None,
@@ -273,6 +274,7 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
         cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
+        host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
     }
 }
 

@@ -14,7 +14,8 @@ use meydan_rpc::{
         identity::{
             accounts_client::AccountsClient, api_keys_client::ApiKeysClient,
             campaigns_client::CampaignsClient, contacts_client::ContactsClient,
-            members_client::MembersClient, recovery_client::RecoveryClient,
+            members_client::MembersClient, passkey_logins_client::PasskeyLoginsClient,
+            passkeys_client::PasskeysClient, recovery_client::RecoveryClient,
             sessions_client::SessionsClient,
         },
     },
@@ -69,6 +70,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
+    /// The origin at which people use passkeys, if there is one.
+    pub passkeys: Option<Url>,
     /// How long a request may take to arrive.
     pub patience: Patience,
     /// Whether cookies need https: always, except on this machine without a public address.
@@ -120,6 +123,18 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> AccountsClient<Channel> {
         AccountsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's logins with passkeys.
+    #[must_use]
+    pub fn passkey_logins(&self) -> PasskeyLoginsClient<Channel> {
+        PasskeyLoginsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's passkeys.
+    #[must_use]
+    pub fn passkeys_client(&self) -> PasskeysClient<Channel> {
+        PasskeysClient::new(self.identity.channel())
     }
 
     /// Calls identity's contacts.

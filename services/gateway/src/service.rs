@@ -59,6 +59,8 @@ pub struct Setup {
     pub trusted_proxies: Vec<IpNet>,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
+    /// The origin at which people use passkeys, if there is one.
+    pub passkeys: Option<Url>,
     /// Whether the panel is reached through https.
     pub secure: bool,
     /// Whether the panel shows invented people.
@@ -78,6 +80,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         limits: Arc::new(Limits::new(setup.rates)),
         trusted_proxies: setup.trusted_proxies.into(),
         public_url: setup.public_url,
+        passkeys: setup.passkeys,
         patience: setup.patience,
         secure: setup.secure,
         demo: setup.demo,

@@ -79,6 +79,8 @@ pub struct Visit {
     pub path: String,
     /// The network address.
     pub address: String,
+    /// What the browser calls the panel: a name or a number, and a port.
+    pub host: String,
 }
 
 impl Visit {

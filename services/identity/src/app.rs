@@ -10,6 +10,7 @@ mod gate;
 mod invitations;
 mod letters;
 mod login;
+mod passkeys;
 mod passwords;
 mod places;
 mod proofs;
@@ -33,6 +34,7 @@ pub use self::{
     factors::{Confirmed, Enrolment, Factor},
     invitations::Entry,
     login::{Entered, Entrance, Guest},
+    passkeys::{Asked, Signed, Ways},
     places::TeamMember,
     proofs::{AddressProof, Contact},
     recovery::Recoverable,
@@ -42,6 +44,7 @@ use crate::{
     changes::Changes,
     letters::{Post, Sender},
     password::{Busy, Passwords},
+    relying_party::RelyingParty,
 };
 
 /// How long a query waits for the position that it must show.
@@ -64,6 +67,8 @@ pub struct Identity {
     noted: Arc<Notify>,
     /// How letters leave.
     post: Arc<Post>,
+    /// For whom passkeys are, where there can be any.
+    relying_party: Option<RelyingParty>,
     /// That somebody asked for a new password.
     asked: Arc<Notify>,
     /// That a letter was written.
@@ -141,13 +146,15 @@ impl<R> From<ExecuteError<R>> for AppError {
 type Result<T> = std::result::Result<T, AppError>;
 
 impl Identity {
-    /// Keeps its facts in `log`; `directory` tells how far the tables have come, `changes` tells gateways.
+    /// Keeps its facts in `log`; `directory` tells how far the tables have come, `changes` tells gateways. Without a
+    /// `relying_party` there are no passkeys.
     #[must_use]
     pub fn new(
         (log, keyring): (EventLog, Keyring),
         (directory, changes): (Progress, Changes),
         clock: Clock,
         post: Post,
+        relying_party: Option<RelyingParty>,
     ) -> Self {
         Self {
             log,
@@ -159,6 +166,7 @@ impl Identity {
             turns: Arc::new(Semaphore::new(STRANGERS_AT_ONCE)),
             noted: Arc::default(),
             post: Arc::new(post),
+            relying_party,
             asked: Arc::default(),
             written: Arc::default(),
         }

@@ -55,6 +55,26 @@ pub async fn try_at(
     .await
 }
 
+/// Whose a waiting login is, without counting a try.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn waiting(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT account_id FROM login_challenges WHERE token_sha256 = $1 AND tries < $2 AND expires_at > $3",
+        token_sha256,
+        MOST_TRIES,
+        now,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
 /// Ends a waiting login; `false` when somebody was quicker.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! `factors` and `recovery_codes`: second factors.
+//! `factors` and `recovery_codes`: second factors, which are authenticators and passkeys.
 //!
 //! Whatever may be used once is used by one statement, so that of many at once one alone succeeds.
 
@@ -11,14 +11,21 @@ const CONFIRMED_WITHIN: Duration = Duration::minutes(10);
 /// Authenticators that an account may have.
 const MOST: i64 = 10;
 
-/// An authenticator as it is kept.
+/// A factor whose codes are typed (RFC 6238).
+pub const TOTP: &str = "totp";
+/// A factor that signs challenges (WebAuthn).
+pub const PASSKEY: &str = "passkey";
+
+/// A factor as it is kept.
 #[derive(Debug, Clone)]
 pub struct FactorRow {
     /// Its id.
     pub factor_id: Uuid,
     /// What its holder calls it, sealed.
     pub name_sealed: String,
-    /// Its secret, sealed.
+    /// [`TOTP`] or [`PASSKEY`].
+    pub kind: String,
+    /// Its secret, sealed; of a passkey its public key.
     pub secret_sealed: String,
     /// When it was added.
     pub created_at: OffsetDateTime,
@@ -26,7 +33,7 @@ pub struct FactorRow {
     pub last_used_at: Option<OffsetDateTime>,
 }
 
-/// The authenticators of an account that work.
+/// The factors of an account that work.
 ///
 /// # Errors
 ///
@@ -35,7 +42,7 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<Factor
     sqlx::query_as!(
         FactorRow,
         r#"
-        SELECT factor_id, name_sealed, secret_sealed, created_at, last_used_at FROM factors
+        SELECT factor_id, name_sealed, kind, secret_sealed, created_at, last_used_at FROM factors
         WHERE account_id = $1 AND confirmed_at IS NOT NULL ORDER BY created_at, factor_id
         "#,
         account,
@@ -44,7 +51,7 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<Factor
     .await
 }
 
-/// Whether an account has an authenticator that works.
+/// Whether an account has a factor that works.
 ///
 /// # Errors
 ///
@@ -60,7 +67,7 @@ pub async fn has(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
     .await
 }
 
-/// Keeps an authenticator that has still to be confirmed, in place of others that never were; `false` when
+/// Keeps a factor that has still to be confirmed, in place of others that never were; `false` when
 /// the account has as many as it may.
 ///
 /// # Errors
@@ -73,8 +80,8 @@ pub async fn begin(pool: &PgPool, account: Uuid, row: &FactorRow) -> sqlx::Resul
         .await?;
     let begun = sqlx::query!(
         r#"
-        INSERT INTO factors (factor_id, account_id, name_sealed, secret_sealed, created_at)
-        SELECT $1, $2, $3, $4, $5 WHERE (SELECT count(*) FROM factors WHERE account_id = $2) < $6
+        INSERT INTO factors (factor_id, account_id, name_sealed, secret_sealed, created_at, kind)
+        SELECT $1, $2, $3, $4, $5, $7 WHERE (SELECT count(*) FROM factors WHERE account_id = $2) < $6
         "#,
         row.factor_id,
         account,
@@ -82,6 +89,7 @@ pub async fn begin(pool: &PgPool, account: Uuid, row: &FactorRow) -> sqlx::Resul
         row.secret_sealed,
         row.created_at,
         MOST,
+        row.kind,
     )
     .execute(&mut *tx)
     .await?;
@@ -103,8 +111,8 @@ pub async fn begun(
     sqlx::query_as!(
         FactorRow,
         r#"
-        SELECT factor_id, name_sealed, secret_sealed, created_at, last_used_at FROM factors
-        WHERE account_id = $1 AND factor_id = $2 AND confirmed_at IS NULL AND created_at > $3
+        SELECT factor_id, name_sealed, kind, secret_sealed, created_at, last_used_at FROM factors
+        WHERE account_id = $1 AND factor_id = $2 AND confirmed_at IS NULL AND created_at > $3 AND kind = 'totp'
         "#,
         account,
         factor,
@@ -114,7 +122,7 @@ pub async fn begun(
     .await
 }
 
-/// Of an authenticator whose code was shown.
+/// Of a factor that has shown that it works.
 #[derive(Debug, Clone, Copy)]
 pub struct Confirmation {
     /// The account.
@@ -123,7 +131,7 @@ pub struct Confirmation {
     pub session: Uuid,
     /// The authenticator.
     pub factor_id: Uuid,
-    /// The step of the code, which is used up.
+    /// The step of the code, which is used up; 0 for a passkey.
     pub step: i64,
     /// When.
     pub now: OffsetDateTime,
@@ -138,7 +146,7 @@ pub struct ConfirmedFactor {
     pub ended: Vec<Uuid>,
 }
 
-/// Lets an authenticator work. The session that shows its code gets a new token and counts as proved by it,
+/// Lets a factor work; of a passkey `key` is kept, sealed, beside the hash of its id. The session that shows its code gets a new token and counts as proved by it,
 /// sessions without a second factor end, and with the first authenticator come recovery codes: all of it, or
 /// nothing. `None` when somebody was quicker, or the session has ended.
 ///
@@ -150,8 +158,10 @@ pub async fn confirm(
     confirmation: &Confirmation,
     token_sha256: &[u8],
     codes_sha256: &[Vec<u8>],
+    key: Option<(String, Vec<u8>)>,
 ) -> sqlx::Result<Option<ConfirmedFactor>> {
     let Confirmation { account, session, factor_id, step, now } = *confirmation;
+    let (secret_sealed, credential_sha256) = key.unzip();
     let mut tx = pool.begin().await?;
     let proved = sqlx::query!(
         r#"
@@ -175,13 +185,16 @@ pub async fn confirm(
     .await?;
     let confirmed = sqlx::query!(
         r#"
-        UPDATE factors SET confirmed_at = $4, last_step = $3, last_used_at = $4
+        UPDATE factors SET confirmed_at = $4, last_step = $3, last_used_at = $4,
+          secret_sealed = coalesce($5, secret_sealed), credential_sha256 = $6
         WHERE factor_id = $1 AND account_id = $2 AND confirmed_at IS NULL
         "#,
         factor_id,
         account,
         step,
         now,
+        secret_sealed,
+        credential_sha256,
     )
     .execute(&mut *tx)
     .await?;

@@ -6,6 +6,7 @@ mod campaigns;
 mod contact;
 mod failure;
 mod members;
+mod passkeys;
 mod sessions;
 
 use meydan_event_log::Meta;
@@ -16,7 +17,8 @@ use meydan_rpc::{
     pb::identity::{
         accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
         campaigns_server::CampaignsServer, contacts_server::ContactsServer,
-        members_server::MembersServer, recovery_server::RecoveryServer,
+        members_server::MembersServer, passkey_logins_server::PasskeyLoginsServer,
+        passkeys_server::PasskeysServer, recovery_server::RecoveryServer,
         sessions_server::SessionsServer,
     },
 };
@@ -48,6 +50,13 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
+    ("/meydan.identity.v1.PasskeyLogins/GetWaiting", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.PasskeyLogins/AskPasskey", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.PasskeyLogins/EnterWithPasskey", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Passkeys/BeginPasskey", Need::Account),
+    ("/meydan.identity.v1.Passkeys/ConfirmPasskey", Need::Account),
+    ("/meydan.identity.v1.Passkeys/AskProof", Need::Account),
+    ("/meydan.identity.v1.Passkeys/ProveWithPasskey", Need::Account),
     ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
     ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
@@ -91,6 +100,8 @@ pub const POLICIES: Policies = &[
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
+        .add_service(PasskeyLoginsServer::new(passkeys::PasskeyLoginsApi(identity.clone())))
+        .add_service(PasskeysServer::new(passkeys::PasskeysApi(identity.clone())))
         .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
         .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))

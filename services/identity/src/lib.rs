@@ -4,9 +4,9 @@
 //! - [`changes`]: tells gateways what is not so any more.
 //! - [`letters`]: mail and SMS, from a ledger.
 //! - [`password`]: hashing, as much at a time as the machine bears.
-//! - [`tokens`], [`invitations`], [`factors`], [`challenges`], [`devices`], [`tries`]: what proves people and what is counted.
+//! - [`tokens`], [`invitations`], [`factors`], [`passkeys`], [`challenges`], [`devices`], [`tries`]: what proves people and what is counted.
 //!   They are no facts, and of secrets only hashes are kept.
-//! - [`totp`]: codes of authenticators.
+//! - [`totp`]: codes of authenticators; [`relying_party`]: what passkeys sign, and whether it is right.
 //! - [`policies`]: facts that lead to work here.
 //! - [`projections`]: the tables, what fills them and what may be asked of them.
 
@@ -18,9 +18,11 @@ pub mod factors;
 pub mod grpc;
 pub mod invitations;
 pub mod letters;
+pub mod passkeys;
 pub mod password;
 pub mod policies;
 pub mod projections;
+pub mod relying_party;
 mod service;
 pub mod tokens;
 pub mod totp;

@@ -12,6 +12,7 @@ use meydan_rpc::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     app::Identity,
@@ -24,6 +25,7 @@ use crate::{
         when_subject_erased_forget::WhenSubjectErasedForget,
     },
     projections::Directory,
+    relying_party::RelyingParty,
 };
 
 /// Name of the context: of its database, its stream and its audience.
@@ -50,6 +52,8 @@ pub struct Setup {
     pub clock: Clock,
     /// How letters leave.
     pub post: Post,
+    /// The origin at which people use passkeys, if there is one.
+    pub passkeys: Option<Url>,
 }
 
 /// Why the service does not run.
@@ -97,6 +101,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         (directory.progress(), changes),
         clock.clone(),
         setup.post,
+        setup.passkeys.as_ref().and_then(RelyingParty::at),
     );
     let database = log.pool().clone();
     let readers = CancellationToken::new();

@@ -187,5 +187,8 @@ pub async fn sweep(pool: &PgPool, now: OffsetDateTime) -> sqlx::Result<()> {
         .await?;
     sqlx::query!("DELETE FROM login_targets WHERE at <= $1", old).execute(pool).await?;
     sqlx::query!("DELETE FROM login_challenges WHERE expires_at <= $1", now).execute(pool).await?;
+    sqlx::query!("DELETE FROM passkey_challenges WHERE expires_at <= $1", now)
+        .execute(pool)
+        .await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::{form::Problems, shell::Shell};
+use crate::{form::Problems, pages::security::Passkeys, shell::Shell};
 
 /// Why a login was refused. Never tells whether the address has an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum LoginRefusal {
     TooManyAttempts,
     /// The form was open for too long, or came from elsewhere.
     StaleForm,
+    /// A passkey that is unknown or not right, or whose challenge is over.
+    WrongPasskey,
 }
 
 impl LoginRefusal {
@@ -21,6 +23,7 @@ impl LoginRefusal {
             Self::WrongCredentials => "login-wrong-credentials",
             Self::TooManyAttempts => "login-too-many-attempts",
             Self::StaleForm => "login-stale-form",
+            Self::WrongPasskey => "passkey-wrong",
         }
     }
 }
@@ -35,6 +38,8 @@ pub struct LoginPage {
     pub email: String,
     /// Path to go to afterwards; empty for the person's home.
     pub next: String,
+    /// Whether one comes in with a passkey here.
+    pub passkeys: Passkeys,
     /// Why the last attempt was refused.
     pub refusal: Option<LoginRefusal>,
 }

@@ -9,11 +9,46 @@ use time::OffsetDateTime;
 
 use crate::{form::Problems, pages::audit::ACTIONS, shell::Shell};
 
+/// Whether passkeys are used at the address at which a page is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Passkeys {
+    /// They are.
+    Here,
+    /// They are at this origin: browsers bind them to one name.
+    At(String),
+    /// There are none.
+    Nowhere,
+}
+
+impl Passkeys {
+    pub(super) fn are_here(&self) -> bool {
+        *self == Self::Here
+    }
+
+    pub(super) fn elsewhere(&self) -> Option<&str> {
+        match self {
+            Self::At(origin) => Some(origin),
+            Self::Here | Self::Nowhere => None,
+        }
+    }
+}
+
 /// Why a code opened nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactorRefusal {
     /// It is not right, or was used.
     WrongCode,
+    /// A passkey that is not right, or whose challenge is over.
+    WrongPasskey,
+}
+
+impl FactorRefusal {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::WrongCode => "factor-wrong-code",
+            Self::WrongPasskey => "passkey-wrong",
+        }
+    }
 }
 
 /// `GET /login/factor`, and the answer to a refused `POST` there (`code`, `trusted`, `next`).
@@ -24,11 +59,15 @@ pub struct LoginFactorPage {
     pub shell: Shell,
     /// Path to go to afterwards; empty for the person's home.
     pub next: String,
+    /// Whether an authenticator's code is an answer, beside recovery codes.
+    pub by_code: bool,
+    /// Whether the account has a passkey, and where it is used.
+    pub passkeys: Passkeys,
     /// Why the last code was refused.
     pub refusal: Option<FactorRefusal>,
 }
 
-/// An authenticator.
+/// An authenticator or a passkey.
 #[derive(Debug, Clone)]
 pub struct Factor {
     /// Its id.
@@ -39,20 +78,24 @@ pub struct Factor {
     pub created_at: OffsetDateTime,
     /// When it was last used.
     pub last_used_at: Option<OffsetDateTime>,
+    /// Whether it is a passkey.
+    pub passkey: bool,
 }
 
-/// `GET /account/factors`, and the answer to a refused form there (`name`).
+/// `GET /account/factors`, and the answer to a refused form there (`name`; `credential` for a passkey).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/factors.html")]
 pub struct FactorsPage {
     /// What pages share.
     pub shell: Shell,
-    /// Authenticators that work.
+    /// Authenticators and passkeys that work.
     pub factors: Vec<Factor>,
     /// Recovery codes that are left.
     pub codes_left: u64,
     /// Nothing else can be done before there is one.
     pub needed: bool,
+    /// Whether passkeys are used here.
+    pub passkeys: Passkeys,
     /// What is wrong, by field.
     pub problems: Problems,
 }
@@ -121,10 +164,12 @@ pub struct ProvePage {
     pub shell: Shell,
     /// Whether a code is asked for, and not the password.
     pub by_code: bool,
+    /// Whether the person has a passkey, and where it is used.
+    pub passkeys: Passkeys,
     /// Path to go to afterwards.
     pub next: String,
-    /// Whether the last one was wrong.
-    pub wrong: bool,
+    /// Why the last one was refused.
+    pub refusal: Option<FactorRefusal>,
 }
 
 /// A device on which a person is logged in.
@@ -182,6 +227,7 @@ impl Happened {
             "password" => Some("proof-password"),
             "totp" => Some("proof-totp"),
             "recovery_code" => Some("proof-recovery-code"),
+            "passkey" => Some("proof-passkey"),
             _ => None,
         }
     }
@@ -190,7 +236,9 @@ impl Happened {
         match self.kind.as_str() {
             "account.logged_in" => "login",
             "account.logged_out" => "logout",
-            "account.log_in_failed" | "account.locked" => "alert-triangle",
+            "account.log_in_failed" | "account.locked" | "account.passkey_doubted" => {
+                "alert-triangle"
+            }
             _ => "shield-check",
         }
     }

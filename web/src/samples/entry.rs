@@ -8,6 +8,7 @@ use crate::{
         entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
         error::{ErrorPage, Failure},
         recover::{Asking, NewPasswordPage, RecoverPage},
+        security::Passkeys,
     },
 };
 
@@ -48,6 +49,7 @@ fn logins(make: &Samples) -> Vec<Sample> {
         shell: make.outside("/login"),
         email: String::new(),
         next: String::new(),
+        passkeys: Passkeys::Here,
         refusal: None,
     };
     let refused = LoginPage {
@@ -56,11 +58,17 @@ fn logins(make: &Samples) -> Vec<Sample> {
         refusal: Some(LoginRefusal::WrongCredentials),
         ..blank.clone()
     };
+    let elsewhere = LoginPage {
+        passkeys: Passkeys::At("http://localhost:8080".to_owned()),
+        refusal: Some(LoginRefusal::WrongPasskey),
+        ..blank.clone()
+    };
     let mut ended = blank.clone();
     ended.shell.notice = Some(Notice::SessionEnded);
     vec![
         Sample { name: "login", html: blank.render() },
         Sample { name: "login-refused", html: refused.render() },
+        Sample { name: "login-passkey-elsewhere", html: elsewhere.render() },
         Sample { name: "login-session-ended", html: ended.render() },
     ]
 }

@@ -7,7 +7,7 @@ use crate::{
     form::{Problem, Problems},
     pages::security::{
         EnrolPage, Factor, FactorRefusal, FactorsPage, Happened, HistoryPage, LoginFactorPage,
-        ProvePage, RecoveryCodesPage, Session, SessionsPage,
+        Passkeys, ProvePage, RecoveryCodesPage, Session, SessionsPage,
     },
     shell::Nav,
 };
@@ -25,19 +25,34 @@ fn proofs(make: &Samples) -> Vec<Sample> {
     let step = LoginFactorPage {
         shell: make.outside("/login/factor"),
         next: String::new(),
+        by_code: true,
+        passkeys: Passkeys::Nowhere,
         refusal: None,
+    };
+    let passkey = LoginFactorPage {
+        by_code: false,
+        passkeys: Passkeys::Here,
+        refusal: Some(FactorRefusal::WrongPasskey),
+        ..step.clone()
     };
     let refused = LoginFactorPage { refusal: Some(FactorRefusal::WrongCode), ..step.clone() };
     let prove = ProvePage {
         shell: make.owner(Nav::Account, "/account/prove"),
         by_code: true,
+        passkeys: Passkeys::Here,
         next: "/account/factors".to_owned(),
-        wrong: false,
+        refusal: None,
     };
-    let password = ProvePage { by_code: false, wrong: true, ..prove.clone() };
+    let password = ProvePage {
+        by_code: false,
+        refusal: Some(FactorRefusal::WrongCode),
+        passkeys: Passkeys::Nowhere,
+        ..prove.clone()
+    };
     vec![
         Sample { name: "login-factor", html: step.render() },
         Sample { name: "login-factor-refused", html: refused.render() },
+        Sample { name: "login-factor-passkey", html: passkey.render() },
         Sample { name: "prove", html: prove.render() },
         Sample { name: "prove-refused", html: password.render() },
     ]
@@ -50,6 +65,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
         factors: Vec::new(),
         codes_left: 0,
         needed: true,
+        passkeys: Passkeys::At("http://localhost:8080".to_owned()),
         problems: Problems::none(),
     };
     let factor = |name: &str, used| Factor {
@@ -57,13 +73,23 @@ fn factors(make: &Samples) -> Vec<Sample> {
         name: name.to_owned(),
         created_at: NOW - Duration::days(40),
         last_used_at: used,
+        passkey: name == "MacBook",
     };
     let some = FactorsPage {
-        factors: vec![factor("تلفن همراه", Some(NOW - Duration::hours(2))), factor("Tablet", None)],
+        factors: vec![
+            factor("تلفن همراه", Some(NOW - Duration::hours(2))),
+            factor("MacBook", None),
+        ],
         codes_left: 8,
         needed: false,
+        passkeys: Passkeys::Here,
         ..none.clone()
     };
+    let refused_key = FactorsPage {
+        problems: Problems::none().and("credential", Problem::WrongPasskey),
+        ..some.clone()
+    };
+    let nowhere = FactorsPage { passkeys: Passkeys::Nowhere, ..some.clone() };
     let enrol = EnrolPage {
         shell: shell.clone(),
         id: "0198c0de-0000-7000-8000-000000000004".to_owned(),
@@ -78,6 +104,8 @@ fn factors(make: &Samples) -> Vec<Sample> {
     vec![
         Sample { name: "factors-none", html: none.render() },
         Sample { name: "factors", html: some.render() },
+        Sample { name: "factors-passkey-refused", html: refused_key.render() },
+        Sample { name: "factors-no-passkeys", html: nowhere.render() },
         Sample { name: "enrol", html: enrol.render() },
         Sample { name: "enrol-refused", html: refused.render() },
         Sample { name: "recovery-codes", html: codes.render() },
@@ -113,6 +141,7 @@ fn devices(make: &Samples) -> Vec<Sample> {
             entry(2, "log_in_failed", "password"),
             entry(20, "logged_out", ""),
             entry(30, "proved_again", "recovery_code"),
+            entry(40, "passkey_doubted", "passkey"),
             entry(50, "factor_added", ""),
             entry(70, "password_set", ""),
         ],

@@ -223,6 +223,9 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
             }
             _ => panic!("{path} has no case"),
         },
+        // Passkeys and their challenges are the caller's own.
+        "meydan.identity.v1.Passkeys" => (vec![], Answer::Nameless),
+        "meydan.identity.v1.PasskeyLogins" => (vec![], Answer::Is(Code::PermissionDenied)),
         // Addresses and telephones are the caller's own.
         "meydan.identity.v1.Contacts" => (vec![], Answer::Nameless),
         // Services of ours alone.

@@ -15,12 +15,12 @@ use meydan_web::{
     Nav,
     pages::{
         entry::{LoginPage, LoginRefusal},
-        security::{FactorRefusal, LoginFactorPage},
+        security::{FactorRefusal, LoginFactorPage, Passkeys},
     },
 };
 use serde::Deserialize;
 
-use super::{go, preferences::local};
+use super::{go, passkeys, preferences::local};
 use crate::{
     app::App,
     cookies::{self, Kind},
@@ -58,7 +58,7 @@ pub(super) async fn show(
     page(&app, &visit, String::new(), destination.next, None)
 }
 
-fn page(
+pub(super) fn page(
     app: &App,
     visit: &Visit,
     email: String,
@@ -70,7 +70,8 @@ fn page(
         Some(LoginRefusal::TooManyAttempts) => StatusCode::TOO_MANY_REQUESTS,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let page = LoginPage { shell: visit.shell(app, Nav::None), email, next, refusal };
+    let (shell, passkeys) = (visit.shell(app, Nav::None), passkeys::offered(app, visit));
+    let page = LoginPage { shell, email, next, passkeys, refusal };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 
@@ -129,12 +130,26 @@ pub(super) async fn show_factor(
     if cookies::get(&headers, Kind::Challenge, app.secure).is_none() {
         return go("/login");
     }
-    factor_page(&app, &visit, destination.next, None)
+    factor_page(&app, &visit, &headers, destination.next, None).await
 }
 
-fn factor_page(app: &App, visit: &Visit, next: String, refusal: Option<FactorRefusal>) -> Response {
+pub(super) async fn factor_page(
+    app: &App,
+    visit: &Visit,
+    headers: &HeaderMap,
+    next: String,
+    refusal: Option<FactorRefusal>,
+) -> Response {
     let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let page = LoginFactorPage { shell: visit.shell(app, Nav::None), next, refusal };
+    let ways = passkeys::ways(app, headers).await;
+    let offered = passkeys::offered(app, visit);
+    let page = LoginFactorPage {
+        shell: visit.shell(app, Nav::None),
+        next,
+        by_code: ways.code,
+        passkeys: if ways.passkey { offered } else { Passkeys::Nowhere },
+        refusal,
+    };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 
@@ -163,15 +178,20 @@ pub(super) async fn submit_factor(
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().prove_factor(request).await.map_err(Failure::from) {
         Ok(answer) => enter(&app, answer.get_ref(), local(&next)),
-        Err(Failure::Refused(code)) if code == "identity.challenge.over" => {
-            let mut response = go("/login?notice=challenge-over");
-            let cookie = cookies::remove(Kind::Challenge, app.secure);
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-            response
+        Err(Failure::Refused(code)) if code == "identity.challenge.over" => challenge_over(&app),
+        Err(Failure::Refused(_)) => {
+            factor_page(&app, &visit, &headers, next, Some(FactorRefusal::WrongCode)).await
         }
-        Err(Failure::Refused(_)) => factor_page(&app, &visit, next, Some(FactorRefusal::WrongCode)),
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
+}
+
+/// Leads back to the password.
+pub(super) fn challenge_over(app: &App) -> Response {
+    let mut response = go("/login?notice=challenge-over");
+    let cookie = cookies::remove(Kind::Challenge, app.secure);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
 }
 
 /// From where a visitor comes, for identity.

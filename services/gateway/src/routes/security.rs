@@ -16,11 +16,13 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem, Problems,
-    pages::security::{EnrolPage, Factor, FactorsPage, ProvePage, RecoveryCodesPage},
+    pages::security::{
+        EnrolPage, Factor, FactorRefusal, FactorsPage, Passkeys, ProvePage, RecoveryCodesPage,
+    },
 };
 use serde::Deserialize;
 
-use super::{go, go_with, preferences::local};
+use super::{go, go_with, passkeys, preferences::local};
 use crate::{
     access::to_proof,
     app::App,
@@ -31,7 +33,7 @@ use crate::{
 };
 
 /// Where second factors are.
-const FACTORS: &str = "/account/factors";
+pub(super) const FACTORS: &str = "/account/factors";
 /// What identity says when a proof has to come first.
 pub(super) const PROOF_NEEDED: &str = "identity.proof.needed";
 
@@ -52,7 +54,7 @@ pub(super) struct Secret {
 #[derive(Deserialize)]
 pub(super) struct Called {
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +81,7 @@ pub(super) async fn factors(State(app): State<App>, visit: Visit) -> Response {
     page(&app, &visit, Problems::none()).await
 }
 
-async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
+pub(super) async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
     let listed = match listed(app, visit).await {
         Ok(listed) => listed,
         Err(failure) => return failure::of_call(app, visit, &failure),
@@ -90,6 +92,7 @@ async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
             name: factor.name,
             created_at: factor.created_at.and_then(instant)?,
             last_used_at: factor.last_used_at.and_then(instant),
+            passkey: factor.passkey,
         })
     };
     let status = status(&problems);
@@ -100,6 +103,7 @@ async fn page(app: &App, visit: &Visit, problems: Problems) -> Response {
         needed: visit.visitor.as_ref().is_some_and(|visitor| {
             visitor.needs_factor || visitor.memberships.iter().any(|place| place.needs_factor)
         }),
+        passkeys: passkeys::offered(app, visit),
         problems,
     };
     (status, Html(page.render())).into_response()
@@ -147,14 +151,7 @@ pub(super) async fn confirm(
         Ok(answer) => {
             let answer = answer.into_inner();
             session::forget(&app, &headers).await;
-            // The forms of the page that comes now are sent with the new token.
-            visit.cookie.clone_from(&answer.session_token);
-            let response = if answer.recovery_codes.is_empty() {
-                go_with(FACTORS, Notice::FactorAdded, 0)
-            } else {
-                codes(&app, &visit, answer.recovery_codes, Some(Notice::FactorAdded))
-            };
-            renewed(&app, response, &answer.session_token)
+            added(&app, &mut visit, &answer.session_token, answer.recovery_codes)
         }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_)) => {
@@ -167,6 +164,18 @@ pub(super) async fn confirm(
     }
 }
 
+/// Shows the recovery codes that came with the first factor, or goes back to the others.
+pub(super) fn added(app: &App, visit: &mut Visit, token: &str, made: Vec<String>) -> Response {
+    // The forms of the page that comes now are sent with the new token.
+    token.clone_into(&mut visit.cookie);
+    let response = if made.is_empty() {
+        go_with(FACTORS, Notice::FactorAdded, 0)
+    } else {
+        codes(app, visit, made, Some(Notice::FactorAdded))
+    };
+    renewed(app, response, token)
+}
+
 /// Shows recovery codes, once: nobody keeps the page.
 fn codes(app: &App, visit: &Visit, codes: Vec<String>, notice: Option<Notice>) -> Response {
     let mut shell = visit.shell(app, Nav::Account);
@@ -175,7 +184,7 @@ fn codes(app: &App, visit: &Visit, codes: Vec<String>, notice: Option<Notice>) -
 }
 
 /// Gives the browser its session's new token.
-fn renewed(app: &App, mut response: Response, token: &str) -> Response {
+pub(super) fn renewed(app: &App, mut response: Response, token: &str) -> Response {
     let cookie = cookies::set(Kind::Session, token, None, app.secure);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
@@ -214,16 +223,28 @@ pub(super) async fn show_proof(
     visit: Visit,
     Query(Back { next }): Query<Back>,
 ) -> Response {
-    proof_page(&app, &visit, next, false).await
+    proof_page(&app, &visit, next, None).await
 }
 
-async fn proof_page(app: &App, visit: &Visit, next: String, wrong: bool) -> Response {
-    let by_code = match listed(app, visit).await {
-        Ok(listed) => !listed.factors.is_empty(),
+pub(super) async fn proof_page(
+    app: &App,
+    visit: &Visit,
+    next: String,
+    refusal: Option<FactorRefusal>,
+) -> Response {
+    let factors = match listed(app, visit).await {
+        Ok(listed) => listed.factors,
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
-    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let page = ProvePage { shell: visit.shell(app, Nav::Account), by_code, next, wrong };
+    let has_passkey = factors.iter().any(|factor| factor.passkey);
+    let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = ProvePage {
+        shell: visit.shell(app, Nav::Account),
+        by_code: !factors.is_empty(),
+        passkeys: if has_passkey { passkeys::offered(app, visit) } else { Passkeys::Nowhere },
+        next,
+        refusal,
+    };
     (status, Html(page.render())).into_response()
 }
 
@@ -239,7 +260,9 @@ pub(super) async fn prove(
             session::forget(&app, &headers).await;
             renewed(&app, go(local(&next)), &answer.get_ref().session_token)
         }
-        Err(Failure::Refused(_)) => proof_page(&app, &visit, next, true).await,
+        Err(Failure::Refused(_)) => {
+            proof_page(&app, &visit, next, Some(FactorRefusal::WrongCode)).await
+        }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
 }

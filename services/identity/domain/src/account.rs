@@ -49,11 +49,13 @@ pub enum Proof {
     Totp,
     /// A recovery code.
     RecoveryCode,
+    /// A passkey (WebAuthn), which asks its holder for a finger, a face or a PIN.
+    Passkey,
 }
 
 impl Proof {
     /// Every proof.
-    pub const ALL: [Self; 3] = [Self::Password, Self::Totp, Self::RecoveryCode];
+    pub const ALL: [Self; 4] = [Self::Password, Self::Totp, Self::RecoveryCode, Self::Passkey];
 
     /// Name under which it is stored.
     #[must_use]
@@ -62,6 +64,7 @@ impl Proof {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -187,7 +190,7 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// An authenticator was added.
+    /// An authenticator or a passkey was added.
     #[serde(rename = "account.factor_added")]
     FactorAdded {
         /// Which.
@@ -196,11 +199,23 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// An authenticator was removed.
+    /// An authenticator or a passkey was removed.
     #[serde(rename = "account.factor_removed")]
     FactorRemoved {
         /// Which.
         factor_id: Uuid,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// A passkey signed with a lower count than before: there may be a copy of it. It was refused.
+    #[serde(rename = "account.passkey_doubted")]
+    PasskeyDoubted {
+        /// Which.
+        factor_id: Uuid,
+        /// From where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Sealed<Origin>>,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -256,6 +271,7 @@ impl AccountEvent {
             | Self::ProvedAgain { at, .. }
             | Self::FactorAdded { at, .. }
             | Self::FactorRemoved { at, .. }
+            | Self::PasskeyDoubted { at, .. }
             | Self::EmailVerified { at, .. }
             | Self::EmailLost { at }
             | Self::PhoneVerified { at, .. }
@@ -280,6 +296,7 @@ impl DomainEvent for AccountEvent {
             Self::ProvedAgain { .. } => "account.proved_again",
             Self::FactorAdded { .. } => "account.factor_added",
             Self::FactorRemoved { .. } => "account.factor_removed",
+            Self::PasskeyDoubted { .. } => "account.passkey_doubted",
             Self::RecoveryCodesMade { .. } => "account.recovery_codes_made",
         }
         .to_owned()

@@ -71,6 +71,8 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::EmailVerified { email: sealed(), at: NOON },
             AccountEvent::EmailLost { at: NOON },
             AccountEvent::PhoneVerified { phone: sealed(), at: NOON },
+            AccountEvent::PasskeyDoubted { factor_id: SARA, origin: Some(sealed()), at: NOON },
+            AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Passkey, at: NOON },
         ],
     );
 }

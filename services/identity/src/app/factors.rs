@@ -1,4 +1,4 @@
-//! Second factors: authenticators and recovery codes.
+//! Second factors: authenticators and recovery codes. Passkeys are factors as well.
 
 use identity_domain::{AccountEvent, Proof};
 use meydan_event_log::PLATFORM;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, name};
 use crate::{
-    factors::{self, Confirmation, FactorRow, Removal},
+    factors::{self, Confirmation, FactorRow, Removal, TOTP},
     projections::members,
     tokens::{Token, hash},
     totp,
 };
 
-/// An authenticator as its holder sees it.
+/// A factor as its holder sees it.
 #[derive(Debug, Clone)]
 pub struct Factor {
     /// Its id.
@@ -25,6 +25,8 @@ pub struct Factor {
     pub created_at: OffsetDateTime,
     /// When it was last used.
     pub last_used_at: Option<OffsetDateTime>,
+    /// Whether it is a passkey, and not an authenticator.
+    pub passkey: bool,
 }
 
 /// An authenticator that has still to be confirmed.
@@ -45,7 +47,7 @@ impl std::fmt::Debug for Enrolment {
     }
 }
 
-/// An authenticator that works now.
+/// A factor that works now.
 #[derive(Debug)]
 pub struct Confirmed {
     /// Recovery codes, when it is the first one.
@@ -55,7 +57,7 @@ pub struct Confirmed {
 }
 
 impl Identity {
-    /// The authenticators of an account, and how many recovery codes are left.
+    /// The factors of an account, and how many recovery codes are left.
     ///
     /// # Errors
     ///
@@ -65,8 +67,9 @@ impl Identity {
         let mut theirs = Vec::new();
         for row in factors::of_account(pool, account).await? {
             let name = self.opened(&row.name_sealed, &place(row.factor_id, "name")).await?;
-            let FactorRow { factor_id, created_at, last_used_at, .. } = row;
-            theirs.push(Factor { factor_id, name, created_at, last_used_at });
+            let FactorRow { factor_id, created_at, last_used_at, kind, .. } = row;
+            let passkey = kind != TOTP;
+            theirs.push(Factor { factor_id, name, created_at, last_used_at, passkey });
         }
         Ok((theirs, factors::codes_left(pool, account).await?))
     }
@@ -85,7 +88,20 @@ impl Identity {
             .map_err(|problem| AppError::Malformed(vec![("name", problem.to_owned())]))?;
         self.fresh((account, session)).await?;
         let (_, profile) = self.account(account).await?;
-        let (factor_id, secret) = (Uuid::now_v7(), totp::fresh_secret());
+        let secret = totp::fresh_secret();
+        let factor_id = self.keep_begun(account, &called, (TOTP, &secret)).await?;
+        let url = totp::url(&secret, &profile.email);
+        Ok(Enrolment { factor_id, secret, url })
+    }
+
+    /// Keeps a factor that has still to be confirmed; its id.
+    pub(super) async fn keep_begun(
+        &self,
+        account: Uuid,
+        called: &str,
+        (kind, secret): (&str, &str),
+    ) -> Result<Uuid> {
+        let factor_id = Uuid::now_v7();
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let seal = |field, value: &str| {
             let sealed: Sealed<String> = sealer.seal(&place(factor_id, field), value);
@@ -93,16 +109,16 @@ impl Identity {
         };
         let row = FactorRow {
             factor_id,
-            name_sealed: seal("name", &called),
-            secret_sealed: seal("secret", &secret),
+            name_sealed: seal("name", called),
+            kind: kind.to_owned(),
+            secret_sealed: seal("secret", secret),
             created_at: self.clock.now(),
             last_used_at: None,
         };
         if !factors::begin(self.log.pool(), account, &row).await? {
             return Err(AppError::Refused("identity.factor.too_many", "remove one first"));
         }
-        let url = totp::url(&secret, &profile.email);
-        Ok(Enrolment { factor_id, secret, url })
+        Ok(factor_id)
     }
 
     /// Lets an authenticator work whose code is shown. With the first one come recovery codes, and the
@@ -125,10 +141,20 @@ impl Identity {
         let step = totp::step(&secret, &totp::typed(code), now.unix_timestamp());
         let wrong = AppError::Refused("identity.code.wrong", "the code is not right");
         let step = step.ok_or(wrong)?;
+        self.let_work(Confirmation { account, session, factor_id, step, now }, None).await
+    }
+
+    /// Lets a factor work that has shown that it does; of a passkey with its key and the hash of its id.
+    pub(super) async fn let_work(
+        &self,
+        confirmation: Confirmation,
+        key: Option<(String, Vec<u8>)>,
+    ) -> Result<Confirmed> {
+        let Confirmation { account, factor_id, now, .. } = confirmation;
         let (token, codes) = (Token::fresh(), totp::recovery_codes());
         let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
-        let confirmation = Confirmation { account, session, factor_id, step, now };
-        let confirmed = factors::confirm(pool, &confirmation, &token.hash(), &hashes).await?;
+        let pool = self.log.pool();
+        let confirmed = factors::confirm(pool, &confirmation, &token.hash(), &hashes, key).await?;
         let confirmed = confirmed.ok_or(AppError::NotFound)?;
         self.record(account, AccountEvent::FactorAdded { factor_id, at: now }).await?;
         if confirmed.is_first {
@@ -140,13 +166,13 @@ impl Identity {
         Ok(Confirmed { codes: if confirmed.is_first { codes } else { Vec::new() }, token })
     }
 
-    /// The secret of an authenticator; [`AppError::NotFound`] when its key is gone.
-    async fn secret_of(&self, row: &FactorRow) -> Result<String> {
+    /// The secret of a factor; [`AppError::NotFound`] when its key is gone.
+    pub(super) async fn secret_of(&self, row: &FactorRow) -> Result<String> {
         let place = place(row.factor_id, "secret");
         self.revealed(&row.secret_sealed, &place).await?.ok_or(AppError::NotFound)
     }
 
-    /// Gives an authenticator another name.
+    /// Gives an authenticator or a passkey another name.
     ///
     /// # Errors
     ///
@@ -163,7 +189,7 @@ impl Identity {
         }
     }
 
-    /// Removes an authenticator.
+    /// Removes an authenticator or a passkey.
     ///
     /// # Errors
     ///
@@ -219,7 +245,8 @@ impl Identity {
             let used = factors::use_code(pool, account, &hash(&code)).await?;
             return Ok(used.then_some(Proof::RecoveryCode));
         }
-        for row in factors::of_account(pool, account).await? {
+        let theirs = factors::of_account(pool, account).await?;
+        for row in theirs.into_iter().filter(|row| row.kind == TOTP) {
             let secret = self.secret_of(&row).await?;
             if let Some(step) = totp::step(&secret, &code, now.unix_timestamp()) {
                 let used = factors::use_step(pool, row.factor_id, step, now).await?;
@@ -235,7 +262,7 @@ pub(super) fn kind_of(code: &str) -> Proof {
     if totp::is_short(&totp::typed(code)) { Proof::Totp } else { Proof::RecoveryCode }
 }
 
-/// Where the fields of an authenticator belong.
-fn place(factor: Uuid, field: &'static str) -> Place {
+/// Where the fields of a factor belong.
+pub(super) fn place(factor: Uuid, field: &'static str) -> Place {
     Place::new(PLATFORM, "factor", factor, field)
 }

@@ -37,11 +37,11 @@ const TARGETS_CLOSED: Duration = Duration::DAY;
 pub(super) enum Credential {
     /// A password, to come in.
     Password,
-    /// A code of an authenticator or a recovery code, to come in.
+    /// A code of an authenticator, a recovery code or a passkey, to come in.
     Code(Proof),
     /// A password, by somebody who is in: counted by session.
     PasswordAgain(Uuid),
-    /// A code, by somebody who is in: counted by account, whatever session it comes from.
+    /// A code or a passkey, by somebody who is in: counted by account, whatever session it comes from.
     CodeAgain(Proof),
 }
 
@@ -50,9 +50,11 @@ impl Credential {
         match self {
             Self::Password => "password",
             Self::Code(Proof::RecoveryCode) => "recovery code",
+            Self::Code(Proof::Passkey) => "passkey",
             Self::Code(_) => "code",
             Self::PasswordAgain(_) => "password again",
             Self::CodeAgain(Proof::RecoveryCode) => "recovery code again",
+            Self::CodeAgain(Proof::Passkey) => "passkey again",
             Self::CodeAgain(_) => "code again",
         }
     }

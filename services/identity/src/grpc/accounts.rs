@@ -16,7 +16,7 @@ use crate::app::{Factor, Guest, Happened, Identity, SeenSession};
 pub(super) struct AccountsApi(pub(super) Identity);
 
 /// The account and the session of whoever calls.
-fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
+pub(super) fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
     match caller(request)?.who {
         Who::Account { id, session, .. } => Ok((id, session)),
         Who::ApiKey { .. } | Who::Service { .. } => {
@@ -26,11 +26,11 @@ fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
 }
 
 /// From where a caller comes. Whoever has a session is counted by that.
-fn guest(caller: Caller) -> Guest {
+pub(super) fn guest(caller: Caller) -> Guest {
     Guest { address: caller.address.unwrap_or_default(), ..Guest::default() }
 }
 
-fn id(text: &str) -> Result<Uuid, Status> {
+pub(super) fn id(text: &str) -> Result<Uuid, Status> {
     Uuid::try_parse(text).map_err(|_| Status::not_found("there is no such thing"))
 }
 
@@ -40,6 +40,7 @@ fn factor(factor: Factor) -> pb::Factor {
         name: factor.name,
         created_at: Some(timestamp(factor.created_at)),
         last_used_at: factor.last_used_at.map(timestamp),
+        passkey: factor.passkey,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::app::{Entered, Entrance, Guest, Held, Identity, is_running};
 #[derive(Debug)]
 pub(super) struct SessionsApi(pub(super) Identity);
 
-fn entered(entered: Entered) -> Response<pb::LogInResponse> {
+pub(super) fn entered(entered: Entered) -> Response<pb::LogInResponse> {
     Response::new(pb::LogInResponse {
         session_token: entered.token.into_text(),
         expires_at: Some(timestamp(entered.expires_at)),
@@ -22,7 +22,7 @@ fn entered(entered: Entered) -> Response<pb::LogInResponse> {
     })
 }
 
-fn guest(wire: Option<pb::Guest>) -> Guest {
+pub(super) fn guest(wire: Option<pb::Guest>) -> Guest {
     let pb::Guest { address, user_agent, device_token } = wire.unwrap_or_default();
     let device = Some(device_token).filter(|token| !token.is_empty());
     Guest { address, user_agent, device }

@@ -36,6 +36,7 @@ pub(super) async fn apply(
         AccountEvent::Challenged { origin, .. } | AccountEvent::Locked { origin, .. } => {
             (None, origin.as_ref())
         }
+        AccountEvent::PasskeyDoubted { origin, .. } => (Some(Proof::Passkey), origin.as_ref()),
         AccountEvent::ProvedAgain { proof, .. } => (Some(*proof), None),
         _ => (None, None),
     };

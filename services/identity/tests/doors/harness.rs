@@ -81,6 +81,7 @@ impl Identity {
             assertions: assertions.clone(),
             clock: Clock::new(move || *told.lock().expect("no test panics here")),
             post: Post { panel: PANEL.to_owned(), mail, sms },
+            passkeys: Some(PANEL.parse().expect("an address")),
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(setup, stop.clone()));

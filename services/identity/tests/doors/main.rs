@@ -1,5 +1,6 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod authenticator;
 mod contact;
 mod credentials;
 mod demands;
@@ -9,6 +10,7 @@ mod harness;
 mod invitations;
 mod leaving;
 mod letters;
+mod passkeys;
 mod passwords;
 mod recovery;
 mod team;

@@ -14,6 +14,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.proved_again", "act-account-proved-again"),
     ("account.factor_added", "act-account-factor-added"),
     ("account.factor_removed", "act-account-factor-removed"),
+    ("account.passkey_doubted", "act-account-passkey-doubted"),
     ("account.recovery_codes_made", "act-account-recovery-codes-made"),
     ("account.email_verified", "act-account-email-verified"),
     ("account.email_lost", "act-account-email-lost"),

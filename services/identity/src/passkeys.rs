@@ -1,0 +1,154 @@
+//! `passkey_challenges`, and the passkeys among `factors`.
+//!
+//! Whatever is signed is signed once: a challenge is taken away by whoever answers it, rightly or not.
+
+use sqlx::{PgConnection, PgPool};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+/// How long a challenge waits: as long as WebAuthn gives people to find their authenticator.
+const WAITS: Duration = Duration::minutes(5);
+
+/// Keeps a challenge, bound to what alone may use it.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn keep(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    bound_to: &[u8],
+    state: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO passkey_challenges (token_sha256, bound_to, state, expires_at) VALUES ($1, $2, $3, $4)",
+        token_sha256,
+        bound_to,
+        state,
+        now + WAITS,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Takes a challenge away; `None` when it was used, is over, or is bound to something else.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn take(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    bound_to: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        DELETE FROM passkey_challenges WHERE token_sha256 = $1 AND bound_to = $2 AND expires_at > $3
+        RETURNING state
+        "#,
+        token_sha256,
+        bound_to,
+        now,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Takes away what a passkey that was begun is judged by, sealed; `None` when that was done, or is over.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn take_begun(
+    pool: &PgPool,
+    account: Uuid,
+    factor: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        UPDATE factors f SET secret_sealed = '' FROM (
+          SELECT factor_id, secret_sealed FROM factors
+          WHERE account_id = $1 AND factor_id = $2 AND kind = 'passkey' AND confirmed_at IS NULL
+            AND secret_sealed <> '' AND created_at > $3
+          FOR UPDATE) begun
+        WHERE f.factor_id = begun.factor_id RETURNING begun.secret_sealed
+        "#,
+        account,
+        factor,
+        now - WAITS,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// A passkey that works.
+#[derive(Debug)]
+pub struct PasskeyRow {
+    /// Its id among second factors.
+    pub factor_id: Uuid,
+    /// Whose it is.
+    pub account_id: Uuid,
+    /// Its public key and its count, sealed.
+    pub secret_sealed: String,
+}
+
+/// Whose passkey has this id.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn owner(pool: &PgPool, credential_sha256: &[u8]) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT account_id FROM factors WHERE credential_sha256 = $1",
+        credential_sha256,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// The passkey with this id, for whoever is the only one to judge it now: a count is compared and raised in one go.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn lock(
+    db: &mut PgConnection,
+    credential_sha256: &[u8],
+) -> sqlx::Result<Option<PasskeyRow>> {
+    sqlx::query_as!(
+        PasskeyRow,
+        r#"
+        SELECT factor_id, account_id, secret_sealed FROM factors
+        WHERE credential_sha256 = $1 AND confirmed_at IS NOT NULL FOR UPDATE
+        "#,
+        credential_sha256,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Keeps what has changed of a passkey by its use.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn used(
+    db: &mut PgConnection,
+    factor: Uuid,
+    secret_sealed: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE factors SET secret_sealed = $2, last_used_at = $3 WHERE factor_id = $1",
+        factor,
+        secret_sealed,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

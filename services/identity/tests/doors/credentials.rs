@@ -114,12 +114,25 @@ async fn of_a_hundred_at_once_one_succeeds_on_every_path_that_works_once() {
     hold(Situation::Parallel).await;
 }
 
+#[tokio::test]
+async fn a_passkey_of_somebody_who_was_deactivated_opens_no_campaign() {
+    let town = Town::start().await;
+    let mut shown = town.give(Path::Session, 1).await;
+    let mut holder = town.identity.enrol_key(&shown.person.session).await;
+    ordeal::befall(&town, Situation::Disabled, &mut shown).await;
+
+    assert!(!town.identity.is_known(&holder.session).await, "the session ended");
+    let entered = town.identity.log_in_with(&mut holder.key).await.expect("the account is theirs");
+    assert!(town.identity.held(&entered.session_token).await.memberships.is_empty());
+}
+
 /// The paths on which a kind of proof is shown: a new kind does not compile before it has some.
 const fn paths_of(proof: Proof) -> &'static [Path] {
     match proof {
         Proof::Password => &[Path::Password, Path::PasswordAgain],
         Proof::Totp => &[Path::Totp, Path::CodeAgain, Path::NewAuthenticator],
         Proof::RecoveryCode => &[Path::RecoveryCode, Path::RecoveryCodeAgain],
+        Proof::Passkey => &[Path::Passkey, Path::PasskeyAgain, Path::NewPasskey],
     }
 }
 
@@ -139,13 +152,18 @@ fn taken_by(method: &str) -> Option<&'static [Path]> {
         "Accounts/ConfirmFactor" => &[Path::NewAuthenticator],
         "Contacts/ProveEmail" => &[Path::EmailLink, Path::EmailCode],
         "Contacts/ProvePhone" => &[Path::PhoneCode],
+        "PasskeyLogins/GetWaiting" | "PasskeyLogins/AskPasskey" => &[Path::Challenge],
+        "PasskeyLogins/EnterWithPasskey" => &[Path::Challenge, Path::Passkey],
+        "Passkeys/ConfirmPasskey" => &[Path::NewPasskey],
+        "Passkeys/ProveWithPasskey" => &[Path::PasskeyAgain],
         "Recovery/GetRecovery" | "Recovery/FinishRecovery" => &[Path::RecoveryLink],
         _ => return None,
     })
 }
 
 /// Services where people are told apart from others; methods of theirs that take no proof.
-const SERVICES: [&str; 4] = ["Sessions/", "Accounts/", "Contacts/", "Recovery/"];
+const SERVICES: [&str; 6] =
+    ["Sessions/", "Accounts/", "Contacts/", "Recovery/", "PasskeyLogins/", "Passkeys/"];
 const WITHOUT: &[&str] = &[
     "Sessions/InviteFirstAdmin",
     "Accounts/ListFactors",
@@ -159,12 +177,17 @@ const WITHOUT: &[&str] = &[
     "Accounts/NameAccounts",
     "Contacts/GetContact",
     "Contacts/AskPhone",
+    "Passkeys/BeginPasskey",
+    "Passkeys/AskProof",
     "Recovery/AskRecovery",
 ];
 
 /// The tests that cells may name.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 7] = [
     include_str!("main.rs"),
+    include_str!("credentials.rs"),
+    include_str!("passkeys.rs"),
+    include_str!("passkeys/attacks.rs"),
     include_str!("gate.rs"),
     include_str!("invitations.rs"),
     include_str!("recovery.rs"),

@@ -40,9 +40,9 @@ fn over<T>() -> Result<T, Failure> {
 }
 
 /// Somebody with a passkey.
-struct Holder {
-    session: String,
-    key: Authenticator,
+pub(crate) struct Holder {
+    pub(crate) session: String,
+    pub(crate) key: Authenticator,
     codes: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Identity {
     }
 
     /// Adds a passkey to whoever holds a session.
-    async fn enrol_key(&self, session: &str) -> Holder {
+    pub(crate) async fn enrol_key(&self, session: &str) -> Holder {
         let begun = self.begin_key(session).await.expect("they may");
         let mut key = Authenticator::new();
         let shown = key.create(PANEL, &begun.options);
@@ -117,7 +117,10 @@ impl Identity {
     }
 
     /// Comes in with a passkey alone.
-    async fn log_in_with(&self, key: &mut Authenticator) -> Result<LogInResponse, Failure> {
+    pub(crate) async fn log_in_with(
+        &self,
+        key: &mut Authenticator,
+    ) -> Result<LogInResponse, Failure> {
         let asked = self.ask_key("").await?;
         self.enter_key("", &asked.token, &key.sign(PANEL, &asked.options)).await
     }

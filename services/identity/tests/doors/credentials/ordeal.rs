@@ -158,7 +158,12 @@ async fn log_in_with(town: &Town, shown: &Shown, code: &str) -> String {
 async fn expire(town: &Town, shown: &mut Shown) {
     let life = match shown.path {
         Path::Totp | Path::CodeAgain => Duration::seconds(90),
-        Path::Challenge | Path::PhoneCode | Path::NewAuthenticator => Duration::minutes(5),
+        Path::Challenge
+        | Path::PhoneCode
+        | Path::NewAuthenticator
+        | Path::Passkey
+        | Path::PasskeyAgain
+        | Path::NewPasskey => Duration::minutes(5),
         Path::EmailLink | Path::EmailCode => Duration::minutes(15),
         Path::RecoveryLink => Duration::minutes(30),
         Path::ApiKey => Duration::hours(1),

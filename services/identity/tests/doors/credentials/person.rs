@@ -124,6 +124,9 @@ impl Town {
             }
             Path::ApiKey => self.key(person).await,
             Path::FirstLink | Path::InvitationLink => panic!("nobody who has begun holds one"),
+            Path::Passkey | Path::PasskeyAgain | Path::NewPasskey => {
+                panic!("tests of their own show passkeys")
+            }
         }
     }
 

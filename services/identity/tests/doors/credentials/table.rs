@@ -26,6 +26,10 @@ every! {
         CodeAgain,
         RecoveryCodeAgain,
         NewAuthenticator,
+        /// Alone, or after the password.
+        Passkey,
+        PasskeyAgain,
+        NewPasskey,
         FirstLink,
         InvitationLink,
         JoinLink,
@@ -99,6 +103,8 @@ pub(super) fn cell(path: Path, situation: Situation) -> Cell {
 
 fn locked(path: Path) -> Cell {
     match path {
+        Path::Passkey | Path::PasskeyAgain => ShownBy("the_gate_counts_passkeys_and_closes_them"),
+        Path::NewPasskey => Never("whoever answers has just been shown its challenge"),
         Path::Password => FAILED,
         Path::Totp | Path::RecoveryCode => WRONG_CODE,
         Path::Challenge => OVER,
@@ -121,6 +127,8 @@ fn locked(path: Path) -> Cell {
 
 fn disabled(path: Path) -> Cell {
     match path {
+        Path::Passkey => ShownBy("a_passkey_of_somebody_who_was_deactivated_opens_no_campaign"),
+        Path::PasskeyAgain | Path::NewPasskey => Never("their session ended, and nothing takes it"),
         Path::Password | Path::Totp | Path::RecoveryCode | Path::Challenge => Placeless,
         Path::PasswordAgain
         | Path::CodeAgain
@@ -142,6 +150,10 @@ fn disabled(path: Path) -> Cell {
 /// What an address proves is where letters go; whoever has the password is let in without it.
 fn unverified(path: Path) -> Cell {
     match path {
+        Path::Passkey | Path::NewPasskey => {
+            ShownBy("a_passkey_completes_a_login_and_says_so_to_the_log")
+        }
+        Path::PasskeyAgain => ShownBy("a_passkey_proves_once_more_who_somebody_is"),
         Path::FirstLink => {
             ShownBy("an_admin_who_never_proved_the_address_is_not_let_in_by_a_letter_to_it")
         }
@@ -166,6 +178,10 @@ fn unverified(path: Path) -> Cell {
 
 fn foreign(path: Path) -> Cell {
     match path {
+        Path::Passkey | Path::PasskeyAgain => {
+            ShownBy("another_accounts_passkeys_and_challenges_open_nothing")
+        }
+        Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
         Path::Password => FAILED,
         Path::Totp | Path::RecoveryCode | Path::Challenge => WRONG_CODE,
         Path::PasswordAgain
@@ -184,6 +200,9 @@ fn foreign(path: Path) -> Cell {
 
 fn replayed(path: Path) -> Cell {
     match path {
+        Path::Passkey => ShownBy("of_a_hundred_answers_to_one_challenge_at_once_one_succeeds"),
+        Path::PasskeyAgain => ShownBy("a_passkey_proves_once_more_who_somebody_is"),
+        Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
         Path::Password | Path::PasswordAgain => TO_BE_USED_AGAIN,
         Path::Totp | Path::RecoveryCode => WRONG_CODE,
         Path::Challenge => OVER,
@@ -203,6 +222,10 @@ fn replayed(path: Path) -> Cell {
 
 fn expired(path: Path) -> Cell {
     match path {
+        Path::Passkey | Path::PasskeyAgain => {
+            ShownBy("a_challenge_is_over_after_five_minutes_and_after_a_wrong_answer")
+        }
+        Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
         Path::Password => Never("passwords do not expire (ASVS 6.2.10)"),
         Path::RecoveryCode => Never("they are for the day when everything else is lost"),
         Path::Totp => WRONG_CODE,
@@ -224,6 +247,10 @@ fn expired(path: Path) -> Cell {
 
 fn parallel(path: Path) -> Cell {
     match path {
+        Path::Passkey | Path::PasskeyAgain => {
+            ShownBy("of_a_hundred_answers_to_one_challenge_at_once_one_succeeds")
+        }
+        Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
         Path::Password | Path::PasswordAgain => {
             ShownBy("guesses_at_the_same_time_count_like_guesses_in_turn")
         }

@@ -1,10 +1,7 @@
 //! What must not open anything: used, late, foreign, copied, unknown and guessed passkeys.
 
 use futures::future::join_all;
-use meydan_rpc::{
-    outcome::Failure,
-    pb::identity::{ListHistoryRequest, RemoveFactorRequest},
-};
+use meydan_rpc::pb::identity::{ListHistoryRequest, RemoveFactorRequest};
 use time::Duration;
 
 use super::{HOME, SARA, over, wrong};

@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = [
         "meydan/identity/v1/contact.proto",
         "meydan/identity/v1/identity.proto",
+        "meydan/identity/v1/oversight.proto",
         "meydan/crm/v1/crm.proto",
         "meydan/bot_hub/v1/bot_hub.proto",
         "meydan/audit/v1/audit.proto",

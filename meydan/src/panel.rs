@@ -76,6 +76,7 @@ impl Panel {
             secure: settings.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
                 || !settings.listen.ip().is_loopback(),
             trusted_proxies: settings.trusted_proxies,
+            admin_networks: settings.admin_networks,
             public_url: settings.public_url,
             demo: self.demo,
         };

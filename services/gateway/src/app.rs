@@ -14,8 +14,8 @@ use meydan_rpc::{
         identity::{
             accounts_client::AccountsClient, api_keys_client::ApiKeysClient,
             campaigns_client::CampaignsClient, contacts_client::ContactsClient,
-            members_client::MembersClient, recovery_client::RecoveryClient,
-            sessions_client::SessionsClient,
+            members_client::MembersClient, oversight_client::OversightClient,
+            recovery_client::RecoveryClient, sessions_client::SessionsClient,
         },
     },
 };
@@ -67,6 +67,8 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// The proxies whose word on who asks is believed.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// The networks from which alone admins work; empty for everywhere.
+    pub admin_networks: Arc<[IpNet]>,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
     /// How long a request may take to arrive.
@@ -120,6 +122,12 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> AccountsClient<Channel> {
         AccountsClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's oversight.
+    #[must_use]
+    pub fn oversight(&self) -> OversightClient<Channel> {
+        OversightClient::new(self.identity.channel())
     }
 
     /// Calls identity's contacts.

@@ -7,9 +7,11 @@ mod demands;
 mod factors;
 mod failures;
 mod gate;
+mod impersonation;
 mod invitations;
 mod letters;
 mod login;
+mod oversight;
 mod places;
 mod proofs;
 mod quotas;
@@ -30,8 +32,10 @@ pub use self::{
     api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
     campaigns::NewCampaign,
     factors::{Confirmed, Enrolment, Factor},
+    impersonation::Impersonated,
     invitations::Entry,
     login::{Entered, Entrance, Guest},
+    oversight::{SeenAccount, Wanted},
     places::TeamMember,
     proofs::{AddressProof, Contact},
     recovery::Recoverable,

@@ -6,6 +6,7 @@ mod campaigns;
 mod contact;
 mod failure;
 mod members;
+mod oversight;
 mod sessions;
 
 use meydan_event_log::Meta;
@@ -16,8 +17,8 @@ use meydan_rpc::{
     pb::identity::{
         accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
         campaigns_server::CampaignsServer, contacts_server::ContactsServer,
-        members_server::MembersServer, recovery_server::RecoveryServer,
-        sessions_server::SessionsServer,
+        members_server::MembersServer, oversight_server::OversightServer,
+        recovery_server::RecoveryServer, sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
@@ -34,6 +35,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/EndImpersonation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
@@ -48,6 +50,13 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ListAccounts", Need::Admin),
+    ("/meydan.identity.v1.Oversight/GetAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/SuspendAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ReactivateAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/EndAccountSessions", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Admin),
+    ("/meydan.identity.v1.Oversight/Impersonate", Need::Admin),
     ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
     ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
@@ -80,7 +89,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/DemandFactor", Need::Permission("identity:member.manage")),
-    ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
+    ("/meydan.identity.v1.Members/ListPermissions", Need::Person),
     ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
@@ -91,6 +100,7 @@ pub const POLICIES: Policies = &[
 pub fn routes(identity: Identity) -> Routes {
     Routes::new(SessionsServer::new(sessions::SessionsApi(identity.clone())))
         .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
+        .add_service(OversightServer::new(oversight::OversightApi(identity.clone())))
         .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
         .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
@@ -107,7 +117,7 @@ fn person(caller: &Caller) -> Result<Uuid, Status> {
 const fn account(caller: &Caller) -> Option<Uuid> {
     match caller.who {
         Who::Account { id, .. } => Some(id),
-        Who::ApiKey { .. } | Who::Service { .. } => None,
+        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => None,
     }
 }
 
@@ -121,5 +131,6 @@ fn id(field: &str, text: &str) -> Result<Uuid, Status> {
 
 /// The origin of a command that `caller` gives.
 fn meta<T>(request: &Request<T>, caller: &Caller) -> Result<Meta, Status> {
-    Ok(Meta::new(command_id(request)?, caller.actor()))
+    let meta = Meta::new(command_id(request)?, caller.actor());
+    Ok(Meta { on_behalf_of: caller.on_behalf_of(), ..meta })
 }

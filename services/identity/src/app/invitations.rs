@@ -125,6 +125,9 @@ impl Identity {
         if self.hash_of(account).await?.is_some() {
             return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
+        if accounts::is_suspended(self.log.pool(), account).await? {
+            return Err(AppError::NotFound);
+        }
         if let Err(problem) = acceptable(&password, false) {
             return Err(AppError::Malformed(vec![("password", problem)]));
         }

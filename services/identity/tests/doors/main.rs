@@ -5,9 +5,11 @@ mod demands;
 mod factors;
 mod gate;
 mod harness;
+mod impersonation;
 mod invitations;
 mod leaving;
 mod letters;
+mod oversight;
 mod recovery;
 mod team;
 

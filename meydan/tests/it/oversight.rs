@@ -18,7 +18,7 @@ use reqwest::StatusCode;
 use uuid::Uuid;
 
 use crate::{
-    office::PASSWORD,
+    office::{Office, PASSWORD, Reach, telegram},
     revocation::{House, get},
 };
 
@@ -243,4 +243,48 @@ async fn outside_the_networks_of_staff_there_are_no_admin_pages_and_an_admins_se
     }
     assert_eq!(ask("/admin/permissions", "", OFFICE).await, 303, "inside there is a login");
     assert_eq!(ask("/admin/permissions", &sara, OFFICE).await, 404);
+}
+
+/// What stands between two pieces of a page.
+fn between<'a>(html: &'a str, before: &str, after: &str) -> &'a str {
+    let found = html.split(before).nth(1).and_then(|rest| rest.split(after).next());
+    found.unwrap_or_else(|| panic!("the page has no {before}"))
+}
+
+#[tokio::test]
+async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let (admin, owner) = (&office.admin, &office.owner);
+    let found = admin.open("/admin/accounts?email=tehran%40meydan.example").await;
+    let id = between(&found.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let path = format!("/admin/accounts/{id}");
+    let page = admin.open(&path).await;
+    assert!(page.says("نرگس زاینده"), "{}", page.html);
+    let campaign = between(&page.html, "name=\"campaign_id\"><option value=\"", "\"").to_owned();
+    let look = async |reason: &str| {
+        let fields = [("campaign_id", campaign.as_str()), ("reason", reason)];
+        admin.send(&page, &format!("{path}/impersonate"), &fields).await
+    };
+
+    assert_eq!(look("کوتاه").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let home = look("مدیر ستاد پرسیده است چرا صندوق خالی است.").await;
+    assert!(home.url.ends_with("/c/tehran"), "{} {}", home.url, home.html);
+    let end = admin.send(&home, "/impersonation/end", &[]).await;
+    assert!(end.url.contains(&path), "{}", end.url);
+    assert!(owner.open("/account/history").await.says("نگاه مدیر سامانه"), "the owner sees it");
+    owner.until("/c/tehran/audit", "نگاه مدیر سامانه از حساب این عضو</span>").await;
+
+    let suspended = admin.send(&end, &format!("{path}/suspend"), &[]).await;
+    assert!(suspended.says("تعلیق‌شده"), "{}", suspended.html);
+    let out = owner.open("/c/tehran/inbox").await;
+    assert!(out.url.contains("/login"), "{}", out.url);
+    admin.until("/admin/security?action=account.suspended", &format!("href=\"{path}\"")).await;
+    let own = admin.open("/admin/accounts?email=admin%40meydan.example").await;
+    let own = between(&own.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let refused = [("csrf", suspended.field("csrf"))];
+    let refused = admin.post(&format!("/admin/accounts/{own}/suspend"), &refused).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody suspends themselves");
+    let unknown = admin.open("/admin/security?action=ticket.opened").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND, "it shows nothing of citizens");
 }

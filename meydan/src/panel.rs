@@ -78,6 +78,7 @@ impl Panel {
                 || !settings.listen.ip().is_loopback(),
             trusted_proxies: settings.trusted_proxies,
             passkeys,
+            admin_networks: settings.admin_networks,
             public_url: settings.public_url,
             demo: self.demo,
         };

@@ -65,6 +65,10 @@ pub enum Problem {
     OwnersOnly,
     /// Nobody would own the campaign.
     LastOwner,
+    /// Nobody closes their own account.
+    AccountOneself,
+    /// Nobody would run the platform.
+    LastAdmin,
     /// Whoever demands a second factor needs one.
     FactorFirst,
     /// Nobody changes their own place.
@@ -108,6 +112,8 @@ impl Problem {
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),
+            Self::AccountOneself => shell.t("problem-account-oneself"),
+            Self::LastAdmin => shell.t("problem-last-admin"),
             Self::FactorFirst => shell.t("problem-factor-first"),
             Self::LastOwner => shell.t("problem-last-owner"),
             Self::Oneself => shell.t("problem-oneself"),

@@ -20,4 +20,4 @@ pub use form::{Problem, Problems};
 pub use format::Zone;
 pub use locale::{Locale, Theme};
 pub use notice::Notice;
-pub use shell::{CampaignLink, Nav, Shell, Viewer};
+pub use shell::{CampaignLink, Impersonation, Nav, Shell, Viewer};

@@ -51,6 +51,14 @@ pub enum Notice {
     FactorLast,
     /// A campaign demands a second factor.
     FactorDemanded,
+    /// An account was closed.
+    AccountSuspended,
+    /// An account was opened again.
+    AccountReactivated,
+    /// All sessions of an account were ended.
+    SessionsEnded,
+    /// An admin looks no more as a member.
+    ImpersonationEnded,
     /// Another session was ended.
     SessionClosed,
     /// A login waited too long for its second factor.
@@ -59,7 +67,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -84,6 +92,10 @@ impl Notice {
         Self::FactorRemoved,
         Self::FactorLast,
         Self::FactorDemanded,
+        Self::AccountSuspended,
+        Self::AccountReactivated,
+        Self::SessionsEnded,
+        Self::ImpersonationEnded,
         Self::SessionClosed,
         Self::ChallengeOver,
     ];
@@ -114,6 +126,10 @@ impl Notice {
             Self::FactorRemoved => "notice-factor-removed",
             Self::FactorLast => "notice-factor-last",
             Self::FactorDemanded => "notice-factor-demanded",
+            Self::AccountSuspended => "notice-account-suspended",
+            Self::AccountReactivated => "notice-account-reactivated",
+            Self::SessionsEnded => "notice-sessions-ended",
+            Self::ImpersonationEnded => "notice-impersonation-ended",
             Self::SessionClosed => "notice-session-closed",
             Self::ChallengeOver => "notice-challenge-over",
         }

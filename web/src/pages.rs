@@ -1,6 +1,7 @@
 //! Every page as a struct, and the fragments that are fetched again when something changes.
 
 pub mod account;
+pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod bot;
@@ -13,6 +14,7 @@ pub mod inbox;
 pub mod recover;
 pub mod security;
 pub mod team;
+pub mod watch;
 
 /// Gives a template an infallible `render`.
 macro_rules! renders {

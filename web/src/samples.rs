@@ -10,6 +10,7 @@ use crate::{
     shell::{CampaignLink, Nav, Shell, Viewer},
 };
 
+mod accounts;
 mod admin;
 mod audit;
 mod campaign;
@@ -37,6 +38,7 @@ pub fn all(locale: Locale, theme: Theme) -> Vec<Sample> {
     let mut samples = Vec::new();
     samples.extend(entry::samples(&make));
     samples.extend(admin::samples(&make));
+    samples.extend(accounts::samples(&make));
     samples.extend(campaign::samples(&make));
     samples.extend(team::samples(&make));
     samples.extend(inbox::samples(&make));
@@ -67,6 +69,7 @@ impl Samples {
             now: NOW,
             notice: None,
             demo: false,
+            impersonation: None,
             position: 0,
             path: path.to_owned(),
         }

@@ -43,10 +43,21 @@ pub struct Shell {
     pub notice: Option<Notice>,
     /// Whether this installation shows invented people.
     pub demo: bool,
+    /// As whom an admin looks, if they do.
+    pub impersonation: Option<Impersonation>,
     /// The position of the campaign's facts that this page shows; live updates go on from there.
     pub position: i64,
     /// Path and query of this page, to come back to after a change of language or theme.
     pub path: String,
+}
+
+/// As which member an admin looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impersonation {
+    /// What the member is called.
+    pub name: String,
+    /// Minutes that are left.
+    pub minutes: u64,
 }
 
 /// The person who is logged in.
@@ -89,6 +100,10 @@ pub enum Nav {
     ApiKeys,
     /// The admin's table of roles and permissions.
     Permissions,
+    /// The admin's list of accounts.
+    Accounts,
+    /// What an admin watches for.
+    Security,
     /// One's own account.
     Account,
 }
@@ -120,6 +135,14 @@ impl Shell {
             args.set(*name, value.clone());
         }
         texts::text(self.locale, key, Some(&args))
+    }
+
+    /// As whom an admin looks, and for how long still.
+    pub(crate) fn impersonation_text(&self) -> Option<String> {
+        let seen = self.impersonation.as_ref()?;
+        let count = i64::try_from(seen.minutes).unwrap_or(i64::MAX);
+        let pieces = [("name", seen.name.as_str().into()), ("count", count.into())];
+        Some(self.with("impersonation-text", &pieces))
     }
 
     pub(crate) fn notice_text(&self) -> Option<String> {

@@ -32,6 +32,15 @@ pub enum Who {
         /// Platform staff.
         admin: bool,
     },
+    /// An admin who looks at a campaign as one of its members, and changes nothing.
+    Impersonator {
+        /// The admin's account.
+        id: Uuid,
+        /// The admin's session.
+        session: Uuid,
+        /// The member's account.
+        subject: Uuid,
+    },
     /// A program of a campaign's own, which reads.
     ApiKey {
         /// The key.
@@ -74,9 +83,20 @@ impl Caller {
     #[must_use]
     pub fn actor(&self) -> Actor {
         match &self.who {
-            Who::Account { id, session, .. } => Actor::Account { id: *id, session: Some(*session) },
+            Who::Account { id, session, .. } | Who::Impersonator { id, session, .. } => {
+                Actor::Account { id: *id, session: Some(*session) }
+            }
             Who::ApiKey { id } => Actor::Service { name: format!("api-key {id}") },
             Who::Service { name } => Actor::Service { name: name.clone() },
+        }
+    }
+
+    /// In whose place they act, when they do.
+    #[must_use]
+    pub const fn on_behalf_of(&self) -> Option<Uuid> {
+        match self.who {
+            Who::Impersonator { subject, .. } => Some(subject),
+            Who::Account { .. } | Who::ApiKey { .. } | Who::Service { .. } => None,
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Need {
     Admin,
     /// Somebody logged in.
     Account,
+    /// Somebody logged in, also while they impersonate a member. Only what is nobody's own.
+    Person,
     /// Whoever holds the permission in the campaign of the call.
     Permission(&'static str),
     /// Platform staff, or whoever holds the permission in the campaign of the call.
@@ -40,29 +42,40 @@ pub enum Need {
 }
 
 impl Need {
-    fn allows(self, caller: &Caller) -> bool {
-        let account = matches!(caller.who, Who::Account { .. });
+    /// Whether a caller may call a method that has this policy. Whoever impersonates a member is allowed what
+    /// the member may, of methods that only read, and nothing else.
+    fn allows(self, caller: &Caller, method: &str) -> bool {
+        let impersonates = matches!(caller.who, Who::Impersonator { .. });
+        let account = matches!(caller.who, Who::Account { .. }) || (impersonates && reads(method));
         let permitted = |permission| account && caller.campaign.is_some() && caller.may(permission);
         let service = |names: &[&str]| match &caller.who {
             Who::Service { name } => names.contains(&name.as_str()),
-            Who::Account { .. } | Who::ApiKey { .. } => false,
+            Who::Account { .. } | Who::Impersonator { .. } | Who::ApiKey { .. } => false,
         };
         match self {
             Self::Admin => caller.is_admin(),
-            Self::Account => account,
+            Self::Account => account && !impersonates,
+            Self::Person => account,
             Self::Permission(permission) => permitted(permission),
             Self::AdminOr(permission) => caller.is_admin() || permitted(permission),
             Self::AdminOrService(names) => caller.is_admin() || service(names),
             Self::Service(names) => service(names),
             Self::KeyOr(permission, other) => {
                 let key = matches!(caller.who, Who::ApiKey { .. });
-                (key && caller.campaign.is_some() && caller.may(permission)) || other.allows(caller)
+                (key && caller.campaign.is_some() && caller.may(permission))
+                    || other.allows(caller, method)
             }
             Self::PermissionOrService(permission, names) => {
                 permitted(permission) || (caller.campaign.is_some() && service(names))
             }
         }
     }
+}
+
+/// Whether a method shows something and changes nothing, as its name says. Exports take more away than a look does.
+fn reads(method: &str) -> bool {
+    let name = method.rsplit('/').next().unwrap_or_default();
+    ["Get", "List", "Fetch"].iter().any(|verb| name.starts_with(verb))
 }
 
 /// The policies of a service: path of the method (`/package.Service/Method`), and who may call it.
@@ -103,7 +116,7 @@ impl Guard {
             .assertions
             .verify(assertion, self.service, now)
             .map_err(|rejected| Status::unauthenticated(rejected.to_string()))?;
-        if !need.allows(&caller) {
+        if !need.allows(&caller, path) {
             return Err(Status::permission_denied("the caller may not do this"));
         }
         Ok(Some(caller))
@@ -223,4 +236,36 @@ pub fn command_id<T>(request: &tonic::Request<T>) -> Result<uuid::Uuid, Status> 
             form.reject("command-id", "must be an id in the call's metadata");
             form.finish().expect_err("a field was rejected")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{Caller, Need, Who};
+
+    #[test]
+    fn whoever_impersonates_a_member_reads_what_the_member_may_and_nothing_else() {
+        let id = Uuid::from_u128(1);
+        let looks = Caller {
+            who: Who::Impersonator { id, session: Uuid::from_u128(2), subject: Uuid::from_u128(3) },
+            campaign: Some(Uuid::from_u128(4)),
+            permissions: vec!["crm:ticket.read".to_owned()],
+            address: None,
+        };
+        let may = |need: Need, method| need.allows(&looks, method);
+        let read = Need::Permission("crm:ticket.read");
+
+        assert!(may(read, "/x.Tickets/ListTickets") && may(read, "/x.Tickets/GetTicket"));
+        assert!(may(Need::AdminOr("crm:ticket.read"), "/x.Campaigns/GetCampaign"));
+        assert!(!may(read, "/x.Tickets/Reply"), "it changes something");
+        assert!(!may(read, "/x.Entries/ExportEntries"), "it takes something away");
+        assert!(!may(Need::Permission("identity:api_key.manage"), "/x.ApiKeys/ListApiKeys"));
+        assert!(may(Need::Person, "/x.Members/ListPermissions"));
+        assert!(!may(Need::Account, "/x.Accounts/ListSessions"), "those are somebody's own");
+        assert!(!may(Need::Admin, "/x.Campaigns/ListCampaigns"), "nor is it an admin meanwhile");
+        assert!(!may(Need::AdminOrService(&["demo"]), "/x.Campaigns/ListCampaigns"));
+        let held = Need::PermissionOrService("crm:ticket.read", &["bot-hub"]);
+        assert!(!may(held, "/x.Tickets/CountTickets"), "what is not said to read does not");
+    }
 }

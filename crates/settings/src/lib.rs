@@ -28,6 +28,8 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// The proxies in front, whose word on who asks is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The networks from which alone admins work; empty for everywhere.
+    pub admin_networks: Vec<IpNet>,
     /// Where Prometheus reads metrics.
     pub metrics_listen: SocketAddr,
     /// A PostgreSQL that runs already.

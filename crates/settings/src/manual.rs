@@ -30,6 +30,11 @@ pub const KEYS: &[Key] = &[
         "",
         "The proxies in front of the panel, as networks or addresses with commas between them: 10.0.0.0/8, 127.0.0.1. What they write into X-Forwarded-For says who asks. Without it, all who come through a proxy are one client.",
     ),
+    key(
+        "admin-networks",
+        "",
+        "The networks from which alone admins work, with commas between them: 192.0.2.0/24, 2001:db8::/48. From elsewhere there are no pages for admins, and an admin's session opens nothing. Without it, admins work from everywhere.",
+    ),
     key("data-dir", ".meydan", "Where data, keys and the local servers live."),
     key(
         "database-url",

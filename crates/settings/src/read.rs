@@ -193,6 +193,7 @@ impl Given {
             listen: self.address("listen"),
             public_url: self.parsed("public-url", None, |text| secure_url(text).map(Some)),
             trusted_proxies: self.parsed("trusted-proxies", vec![], networks),
+            admin_networks: self.parsed("admin-networks", vec![], networks),
             metrics_listen: self.address("metrics-listen"),
             database_url: self.secret("database-url"),
             database_prefix: self.parsed("database-prefix", String::new(), prefix),

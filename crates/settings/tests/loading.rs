@@ -64,7 +64,14 @@ fn proxies_are_networks_or_single_addresses() {
     let settings = settings.expect("all three are networks");
     let said = settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(said, ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"]);
-    assert!(load(&[]).expect("the defaults are sound").trusted_proxies.is_empty());
+    let defaults = load(&[]).expect("the defaults are sound");
+    assert!(defaults.trusted_proxies.is_empty() && defaults.admin_networks.is_empty());
+    let office = load(&[("MEYDAN_ADMIN_NETWORKS", "192.0.2.0/24")]).expect("it is a network");
+    assert_eq!(office.admin_networks, ["192.0.2.0/24".parse().expect("a network")]);
+    assert!(
+        load(&[("MEYDAN_ADMIN_NETWORKS", "the office")]).is_err(),
+        "nobody is let in by mistake"
+    );
 
     let said =
         load(&[("MEYDAN_TRUSTED_PROXIES", "10.0.0.0/8, everybody")]).expect_err("no network");

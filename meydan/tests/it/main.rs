@@ -17,6 +17,7 @@ mod metrics;
 mod office;
 mod open_page;
 mod operate;
+mod oversight;
 mod programs;
 mod proving;
 mod rebuild;

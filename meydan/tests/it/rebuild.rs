@@ -33,6 +33,7 @@ const READ_MODELS: [ReadModel; 3] = [
             "credentials",
             "devices",
             "factors",
+            "impersonations",
             "invitations",
             "letters",
             "login_challenges",

@@ -36,7 +36,7 @@ const ROUNDS: usize = 10;
 /// Identity, crm and three gateways, with a clock that the test moves.
 pub(crate) struct House {
     pub(crate) gateways: [SocketAddr; 3],
-    identity: Dial,
+    pub(crate) identity: Dial,
     pub(crate) now: Arc<Mutex<OffsetDateTime>>,
     nats: Nats,
     _tasks: JoinSet<()>,
@@ -86,6 +86,7 @@ async fn gateway_setup(
         connections: 100,
         patience: Patience::default(),
         trusted_proxies: vec![],
+        admin_networks: vec![],
         public_url: None,
         secure: false,
         demo: false,
@@ -94,13 +95,17 @@ async fn gateway_setup(
 
 impl House {
     pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// The same, with gateways that are set up otherwise.
+    pub(crate) async fn open_with(change: impl Fn(&mut gateway::Setup)) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
         let told = now.clone();
         let clock = Clock::new(move || *told.lock().expect("no test panics here"));
         let stop = CancellationToken::new();
-        let assertions = Assertions::generate();
-        let keyring = keyring(&prefix, &secrets).await;
+        let (assertions, keyring) = (Assertions::generate(), keyring(&prefix, &secrets).await);
         let doors = (listener().await, listener().await);
         let address = |door: &TcpListener| door.local_addr().expect("it has an address");
         let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());
@@ -140,7 +145,8 @@ impl House {
                 ),
                 clock.clone(),
             );
-            let setup = setup.await;
+            let mut setup = setup.await;
+            change(&mut setup);
             gateways.push(address(&setup.listener));
             tasks.spawn(gateway::run(setup, stop.clone()));
         }
@@ -155,15 +161,15 @@ impl House {
         }
     }
 
-    fn sessions(&self) -> SessionsClient<tonic::transport::Channel> {
+    pub(crate) fn sessions(&self) -> SessionsClient<tonic::transport::Channel> {
         SessionsClient::new(self.identity.channel())
     }
 
-    fn members(&self) -> MembersClient<tonic::transport::Channel> {
+    pub(crate) fn members(&self) -> MembersClient<tonic::transport::Channel> {
         MembersClient::new(self.identity.channel())
     }
 
-    async fn accept(&self, token: String) -> String {
+    pub(crate) async fn accept(&self, token: String) -> String {
         let message = AcceptInvitationRequest {
             token,
             password: PASSWORD.to_owned(),
@@ -174,7 +180,7 @@ impl House {
         accepted.expect("the link is good").into_inner().session_token
     }
 
-    async fn held(&self, session: &str) -> AuthenticateResponse {
+    pub(crate) async fn held(&self, session: &str) -> AuthenticateResponse {
         let message = AuthenticateRequest { session_token: session.to_owned() };
         let request = self.identity.ask(&Caller::service("gateway", None), message);
         self.sessions().authenticate(request).await.expect("it goes on").into_inner()
@@ -220,7 +226,7 @@ impl House {
         Team { owner, member_id: sara.expect("she is in the team").member_id }
     }
 
-    async fn log_in(&self) -> String {
+    pub(crate) async fn log_in(&self) -> String {
         let message = LogInRequest {
             email: "sara@meydan.example".to_owned(),
             password: PASSWORD.to_owned(),
@@ -230,7 +236,7 @@ impl House {
         self.sessions().log_in(request).await.expect("it is right").into_inner().session_token
     }
 
-    async fn set_active(&self, team: &Team, active: bool) {
+    pub(crate) async fn set_active(&self, team: &Team, active: bool) {
         let message = ChangeMemberRequest { member_id: team.member_id.clone() };
         let request = self.identity.command(&team.owner, Uuid::now_v7(), message);
         let mut members = self.members();
@@ -243,7 +249,7 @@ impl House {
     }
 
     /// How each gateway answers whoever holds `session`.
-    async fn answers(&self, session: &str) -> [u16; 3] {
+    pub(crate) async fn answers(&self, session: &str) -> [u16; 3] {
         let mut answers = [0; 3];
         for (answer, gateway) in answers.iter_mut().zip(self.gateways) {
             *answer = get(gateway, "/c/tehran/team/permissions", session).await.status().as_u16();
@@ -253,11 +259,11 @@ impl House {
 }
 
 pub(crate) struct Team {
-    owner: Caller,
-    member_id: String,
+    pub(crate) owner: Caller,
+    pub(crate) member_id: String,
 }
 
-async fn get(gateway: SocketAddr, path: &str, session: &str) -> reqwest::Response {
+pub(crate) async fn get(gateway: SocketAddr, path: &str, session: &str) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let client = client.build().expect("a client can be made");
     let request = client.get(format!("http://{gateway}{path}"));

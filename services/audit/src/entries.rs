@@ -29,6 +29,8 @@ pub struct Filter {
     pub from: Option<OffsetDateTime>,
     /// Before.
     pub until: Option<OffsetDateTime>,
+    /// Any of these events of identity's; empty for everything.
+    pub any_of: Vec<String>,
     /// Whether nothing may be found by the id of a citizen.
     pub citizens_hidden: bool,
 }
@@ -67,6 +69,7 @@ pub async fn page(
           AND ($8::uuid IS NULL OR correlation_id = $8)
           AND ($9::timestamptz IS NULL OR at >= $9)
           AND ($10::timestamptz IS NULL OR at < $10)
+          AND ($14::text[] = '{}' OR (log = 'identity' AND action = ANY ($14)))
         ORDER BY arrival DESC LIMIT $13
         "#,
         before,
@@ -82,6 +85,7 @@ pub async fn page(
         filter.citizens_hidden,
         &hidden,
         limit,
+        &filter.any_of,
     );
     let mut tx = pool.begin_with(PLANNED).await?;
     let found = asked.fetch_all(&mut *tx).await?;

@@ -131,6 +131,7 @@ fn filter(wire: pb::Filter, caller: &Caller) -> Result<Filter, Status> {
         correlation,
         from,
         until,
+        any_of: wire.any_of,
         citizens_hidden: !own,
     })
 }

@@ -27,6 +27,7 @@ use crate::{
     cookies::{self, Kind},
     csrf, failure,
     limits::{Asker, RateClass},
+    oversight,
     session::{self, Membership, Visit},
 };
 
@@ -215,6 +216,8 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
             Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
         }
     }
+    oversight::within_networks(app, access, &mut visit, client)?;
+    oversight::while_impersonating(app, access, &visit, &parts)?;
     if visit.visitor.is_none() && access.need != Need::Nobody {
         return Err(to_login(access.rate, &visit, &parts.headers));
     }

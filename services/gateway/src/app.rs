@@ -14,9 +14,9 @@ use meydan_rpc::{
         identity::{
             accounts_client::AccountsClient, api_keys_client::ApiKeysClient,
             campaigns_client::CampaignsClient, contacts_client::ContactsClient,
-            members_client::MembersClient, passkey_logins_client::PasskeyLoginsClient,
-            passkeys_client::PasskeysClient, recovery_client::RecoveryClient,
-            sessions_client::SessionsClient,
+            members_client::MembersClient, oversight_client::OversightClient,
+            passkey_logins_client::PasskeyLoginsClient, passkeys_client::PasskeysClient,
+            recovery_client::RecoveryClient, sessions_client::SessionsClient,
         },
     },
 };
@@ -68,6 +68,8 @@ pub struct App {
     pub limits: Arc<Limits>,
     /// The proxies whose word on who asks is believed.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// The networks from which alone admins work; empty for everywhere.
+    pub admin_networks: Arc<[IpNet]>,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
     /// The origin at which people use passkeys, if there is one.
@@ -135,6 +137,12 @@ impl App {
     #[must_use]
     pub fn passkeys_client(&self) -> PasskeysClient<Channel> {
         PasskeysClient::new(self.identity.channel())
+    }
+
+    /// Calls identity's oversight.
+    #[must_use]
+    pub fn oversight(&self) -> OversightClient<Channel> {
+        OversightClient::new(self.identity.channel())
     }
 
     /// Calls identity's contacts.

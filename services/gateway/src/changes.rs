@@ -66,7 +66,7 @@ pub async fn follow(app: App) {
         // Counted first: an answer that is on its way now is not remembered.
         app.changes.heard.fetch_add(1, Ordering::SeqCst);
         for (token, (visitor, _)) in &app.sessions {
-            if visitor.account == account {
+            if visitor.depends_on(account) {
                 app.sessions.invalidate(token.as_ref()).await;
             }
         }

@@ -3,6 +3,7 @@
 //! - [`access`]: the policy in front of every route. A route cannot be added without one.
 //! - [`routes`]: a file for each address; [`views`] turns what services answer into pages.
 //! - [`session`], [`client`], [`csrf`], [`limits`], [`headers`]: who visits, and what protects them.
+//! - [`oversight`]: what bounds the platform's staff.
 //! - [`changes`]: what identity takes back. [`api`]: who asks with a key.
 //! - [`webhook`]: Telegram's updates. [`live`]: server-sent events.
 
@@ -17,6 +18,7 @@ pub mod failure;
 pub mod headers;
 pub mod limits;
 pub mod live;
+pub mod oversight;
 pub mod routes;
 mod serve;
 mod service;

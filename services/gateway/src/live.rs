@@ -156,8 +156,8 @@ impl Open {
     /// An account changed; `None` when it is not known which. If it may be the visitor's, the stream looks
     /// whether they may still listen.
     async fn hear(&mut self, account: Option<Uuid>) -> Result<Option<Event>, Ended> {
-        let own = self.visit.visitor.as_ref().map(|visitor| visitor.account);
-        if account.is_none() || account == own { self.look().await } else { Ok(None) }
+        let own = |account| self.visit.visitor.as_ref().is_some_and(|who| who.depends_on(account));
+        if account.is_none_or(own) { self.look().await } else { Ok(None) }
     }
 
     /// At each beat: whether the visitor may still listen, and what was missed. A service that is away now

@@ -1,6 +1,7 @@
 //! Every address of the panel, with its policy.
 
 mod account;
+mod accounts;
 mod admin;
 mod admin_bot;
 mod admin_deletion;
@@ -21,6 +22,7 @@ mod recover;
 mod security;
 mod statics;
 mod team;
+mod watch;
 mod welcome;
 
 use axum::{
@@ -29,6 +31,7 @@ use axum::{
     routing::{get, post},
 };
 
+pub(crate) use self::devices::browser;
 use crate::{
     access::{
         Access,
@@ -137,6 +140,15 @@ fn platform(panel: Panel) -> Panel {
         .post("/admin/campaigns/{slug}/bot", ADMIN.fresh(0), admin_bot::connect)
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
+        .get("/admin/accounts", ADMIN, accounts::list)
+        .get("/admin/accounts/{account}", ADMIN, accounts::show)
+        .post("/admin/accounts/{account}/suspend", ADMIN.fresh(1), accounts::suspend)
+        .post("/admin/accounts/{account}/reactivate", ADMIN.fresh(1), accounts::reactivate)
+        .post("/admin/accounts/{account}/sessions/end", ADMIN, accounts::end_sessions)
+        .post("/admin/accounts/{account}/invitation", ADMIN, accounts::resend)
+        .post("/admin/accounts/{account}/impersonate", ADMIN.fresh(1), accounts::impersonate)
+        .post("/impersonation/end", OWN, accounts::end_impersonation)
+        .get("/admin/security", ADMIN, watch::show)
         .get("/admin/audit", ADMIN, audit::show_all)
         .get("/admin/audit/export.csv", ADMIN, audit::export)
 }

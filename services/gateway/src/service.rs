@@ -57,6 +57,8 @@ pub struct Setup {
     pub patience: Patience,
     /// The proxies whose word on who asks is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The networks from which alone admins work; empty for everywhere.
+    pub admin_networks: Vec<IpNet>,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
     /// The origin at which people use passkeys, if there is one.
@@ -79,6 +81,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         clock: setup.clock,
         limits: Arc::new(Limits::new(setup.rates)),
         trusted_proxies: setup.trusted_proxies.into(),
+        admin_networks: setup.admin_networks.into(),
         public_url: setup.public_url,
         passkeys: setup.passkeys,
         patience: setup.patience,

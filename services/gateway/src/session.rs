@@ -11,7 +11,7 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{AuthenticateRequest, AuthenticateResponse, CampaignStatus},
 };
-use meydan_web::{CampaignLink, Locale, Nav, Notice, Shell, Theme, Viewer};
+use meydan_web::{CampaignLink, Impersonation, Locale, Nav, Notice, Shell, Theme, Viewer};
 use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -33,14 +33,38 @@ pub struct Visitor {
     pub name: String,
     /// Their address.
     pub email: String,
-    /// Platform staff.
+    /// Platform staff, as which they visit.
     pub admin: bool,
+    /// Platform staff, also while they look as a member.
+    pub staff: bool,
+    /// As whom they look, if they do.
+    pub impersonates: Option<Impersonates>,
     /// Their campaigns.
     pub memberships: Vec<Membership>,
     /// They work with nothing before they have a second factor.
     pub needs_factor: bool,
     /// Until when their last proof is good for what is dangerous.
     pub fresh_until: OffsetDateTime,
+}
+
+/// As which member an admin looks.
+#[derive(Debug, Clone)]
+pub struct Impersonates {
+    /// The member's account.
+    pub subject: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// When it ends by itself.
+    pub ends_at: OffsetDateTime,
+}
+
+impl Visitor {
+    /// Whether what was said of this visitor hangs on an account.
+    #[must_use]
+    pub fn depends_on(&self, account: Uuid) -> bool {
+        let subject = self.impersonates.as_ref().map(|who| who.subject);
+        self.account == account || subject == Some(account)
+    }
 }
 
 /// A place in a campaign.
@@ -95,13 +119,15 @@ impl Visit {
     pub fn caller(&self) -> Caller {
         let Some(visitor) = &self.visitor else { return Caller::service(crate::NAME, None) };
         let membership = self.membership.as_ref();
+        let (id, session) = (visitor.account, visitor.session);
+        // Without the second factor that they need they are nobody yet.
+        let admin = visitor.admin && !visitor.needs_factor;
+        let who = match &visitor.impersonates {
+            Some(seen) => Who::Impersonator { id, session, subject: seen.subject },
+            None => Who::Account { id, session, admin },
+        };
         Caller {
-            who: Who::Account {
-                id: visitor.account,
-                session: visitor.session,
-                // Without the second factor that they need they are nobody yet.
-                admin: visitor.admin && !visitor.needs_factor,
-            },
+            who,
             campaign: membership.map(|membership| membership.campaign),
             permissions: membership.map(|place| place.permissions.clone()).unwrap_or_default(),
             address: Some(self.address.clone()),
@@ -133,6 +159,14 @@ impl Visit {
         open.map(|(part, _)| part).collect()
     }
 
+    /// As whom an admin looks, for every page to say.
+    fn impersonation(&self, app: &App) -> Option<Impersonation> {
+        let who = self.visitor.as_ref()?.impersonates.as_ref()?;
+        let left = (who.ends_at - app.clock.now()).whole_minutes() + 1;
+        let minutes = u64::try_from(left).unwrap_or_default();
+        Some(Impersonation { name: who.name.clone(), minutes })
+    }
+
     /// What every page of this visit shares.
     #[must_use]
     pub fn shell(&self, app: &App, active: Nav) -> Shell {
@@ -161,6 +195,7 @@ impl Visit {
             now: app.clock.now(),
             notice,
             demo: app.demo,
+            impersonation: self.impersonation(app),
             position: 0,
             path: self.path.clone(),
         }
@@ -194,6 +229,8 @@ pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, 
     match app.sessions_client().authenticate(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let visitor = read(answer.into_inner()).ok_or(Failure::Broken)?;
+            let ends_at = visitor.impersonates.as_ref().map(|who| who.ends_at);
+            let until = ends_at.map_or(until, |ends_at| until.min(ends_at));
             app.sessions.insert(hash, (visitor.clone(), until)).await;
             // Something changed while identity was asked: the answer may be from before.
             if app.changes.heard() != heard {
@@ -234,7 +271,17 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
             needs_factor: place.needs_factor,
         })
     });
+    let impersonates = match answer.impersonation {
+        Some(who) => Some(Impersonates {
+            subject: Uuid::try_parse(&who.account_id).ok()?,
+            name: who.display_name,
+            ends_at: who.ends_at.and_then(instant)?,
+        }),
+        None => None,
+    };
     Some(Visitor {
+        staff: answer.is_admin || impersonates.is_some(),
+        impersonates,
         account: Uuid::try_parse(&answer.account_id).ok()?,
         session: Uuid::try_parse(&answer.session_id).ok()?,
         name: answer.display_name,

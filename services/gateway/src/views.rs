@@ -1,5 +1,6 @@
 //! What services answer, as the pages want it.
 
+pub mod account;
 pub mod audit;
 pub mod bot;
 pub mod campaign;

@@ -86,6 +86,7 @@ impl Gate {
             connections: 100,
             patience: Patience::default(),
             trusted_proxies: vec![],
+            admin_networks: vec![],
             public_url: None,
             passkeys: None,
             secure: false,

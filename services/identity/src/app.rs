@@ -7,9 +7,11 @@ mod demands;
 mod factors;
 mod failures;
 mod gate;
+mod impersonation;
 mod invitations;
 mod letters;
 mod login;
+mod oversight;
 mod passkeys;
 mod passwords;
 mod places;
@@ -32,8 +34,10 @@ pub use self::{
     api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
     campaigns::NewCampaign,
     factors::{Confirmed, Enrolment, Factor},
+    impersonation::Impersonated,
     invitations::Entry,
     login::{Entered, Entrance, Guest},
+    oversight::{SeenAccount, Wanted},
     passkeys::{Asked, Signed, Ways},
     places::TeamMember,
     proofs::{AddressProof, Contact},

@@ -6,6 +6,7 @@ mod campaigns;
 mod contact;
 mod failure;
 mod members;
+mod oversight;
 mod passkeys;
 mod sessions;
 
@@ -17,9 +18,9 @@ use meydan_rpc::{
     pb::identity::{
         accounts_server::AccountsServer, api_keys_server::ApiKeysServer,
         campaigns_server::CampaignsServer, contacts_server::ContactsServer,
-        members_server::MembersServer, passkey_logins_server::PasskeyLoginsServer,
-        passkeys_server::PasskeysServer, recovery_server::RecoveryServer,
-        sessions_server::SessionsServer,
+        members_server::MembersServer, oversight_server::OversightServer,
+        passkey_logins_server::PasskeyLoginsServer, passkeys_server::PasskeysServer,
+        recovery_server::RecoveryServer, sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
@@ -36,6 +37,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/EndImpersonation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),
@@ -57,6 +59,13 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Passkeys/ConfirmPasskey", Need::Account),
     ("/meydan.identity.v1.Passkeys/AskProof", Need::Account),
     ("/meydan.identity.v1.Passkeys/ProveWithPasskey", Need::Account),
+    ("/meydan.identity.v1.Oversight/ListAccounts", Need::Admin),
+    ("/meydan.identity.v1.Oversight/GetAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/SuspendAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ReactivateAccount", Need::Admin),
+    ("/meydan.identity.v1.Oversight/EndAccountSessions", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Admin),
+    ("/meydan.identity.v1.Oversight/Impersonate", Need::Admin),
     ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
     ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
@@ -89,7 +98,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/DemandFactor", Need::Permission("identity:member.manage")),
-    ("/meydan.identity.v1.Members/ListPermissions", Need::Account),
+    ("/meydan.identity.v1.Members/ListPermissions", Need::Person),
     ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
@@ -102,6 +111,7 @@ pub fn routes(identity: Identity) -> Routes {
         .add_service(AccountsServer::new(accounts::AccountsApi(identity.clone())))
         .add_service(PasskeyLoginsServer::new(passkeys::PasskeyLoginsApi(identity.clone())))
         .add_service(PasskeysServer::new(passkeys::PasskeysApi(identity.clone())))
+        .add_service(OversightServer::new(oversight::OversightApi(identity.clone())))
         .add_service(ContactsServer::new(contact::ContactsApi(identity.clone())))
         .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
@@ -118,7 +128,7 @@ fn person(caller: &Caller) -> Result<Uuid, Status> {
 const fn account(caller: &Caller) -> Option<Uuid> {
     match caller.who {
         Who::Account { id, .. } => Some(id),
-        Who::ApiKey { .. } | Who::Service { .. } => None,
+        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => None,
     }
 }
 
@@ -132,5 +142,6 @@ fn id(field: &str, text: &str) -> Result<Uuid, Status> {
 
 /// The origin of a command that `caller` gives.
 fn meta<T>(request: &Request<T>, caller: &Caller) -> Result<Meta, Status> {
-    Ok(Meta::new(command_id(request)?, caller.actor()))
+    let meta = Meta::new(command_id(request)?, caller.actor());
+    Ok(Meta { on_behalf_of: caller.on_behalf_of(), ..meta })
 }

@@ -73,6 +73,13 @@ pub enum Letter {
     },
     /// Something happened to their account.
     Notice(Notice),
+    /// An admin of the platform looks at a campaign as they see it.
+    Impersonation {
+        /// Whose campaign.
+        candidate: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What people are told of their own account.
@@ -108,6 +115,7 @@ impl Letter {
             Self::EmailProof { .. } => "email-proof",
             Self::PhoneProof { .. } => "phone-proof",
             Self::Recovery { .. } => "recovery",
+            Self::Impersonation { .. } => "impersonation",
             Self::Notice(Notice::PasswordChanged) => "password-changed",
             Self::Notice(Notice::Recovered) => "recovered",
             Self::Notice(Notice::EmailChanged) => "email-changed",
@@ -133,7 +141,9 @@ impl Letter {
             Self::EmailProof { .. } => Duration::minutes(15),
             Self::PhoneProof { .. } => Duration::minutes(5),
             Self::Recovery { .. } => Duration::minutes(30),
-            Self::Invitation { .. } | Self::Notice(_) => Duration::hours(24),
+            Self::Invitation { .. } | Self::Impersonation { .. } | Self::Notice(_) => {
+                Duration::hours(24)
+            }
         }
     }
 
@@ -144,7 +154,7 @@ impl Letter {
             Self::Invitation { token, .. } => Some(format!("/welcome/{token}")),
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
             Self::Recovery { token } => Some(format!("/recover/{token}")),
-            Self::PhoneProof { .. } | Self::Notice(_) => None,
+            Self::PhoneProof { .. } | Self::Impersonation { .. } | Self::Notice(_) => None,
         }
     }
 

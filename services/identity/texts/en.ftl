@@ -34,3 +34,6 @@ new-device-after = If that was you, there is nothing to do. If not, change your 
 locked-subject = Logging in to your account is closed for a while
 locked-text = From one network, wrong passwords were tried for your account several times; logging in from there is closed for a while.
 locked-after = If that was you, wait a little or ask for a new password on the login page. If not, there is nothing to do: nobody came in.
+impersonation-subject = An admin of Meydan is looking at your campaign as you
+impersonation-text = An admin of Meydan is looking at the campaign of { $candidate } as you see it, for fifteen minutes at most. The reason they gave: { $reason }
+impersonation-after = They can read what you can read there, and change nothing; your password and your account page stay closed to them. It is on record in your account's history and in the campaign's.

@@ -93,12 +93,12 @@ impl AuditFilter {
         ]
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// The query of an address that looks for this.
-    fn query(&self, before: Option<i64>) -> String {
+    pub(crate) fn query(&self, before: Option<i64>) -> String {
         let mut query = String::new();
         for (name, value) in self.fields().into_iter().filter(|(_, value)| !value.is_empty()) {
             let mark = if query.is_empty() { '?' } else { '&' };
@@ -183,8 +183,10 @@ impl AuditPage {
             let begins = |(action, _): &&(&str, &str)| action.split('.').next() == Some(area);
             ACTIONS.iter().filter(begins).copied().collect()
         };
-        // A campaign has no accounts: who logs in is the platform's.
-        let here = |(area, _): &&(&str, &str)| self.campaigns.is_some() || *area != "account";
+        // A campaign has no accounts and no addresses: who logs in from where is the platform's.
+        let here = |(area, _): &&(&str, &str)| {
+            self.campaigns.is_some() || !["account", "network"].contains(area)
+        };
         AREAS.iter().filter(here).map(|(area, key)| (*area, *key, of(area))).collect()
     }
 
@@ -252,14 +254,14 @@ impl AuditEntry {
         }
     }
 
-    fn who_id(&self) -> &str {
+    pub(crate) fn who_id(&self) -> &str {
         match &self.who {
             Who::Person { id, .. } | Who::Account { id } | Who::Citizen { id } => id,
             Who::Service { name } => name,
         }
     }
 
-    const fn is_service(&self) -> bool {
+    pub(crate) const fn is_service(&self) -> bool {
         matches!(self.who, Who::Service { .. })
     }
 }

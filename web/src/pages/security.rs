@@ -218,11 +218,11 @@ pub struct Happened {
 
 impl Happened {
     /// The key of the words for it, which are those of the audit.
-    fn key(&self) -> Option<&'static str> {
+    pub(crate) fn key(&self) -> Option<&'static str> {
         ACTIONS.iter().find(|(action, _)| *action == self.kind).map(|(_, key)| *key)
     }
 
-    fn proof_key(&self) -> Option<&'static str> {
+    pub(crate) fn proof_key(&self) -> Option<&'static str> {
         match self.proof.as_str() {
             "password" => Some("proof-password"),
             "totp" => Some("proof-totp"),
@@ -232,7 +232,7 @@ impl Happened {
         }
     }
 
-    fn icon(&self) -> &'static str {
+    pub(crate) fn icon(&self) -> &'static str {
         match self.kind.as_str() {
             "account.logged_in" => "login",
             "account.logged_out" => "logout",
@@ -243,7 +243,7 @@ impl Happened {
         }
     }
 
-    fn is_bad(&self) -> bool {
+    pub(crate) fn is_bad(&self) -> bool {
         self.icon() == "alert-triangle"
     }
 }

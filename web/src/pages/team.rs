@@ -180,11 +180,6 @@ pub struct TeamPage {
 }
 
 impl TeamPage {
-    /// Whether the viewer is told who has a second factor.
-    fn tells_factors(&self) -> bool {
-        self.members.iter().any(|member| member.second_factor.is_some())
-    }
-
     /// How many members have none.
     fn without_factor(&self) -> u64 {
         self.members.iter().filter(|member| member.second_factor == Some(false)).map(|_| 1).sum()

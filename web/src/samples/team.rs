@@ -12,7 +12,7 @@ use crate::{
             Standing, TeamPage,
         },
     },
-    shell::Nav,
+    shell::{Impersonation, Nav},
 };
 
 const SLUG: &str = "isfahan-ahmadi";
@@ -113,6 +113,10 @@ fn teams(make: &Samples) -> Vec<Sample> {
     let mut staff = TeamPage { may_invite: false, ..page.clone() };
     staff.demand.changeable = false;
     staff.members.iter_mut().for_each(|member| member.second_factor = None);
+    let mut seen = staff.clone();
+    seen.shell.demo = false;
+    seen.shell.impersonation =
+        Some(Impersonation { name: "الهه یزدانی".to_owned(), minutes: 12 });
     let demand = FactorDemand { demanded: true, ..page.demand };
     let demanded = TeamPage { demand, ..page.clone() };
     let first = FactorDemand { own: false, ..page.demand };
@@ -124,6 +128,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         Sample { name: "team-refused", html: refused.render() },
         Sample { name: "team-last-owner", html: last.render() },
         Sample { name: "team-staff", html: staff.render() },
+        Sample { name: "team-impersonated", html: seen.render() },
         Sample { name: "team-factor-demanded", html: demanded.render() },
         Sample { name: "team-factor-first", html: first.render() },
     ]

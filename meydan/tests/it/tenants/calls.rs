@@ -228,8 +228,9 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
         "meydan.identity.v1.PasskeyLogins" => (vec![], Answer::Is(Code::PermissionDenied)),
         // Addresses and telephones are the caller's own.
         "meydan.identity.v1.Contacts" => (vec![], Answer::Nameless),
-        // Services of ours alone.
-        "meydan.identity.v1.Recovery"
+        // Services of ours alone, or admins.
+        "meydan.identity.v1.Oversight"
+        | "meydan.identity.v1.Recovery"
         | "meydan.identity.v1.Sessions"
         | "meydan.crm.v1.Intake"
         | "meydan.bot_hub.v1.Hooks" => (vec![], Answer::Is(Code::PermissionDenied)),

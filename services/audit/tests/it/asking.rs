@@ -146,6 +146,9 @@ async fn filters_find_who_did_what_when_and_within_which_request() {
 
     assert_eq!(found(Filter { action: "bot.".into(), ..of(TEHRAN) }).await, 2);
     assert_eq!(found(Filter { action: "bot.failed".into(), ..of(TEHRAN) }).await, 1);
+    let any_of = vec!["bot.failed".to_owned()];
+    let elsewhere = found(Filter { any_of, ..of(TEHRAN) }).await;
+    assert_eq!(elsewhere, 0, "only what happened in identity");
     assert_eq!(found(Filter { actor_kind: "service".into(), ..of(TEHRAN) }).await, 1);
     assert_eq!(found(Filter { actor_id: OWNER.to_string(), ..of(TEHRAN) }).await, 11);
     let four = Uuid::from_u128(4).to_string();

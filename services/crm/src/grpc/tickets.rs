@@ -32,7 +32,7 @@ impl TicketsApi {
     fn when(&self, caller: &Caller, said: Option<prost_types::Timestamp>) -> OffsetDateTime {
         match caller.who {
             Who::Service { .. } => said.and_then(instant).unwrap_or_else(|| self.0.now()),
-            Who::Account { .. } | Who::ApiKey { .. } => self.0.now(),
+            Who::Account { .. } | Who::Impersonator { .. } | Who::ApiKey { .. } => self.0.now(),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Tickets for TicketsApi {
             number: wire.number,
             text: text.unwrap_or_default(),
             author: match caller.who {
-                Who::Account { id, .. } | Who::ApiKey { id } => id,
+                Who::Account { id, .. } | Who::Impersonator { id, .. } | Who::ApiKey { id } => id,
                 // The demo's members answer under names of its own.
                 Who::Service { .. } => Uuid::new_v5(&tenant, wire.author_name.as_bytes()),
             },

@@ -34,26 +34,26 @@ use crate::{
 };
 
 /// Entries of a page.
-const PAGE: i32 = 50;
+pub(super) const PAGE: i32 = 50;
 
 /// What is looked for, as the address says it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     who: String,
-    action: String,
+    pub(super) action: String,
     campaign: String,
     target: String,
     correlation: String,
     from: String,
     until: String,
-    before: String,
+    pub(super) before: String,
 }
 
 impl Asked {
     /// The filter for the audit, and the fields that cannot be understood, which look for nothing. Days are those of
     /// the panel's time zone.
-    fn read(&self, app: &App, own: Option<Uuid>) -> (Filter, Problems) {
+    pub(super) fn read(&self, app: &App, own: Option<Uuid>) -> (Filter, Problems) {
         let mut problems = Problems::none();
         let mut day = |name, text: &str| {
             let found = (!text.is_empty()).then(|| app.zone.typed_day(text));
@@ -75,11 +75,12 @@ impl Asked {
             correlation_id: self.correlation.clone(),
             from,
             until,
+            any_of: vec![],
         };
         (filter, problems)
     }
 
-    fn shown(self) -> AuditFilter {
+    pub(super) fn shown(self) -> AuditFilter {
         let Self { who, action, campaign, target, correlation, from, until, .. } = self;
         AuditFilter { who, action, campaign, target, correlation, from, until }
     }
@@ -112,7 +113,7 @@ fn own(visit: &Visit) -> Option<Uuid> {
 }
 
 /// An id in an address that is none leads nowhere.
-fn of_address(app: &App, visit: &Visit, failure: Failure) -> Response {
+pub(super) fn of_address(app: &App, visit: &Visit, failure: Failure) -> Response {
     match failure {
         Failure::Malformed(_) => failure::of_call(app, visit, &Failure::NotFound),
         other => failure::of_call(app, visit, &other),
@@ -160,7 +161,7 @@ fn places(names: &Names, platform: CampaignLink) -> Vec<CampaignLink> {
 }
 
 /// The names that this visitor may see: of the team in a campaign, of campaigns on the platform.
-async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
+pub(super) async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
     let caller = visit.caller();
     let mut names = Names::default();
     if own(visit).is_some() {
@@ -181,15 +182,17 @@ async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
 }
 
 /// Adds what the people in these entries are called, for admins. A team's own names are known.
-async fn with_accounts(
+pub(super) async fn with_accounts(
     app: &App,
     visit: &Visit,
     mut names: Names,
     entries: &[Entry],
 ) -> Result<Names, Failure> {
     if own(visit).is_none() {
-        let accounts = entries.iter().filter(|entry| entry.actor_kind == "account");
-        let ids: HashSet<_> = accounts.map(|entry| entry.actor_id.clone()).collect();
+        let actors = entries.iter().filter(|entry| entry.actor_kind == "account");
+        let targets = entries.iter().filter(|entry| entry.target_type == "account");
+        let actors = actors.map(|entry| entry.actor_id.clone());
+        let ids: HashSet<_> = actors.chain(targets.map(|entry| entry.target_id.clone())).collect();
         let message = NameAccountsRequest { account_ids: ids.into_iter().collect() };
         let request = app.identity.ask(&visit.caller(), message);
         names.accounts = app.accounts().name_accounts(request).await?.into_inner().names;

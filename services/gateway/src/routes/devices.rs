@@ -5,21 +5,20 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
-    form::instant,
     outcome::Failure,
-    pb::identity::{self as pb, EndSessionsRequest, ListHistoryRequest, ListSessionsRequest},
+    pb::identity::{EndSessionsRequest, ListHistoryRequest, ListSessionsRequest},
 };
 use meydan_web::{
     Nav, Notice,
-    pages::security::{Happened, HistoryPage, Session, SessionsPage},
+    pages::security::{HistoryPage, SessionsPage},
 };
 use serde::Deserialize;
 
 use super::go_with;
-use crate::{app::App, failure, session::Visit};
+use crate::{app::App, failure, session::Visit, views};
 
 /// Entries of identity's pages of history.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 
 pub(super) async fn sessions(State(app): State<App>, visit: Visit) -> Response {
     let request = app.identity.ask(&visit.caller(), ListSessionsRequest {});
@@ -28,18 +27,7 @@ pub(super) async fn sessions(State(app): State<App>, visit: Visit) -> Response {
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
     let shell = visit.shell(&app, Nav::Account);
-    let session = |session: pb::Session| {
-        Some(Session {
-            id: session.session_id,
-            created_at: session.created_at.and_then(instant)?,
-            last_seen_at: session.last_seen_at.and_then(instant)?,
-            address: session.address,
-            browser: browser(&session.user_agent),
-            trusted: session.trusted,
-            present: session.present,
-        })
-    };
-    let sessions = listed.into_iter().filter_map(session).collect();
+    let sessions = listed.into_iter().filter_map(views::account::session).collect();
     Html(SessionsPage { shell, sessions }.render()).into_response()
 }
 
@@ -81,22 +69,13 @@ pub(super) async fn history(
     };
     let shell = visit.shell(&app, Nav::Account);
     let before = (listed.len() == PAGE).then(|| listed.last().map(|last| last.position));
-    let entry = |entry: pb::Happened| {
-        Some(Happened {
-            at: entry.at.and_then(instant)?,
-            kind: entry.kind,
-            proof: entry.proof,
-            address: entry.address,
-            browser: browser(&entry.user_agent),
-        })
-    };
-    let entries = listed.into_iter().filter_map(entry).collect();
+    let entries = listed.into_iter().filter_map(views::account::happened).collect();
     Html(HistoryPage { shell, entries, before: before.flatten() }.render()).into_response()
 }
 
 /// Browser and system, as far as the name that a browser gives itself tells; the first match counts, because
 /// browsers also name those that they want to be taken for.
-fn browser(user_agent: &str) -> Option<String> {
+pub(crate) fn browser(user_agent: &str) -> Option<String> {
     let first = |known: &[(&str, &'static str)]| {
         known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };

@@ -65,7 +65,9 @@ pub const fn role_out(role: Role) -> pb::Role {
     }
 }
 
-const fn role_in(role: pb::Role) -> Option<Role> {
+/// A role of the wire; `None` for none.
+#[must_use]
+pub const fn role_in(role: pb::Role) -> Option<Role> {
     Some(match role {
         pb::Role::Owner => Role::Owner,
         pb::Role::Manager => Role::Manager,

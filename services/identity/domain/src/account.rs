@@ -1,11 +1,15 @@
 //! An account: a login. What proves it lies beside the log, so that no hash of a password is a fact for ever.
 
-use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+mod rules;
+
+use cqrs_es::DomainEvent;
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
+
+pub use self::rules::AccountRefusal;
 
 /// What a person with a login is called, and how they log in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +83,8 @@ impl Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Account {
     registered: bool,
+    #[serde(default)]
+    suspended: bool,
 }
 
 /// What may be asked of an account.
@@ -90,6 +96,13 @@ pub enum AccountCommand {
         profile: Sealed<Profile>,
         /// Platform staff.
         admin: bool,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// Close it, or open it again.
+    Suspend {
+        /// Whether it is closed.
+        suspended: bool,
         /// When.
         at: OffsetDateTime,
     },
@@ -252,6 +265,57 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// An admin closed it: nothing proves it any more.
+    #[serde(rename = "account.suspended")]
+    Suspended {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An admin opened it again.
+    #[serde(rename = "account.reactivated")]
+    Reactivated {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An admin began to look at a campaign as its member with this account.
+    #[serde(rename = "account.impersonated")]
+    Impersonated {
+        /// Who looks.
+        admin_id: Uuid,
+        /// In which campaign.
+        campaign_id: Uuid,
+        /// Why.
+        reason: Sealed<String>,
+        /// When that ends by itself.
+        #[serde(with = "rfc3339")]
+        until: OffsetDateTime,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The admin looks no more, before that ended by itself.
+    #[serde(rename = "account.impersonation_ended")]
+    ImpersonationEnded {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Its password was set anew with a link that was sent to its address.
+    #[serde(rename = "account.recovered")]
+    Recovered {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// A code was shown that was right and had been used.
+    #[serde(rename = "account.code_replayed")]
+    CodeReplayed {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
 }
 
 impl Event for AccountEvent {}
@@ -275,6 +339,12 @@ impl AccountEvent {
             | Self::EmailVerified { at, .. }
             | Self::EmailLost { at }
             | Self::PhoneVerified { at, .. }
+            | Self::Suspended { at }
+            | Self::Reactivated { at }
+            | Self::Impersonated { at, .. }
+            | Self::ImpersonationEnded { at }
+            | Self::Recovered { at }
+            | Self::CodeReplayed { at }
             | Self::RecoveryCodesMade { at } => *at,
         }
     }
@@ -291,6 +361,12 @@ impl DomainEvent for AccountEvent {
             Self::EmailVerified { .. } => "account.email_verified",
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
+            Self::Suspended { .. } => "account.suspended",
+            Self::Reactivated { .. } => "account.reactivated",
+            Self::Impersonated { .. } => "account.impersonated",
+            Self::ImpersonationEnded { .. } => "account.impersonation_ended",
+            Self::Recovered { .. } => "account.recovered",
+            Self::CodeReplayed { .. } => "account.code_replayed",
             Self::Challenged { .. } => "account.challenged",
             Self::Locked { .. } => "account.locked",
             Self::ProvedAgain { .. } => "account.proved_again",
@@ -304,65 +380,5 @@ impl DomainEvent for AccountEvent {
 
     fn event_version(&self) -> String {
         "1".to_owned()
-    }
-}
-
-/// Why an account says no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AccountRefusal {
-    /// There is no such account.
-    #[error("there is no such account")]
-    NotRegistered,
-}
-
-impl Account {
-    /// Whether it exists.
-    #[must_use]
-    pub const fn is_registered(&self) -> bool {
-        self.registered
-    }
-
-    /// Judges `command` against the present state. An empty list means: already so.
-    ///
-    /// # Errors
-    ///
-    /// The rule that the command would break.
-    pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountRefusal> {
-        match command {
-            AccountCommand::Register { .. } if self.registered => Ok(vec![]),
-            AccountCommand::Register { profile, admin, at } => {
-                Ok(vec![AccountEvent::Registered { profile, admin, at }])
-            }
-            AccountCommand::Record(_) if !self.registered => Err(AccountRefusal::NotRegistered),
-            AccountCommand::Record(AccountEvent::Registered { .. }) => Ok(vec![]),
-            AccountCommand::Record(fact) => Ok(vec![fact]),
-        }
-    }
-}
-
-impl Aggregate for Account {
-    const TYPE: &'static str = "account";
-
-    type Command = AccountCommand;
-    type Event = AccountEvent;
-    type Error = AccountRefusal;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: AccountCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), AccountRefusal> {
-        for event in self.decide(command)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: AccountEvent) {
-        if matches!(event, AccountEvent::Registered { .. }) {
-            self.registered = true;
-        }
     }
 }

@@ -5,6 +5,7 @@ pub mod account;
 pub mod api_key;
 pub mod campaign;
 pub mod member;
+pub mod network;
 pub mod permissions;
 pub mod team;
 
@@ -16,6 +17,7 @@ pub use self::{
         slug,
     },
     member::{Member, MemberChange, MemberCommand, MemberEvent, MemberRefusal, effective},
+    network::{Network, NetworkCommand, NetworkEvent},
     permissions::{CATALOGUE, Permission, Role, permission_named},
     team::{Team, TeamCommand, TeamEvent, TeamRefusal},
 };

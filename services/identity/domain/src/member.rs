@@ -104,7 +104,7 @@ impl Aggregate for Member {
                 self.role = Some(role);
                 self.said = said.is_some();
             }
-            MemberEvent::InvitationRenewed { .. } => {}
+            MemberEvent::InvitationRenewed { .. } | MemberEvent::Impersonated { .. } => {}
             MemberEvent::Joined { .. } => self.joined = true,
             MemberEvent::RoleChanged { to, .. } => {
                 self.role = Some(to);

@@ -1,4 +1,4 @@
-//! A team: who owns a campaign. It changes together with the place of whoever becomes or ceases to be an
+//! A team: who owns a campaign; of the platform, its admins that are not suspended. It changes together with the place of whoever becomes or ceases to be an
 //! owner, so that the last owner stays even when all of them are asked to go at the same moment.
 
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cqrs_es::DomainEvent;
 use identity_domain::{
     AccountEvent, ApiKeyEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent,
-    Profile, Proof, Role, TeamEvent, campaign::GRACE,
+    NetworkEvent, Profile, Proof, Role, TeamEvent, campaign::GRACE,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -73,6 +73,18 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::PhoneVerified { phone: sealed(), at: NOON },
             AccountEvent::PasskeyDoubted { factor_id: SARA, origin: Some(sealed()), at: NOON },
             AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Passkey, at: NOON },
+            AccountEvent::Suspended { at: NOON },
+            AccountEvent::Reactivated { at: NOON },
+            AccountEvent::Impersonated {
+                admin_id: SARA,
+                campaign_id: SESSION,
+                reason: sealed(),
+                until: NOON,
+                at: NOON,
+            },
+            AccountEvent::ImpersonationEnded { at: NOON },
+            AccountEvent::Recovered { at: NOON },
+            AccountEvent::CodeReplayed { at: NOON },
         ],
     );
 }
@@ -126,6 +138,7 @@ fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() 
             MemberEvent::Deactivated { account_id: SARA, at: NOON },
             MemberEvent::Reactivated { account_id: SARA, at: NOON },
             MemberEvent::Removed { account_id: SARA, at: NOON },
+            MemberEvent::Impersonated { account_id: SARA, until: NOON, at: NOON },
         ],
     );
 }
@@ -134,6 +147,12 @@ fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() 
 fn facts_about_teams_keep_their_shape() {
     let owners = BTreeSet::from([SARA, SESSION]);
     pin(include_str!("golden/team.jsonl"), &[TeamEvent::OwnersChanged { owners, at: NOON }]);
+}
+
+#[test]
+fn facts_about_addresses_keep_their_shape_and_name_none() {
+    let closed = NetworkEvent::Closed { until: NOON, at: NOON };
+    pin(include_str!("golden/network.jsonl"), &[closed]);
 }
 
 #[test]

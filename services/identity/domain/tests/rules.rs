@@ -185,3 +185,43 @@ fn whoever_was_asked_joins_once_and_nobody_else_does() {
     let again = members.given(vec![invited(Role::Staff), joined]).when(join());
     again.then_expect_events(vec![]);
 }
+
+#[test]
+fn no_session_of_a_suspended_account_begins_whatever_opened_the_way() {
+    let account = |facts: Vec<AccountEvent>| TestFramework::<Account>::with(()).given(facts);
+    let suspend = |suspended| AccountCommand::Suspend { suspended, at: NOON };
+    let log_in = || {
+        let (proof, origin) = (None, None);
+        let fact = AccountEvent::LoggedIn { session_id: SESSION, proof, origin, at: NOON };
+        (AccountCommand::Record(fact.clone()), fact)
+    };
+    let closed = || vec![registered(), AccountEvent::Suspended { at: NOON }];
+    let opened = || [closed(), vec![AccountEvent::Reactivated { at: NOON }]].concat();
+
+    account(vec![registered()])
+        .when(suspend(true))
+        .then_expect_events(vec![AccountEvent::Suspended { at: NOON }]);
+    account(closed()).when(suspend(true)).then_expect_events(vec![]);
+    account(closed()).when(log_in().0).then_expect_error(AccountRefusal::Suspended);
+    let failed = AccountEvent::LogInFailed { proof: None, origin: None, at: NOON };
+    account(closed()).when(AccountCommand::Record(failed.clone())).then_expect_events(vec![failed]);
+    account(closed())
+        .when(suspend(false))
+        .then_expect_events(vec![AccountEvent::Reactivated { at: NOON }]);
+    account(opened()).when(log_in().0).then_expect_events(vec![log_in().1]);
+    account(vec![]).when(suspend(true)).then_expect_error(AccountRefusal::NotRegistered);
+}
+
+#[test]
+fn staff_looks_as_nobody_who_does_not_work_there() {
+    let look = || MemberCommand::Impersonate { account_id: SARA, until: NOON, at: NOON };
+    let looked = MemberEvent::Impersonated { account_id: SARA, until: NOON, at: NOON };
+    let member = |facts: Vec<MemberEvent>| TestFramework::<Member>::with(()).given(facts);
+    let joined = || vec![invited(Role::Staff), MemberEvent::Joined { at: NOON }];
+    let left = [joined(), vec![MemberEvent::Deactivated { account_id: SARA, at: NOON }]].concat();
+
+    member(joined()).when(look()).then_expect_events(vec![looked]);
+    member(vec![]).when(look()).then_expect_error(MemberRefusal::NotJoined);
+    member(vec![invited(Role::Staff)]).when(look()).then_expect_error(MemberRefusal::NotJoined);
+    member(left).when(look()).then_expect_error(MemberRefusal::NotJoined);
+}

@@ -250,6 +250,9 @@ impl Identity {
             let secret = self.secret_of(&row).await?;
             if let Some(step) = totp::step(&secret, &code, now.unix_timestamp()) {
                 let used = factors::use_step(pool, row.factor_id, step, now).await?;
+                if !used {
+                    self.record(account, AccountEvent::CodeReplayed { at: now }).await?;
+                }
                 return Ok(used.then_some(Proof::Totp));
             }
         }

@@ -6,8 +6,8 @@
 //! day; an address that failed at more than fifteen accounts in three hours is closed for a day. Codes and
 //! recovery codes are counted apart, so that a right password forgives no wrong code.
 
-use identity_domain::Proof;
-use meydan_event_log::PLATFORM;
+use identity_domain::{Network, NetworkCommand, Proof};
+use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Guest, Identity, Result};
 use crate::{
     devices,
+    projections::accounts,
     tries::{self, Limit},
 };
 
@@ -31,6 +32,9 @@ const TARGETS: i64 = 15;
 const TARGETS_WINDOW: Duration = Duration::hours(3);
 /// For how long it is closed then.
 const TARGETS_CLOSED: Duration = Duration::DAY;
+
+/// Names what an address is called in the log, after the keyed hash that it is counted under.
+const NETWORKS: Uuid = Uuid::from_u128(0x6d65_7964_616e_4e65_7477_6f72_6b73_0000);
 
 /// What is shown to prove somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +151,9 @@ impl Identity {
             let target = self.counted_under(&["target", &who]).await?;
             stranger = Some(Stranger { all, source, target });
         }
+        // Whoever is suspended is told what everybody is told whose password is wrong.
+        let suspended = accounts::is_suspended(pool, claim.account.unwrap_or_default()).await?;
+        open = open && !suspended;
         // What is open is what a guesser learns from.
         metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
             .increment(1);
@@ -186,6 +193,12 @@ impl Identity {
         if targets > TARGETS {
             metrics::counter!("identity_addresses_closed").increment(1);
             tries::close(pool, source, now, now + TARGETS_CLOSED).await?;
+            let until = now + TARGETS_CLOSED;
+            let id = Uuid::new_v5(&NETWORKS, source);
+            let command = NetworkCommand::Close { until, at: now };
+            let actor = Actor::Service { name: crate::NAME.to_owned() };
+            let target = Target { tenant: PLATFORM, id };
+            self.log.execute::<Network>(target, command, &Meta::new(Uuid::now_v7(), actor)).await?;
         }
         Ok(())
     }

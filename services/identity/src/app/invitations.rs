@@ -126,6 +126,9 @@ impl Identity {
         if self.hash_of(account).await?.is_some() {
             return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
+        if accounts::is_suspended(self.log.pool(), account).await? {
+            return Err(AppError::NotFound);
+        }
         let (row, profile) = self.account(account).await?;
         let chooser = self.chooser((account, row.admin), &profile, invitation.campaign_id).await?;
         let hash = self.choose("password", password, chooser).await?;

@@ -65,9 +65,18 @@ impl Identity {
     }
 
     pub(super) async fn record(&self, account: Uuid, fact: AccountEvent) -> Result<()> {
+        self.record_by(account, fact, &person(account, Uuid::now_v7())).await
+    }
+
+    /// Records what somebody else did to an account.
+    pub(super) async fn record_by(
+        &self,
+        account: Uuid,
+        fact: AccountEvent,
+        meta: &Meta,
+    ) -> Result<()> {
         let target = Target { tenant: PLATFORM, id: account };
-        let meta = person(account, Uuid::now_v7());
-        self.log.execute::<Account>(target, AccountCommand::Record(fact), &meta).await?;
+        self.log.execute::<Account>(target, AccountCommand::Record(fact), meta).await?;
         Ok(())
     }
 

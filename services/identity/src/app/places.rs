@@ -175,7 +175,7 @@ impl Identity {
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends
     /// with it.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         (campaign, account): (Uuid, Uuid),
         change: MemberChange,

@@ -39,7 +39,9 @@ pub struct Recoverable {
 /// Whether a letter may let somebody in again. An admin proves the address first: what an unproved address of staff
 /// opens must not hang on a letter that was typed wrong.
 const fn may_recover(row: &AccountRow) -> bool {
-    row.email_lost_at.is_none() && (!row.admin || row.email_proved_at.is_some())
+    row.email_lost_at.is_none()
+        && row.suspended_at.is_none()
+        && (!row.admin || row.email_proved_at.is_some())
 }
 
 impl Identity {
@@ -183,6 +185,9 @@ impl Identity {
     pub async fn finish_recovery(&self, token: &str, password: String) -> Result<()> {
         let (account, _) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
+        if row.suspended_at.is_some() {
+            return Err(AppError::NotFound);
+        }
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
         let hash = self.choose("new_password", password, chooser).await?;
         let letter = self.notice(account, Notice::Recovered).await?;
@@ -218,7 +223,8 @@ impl Identity {
         let gone = gone.map(|factor_id| AccountEvent::FactorRemoved { factor_id, at: now });
         let out = ended.into_iter();
         let out = out.map(|session_id| AccountEvent::LoggedOut { session_id, at: now });
-        for fact in std::iter::once(AccountEvent::PasswordSet { at: now }).chain(gone).chain(out) {
+        let set = [AccountEvent::Recovered { at: now }, AccountEvent::PasswordSet { at: now }];
+        for fact in set.into_iter().chain(gone).chain(out) {
             self.record(account, fact).await?;
         }
         // The letter went to the address on file.

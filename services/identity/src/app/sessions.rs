@@ -10,6 +10,7 @@ use super::{
     AppError, Identity, Result,
     failures::Failed,
     gate::{Claim, Credential},
+    impersonation::Impersonated,
     login::{Guest, origin_place},
 };
 use crate::{
@@ -35,6 +36,8 @@ pub struct Held {
     pub needs_factor: bool,
     /// Whether it has one.
     pub has_factor: bool,
+    /// As whom they look, if they do.
+    pub impersonated: Option<Impersonated>,
     /// Where they work, as what, and whether the campaign runs.
     pub places: Vec<(members::PlaceRow, Role)>,
 }
@@ -69,7 +72,7 @@ impl Identity {
         let (row, profile) = self.account(session.account_id).await?;
         let now = self.clock.now();
         let idle = now - session.last_seen_at > lifetime(row.admin, session.trusted).idle;
-        if idle || now > session.expires_at {
+        if idle || now > session.expires_at || row.suspended_at.is_some() {
             tokens::end_session(pool, token).await?;
             return Err(AppError::NotFound);
         }
@@ -87,7 +90,8 @@ impl Identity {
         }
         let needs_factor = row.admin && !has_factor;
         let (admin, places) = (row.admin, places.collect());
-        Ok(Held { session, profile, admin, needs_factor, has_factor, places })
+        let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
+        Ok(Held { session, profile, admin, needs_factor, has_factor, impersonated, places })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second

@@ -19,7 +19,7 @@ pub(super) struct AccountsApi(pub(super) Identity);
 pub(super) fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
     match caller(request)?.who {
         Who::Account { id, session, .. } => Ok((id, session)),
-        Who::ApiKey { .. } | Who::Service { .. } => {
+        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => {
             Err(Status::permission_denied("only a person has an account"))
         }
     }
@@ -44,7 +44,7 @@ fn factor(factor: Factor) -> pb::Factor {
     }
 }
 
-fn session(seen: SeenSession, present: Uuid) -> pb::Session {
+pub(super) fn session(seen: SeenSession, present: Uuid) -> pb::Session {
     pb::Session {
         session_id: seen.row.session_id.to_string(),
         created_at: Some(timestamp(seen.row.created_at)),
@@ -56,7 +56,7 @@ fn session(seen: SeenSession, present: Uuid) -> pb::Session {
     }
 }
 
-fn happened(happened: Happened) -> pb::Happened {
+pub(super) fn happened(happened: Happened) -> pb::Happened {
     let (address, user_agent) =
         happened.origin.map(|origin| (origin.address, origin.user_agent)).unwrap_or_default();
     pb::Happened {

@@ -27,7 +27,7 @@ pub(super) struct RecoveryApi(pub(super) Identity);
 fn own<T>(request: &Request<T>) -> Result<Uuid, Status> {
     match caller(request)?.who {
         Who::Account { id, .. } => Ok(id),
-        Who::ApiKey { .. } | Who::Service { .. } => Err(nobody()),
+        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => Err(nobody()),
     }
 }
 

@@ -8,7 +8,7 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 
 use super::failure::status;
-use crate::app::{Entered, Entrance, Guest, Held, Identity, is_running};
+use crate::app::{Entered, Entrance, Guest, Held, Identity, Impersonated, is_running};
 
 #[derive(Debug)]
 pub(super) struct SessionsApi(pub(super) Identity);
@@ -110,6 +110,14 @@ impl Sessions for SessionsApi {
         held.map(|held| Response::new(held_out(held))).map_err(status)
     }
 
+    async fn end_impersonation(
+        &self,
+        request: Request<pb::EndImpersonationRequest>,
+    ) -> Result<Response<pb::EndImpersonationResponse>, Status> {
+        self.0.end_impersonation(&request.get_ref().session_token).await.map_err(status)?;
+        Ok(Response::new(pb::EndImpersonationResponse {}))
+    }
+
     async fn authenticate_key(
         &self,
         request: Request<pb::AuthenticateKeyRequest>,
@@ -123,7 +131,37 @@ impl Sessions for SessionsApi {
     }
 }
 
+/// An admin who looks as a member is that member and no admin, and may read.
+fn impersonated_out(
+    held: pb::AuthenticateResponse,
+    seen: Impersonated,
+) -> pb::AuthenticateResponse {
+    let permissions = seen.permissions().iter().map(ToString::to_string).collect();
+    let (place, role) = seen.place;
+    let membership = pb::Membership {
+        campaign_id: place.campaign_id.to_string(),
+        slug: place.slug,
+        candidate_name: place.candidate_name,
+        role: super::members::role_out(role).into(),
+        permissions,
+        status: super::campaigns::status_out(&place.status).into(),
+        needs_factor: false,
+    };
+    let impersonation = pb::Impersonation {
+        account_id: seen.subject.to_string(),
+        display_name: seen.profile.display_name,
+        ends_at: Some(timestamp(seen.ends_at)),
+    };
+    pb::AuthenticateResponse {
+        is_admin: false,
+        memberships: vec![membership],
+        impersonation: Some(impersonation),
+        ..held
+    }
+}
+
 fn held_out(held: Held) -> pb::AuthenticateResponse {
+    let impersonated = held.impersonated;
     let memberships = held.places.into_iter().map(|(place, role)| {
         let needs_factor = place.factor_demanded && !held.has_factor;
         let open = is_running(&place.status) && !needs_factor;
@@ -139,7 +177,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
             needs_factor,
         }
     });
-    pb::AuthenticateResponse {
+    let own = pb::AuthenticateResponse {
         account_id: held.session.account_id.to_string(),
         session_id: held.session.session_id.to_string(),
         display_name: held.profile.display_name,
@@ -148,5 +186,11 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         memberships: memberships.collect(),
         needs_factor: held.needs_factor,
         fresh_until: Some(timestamp(Identity::fresh_until(&held.session))),
+        impersonation: None,
+    };
+    match impersonated {
+        // Without the second factor that they need they look at nothing.
+        Some(seen) if !own.needs_factor => impersonated_out(own, seen),
+        _ => own,
     }
 }

@@ -108,8 +108,11 @@ fn plain(name: &str) -> String {
 /// A letter in words, with links that begin with `panel`.
 pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     let mut args = FluentArgs::new();
-    if let Letter::Invitation { candidate, .. } = letter {
+    if let Letter::Invitation { candidate, .. } | Letter::Impersonation { candidate, .. } = letter {
         args.set("candidate", plain(candidate));
+    }
+    if let Letter::Impersonation { reason, .. } = letter {
+        args.set("reason", plain(reason));
     }
     if let Some(code) = letter.code() {
         args.set("code", code.to_owned());
@@ -161,12 +164,14 @@ mod tests {
             Notice::Locked,
         ];
         let mut all = vec![
-            Letter::Invitation { candidate, token: token.clone() },
+            Letter::Invitation { candidate: candidate.clone(), token: token.clone() },
             Letter::EmailProof { code: code.clone(), token: token.clone() },
             Letter::PhoneProof { code },
             Letter::Recovery { token },
         ];
         all.extend(notices.map(Letter::Notice));
+        let reason = "They asked <b>why</b>\r\nBcc: x".to_owned();
+        all.push(Letter::Impersonation { candidate, reason });
         all
     }
 

@@ -23,6 +23,10 @@ pub struct AccountRow {
     pub email_lost_at: Option<OffsetDateTime>,
     /// The telephone that was proved, sealed.
     pub phone_sealed: Option<String>,
+    /// When it began.
+    pub created_at: OffsetDateTime,
+    /// When an admin closed it.
+    pub suspended_at: Option<OffsetDateTime>,
 }
 
 /// Lets the table reflect one fact.
@@ -62,6 +66,12 @@ pub(super) async fn apply(
             phone.to_string(),
             at,
         ),
+        AccountEvent::Suspended { at } => {
+            sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
+        }
+        AccountEvent::Reactivated { .. } => {
+            sqlx::query!("UPDATE accounts SET suspended_at = NULL WHERE account_id = $1", account)
+        }
         _ => return Ok(()),
     };
     query.execute(db).await?;
@@ -77,7 +87,8 @@ pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountR
     sqlx::query_as!(
         AccountRow,
         r#"
-        SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed
+        SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed,
+               created_at, suspended_at
         FROM accounts WHERE account_id = $1
         "#,
         account,
@@ -109,4 +120,52 @@ pub async fn has_admin(pool: &PgPool) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE admin) AS "exists!""#)
         .fetch_one(pool)
         .await
+}
+
+/// Whether an account is suspended. Asked of nobody's account as well, so that it takes the same time.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn is_suspended(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+          SELECT 1 FROM accounts WHERE account_id = $1 AND suspended_at IS NOT NULL) AS "suspended!"
+        "#,
+        account,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The admins that are not suspended.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn admins(pool: &PgPool) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("SELECT account_id FROM accounts WHERE admin AND suspended_at IS NULL")
+        .fetch_all(pool)
+        .await
+}
+
+/// Some accounts, the newest first, after the last one of the page before.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn page(pool: &PgPool, after: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT account_id FROM accounts
+        WHERE $1::uuid IS NULL
+           OR (created_at, account_id) < (SELECT created_at, account_id FROM accounts WHERE account_id = $1)
+        ORDER BY created_at DESC, account_id DESC LIMIT $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await
 }

@@ -156,6 +156,7 @@ pub async fn good(
         JOIN api_keys k ON k.key_id = s.key_id
         JOIN campaigns c ON c.campaign_id = k.campaign_id AND c.status = 'active'
         JOIN members m ON m.campaign_id = k.campaign_id AND m.account_id = k.created_by
+        JOIN accounts a ON a.account_id = k.created_by AND a.suspended_at IS NULL
         WHERE s.secret_sha256 = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
           AND m.joined_at IS NOT NULL AND NOT m.deactivated
         "#,

@@ -81,3 +81,20 @@ pub async fn of_account(
     .fetch_all(pool)
     .await
 }
+
+/// When somebody last logged in to an account.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn last_login(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT at FROM login_history WHERE account_id = $1 AND kind = 'account.logged_in'
+        ORDER BY position DESC LIMIT 1
+        "#,
+        account,
+    )
+    .fetch_optional(pool)
+    .await
+}

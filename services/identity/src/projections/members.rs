@@ -54,6 +54,23 @@ pub struct PlaceRow {
     pub factor_demanded: bool,
 }
 
+/// One place of an account, open or not, as stored.
+#[derive(Debug, Clone)]
+pub struct AnyPlaceRow {
+    /// The campaign.
+    pub campaign_id: Uuid,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its candidate.
+    pub candidate_name: String,
+    /// As what.
+    pub role: String,
+    /// When they joined; `None` while the invitation is open.
+    pub joined_at: Option<OffsetDateTime>,
+    /// Whether they may do nothing for now.
+    pub deactivated: bool,
+}
+
 /// Lets the table reflect one fact. The aggregate's id is made of campaign and account, so a later fact
 /// finds its row through the account that the first one named.
 pub(super) async fn apply(
@@ -84,7 +101,7 @@ pub(super) async fn apply(
                 join(db, event.tenant, account, *at).await?;
             }
         }
-        MemberEvent::InvitationRenewed { .. } => {}
+        MemberEvent::InvitationRenewed { .. } | MemberEvent::Impersonated { .. } => {}
         MemberEvent::RoleChanged { account_id, to, .. } => {
             change_role(db, (event.tenant, *account_id), to.name()).await?;
         }
@@ -314,5 +331,24 @@ pub async fn demand_factor(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
         account,
     )
     .fetch_one(pool)
+    .await
+}
+
+/// Where an account works, worked, or was asked to.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn all_of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<AnyPlaceRow>> {
+    sqlx::query_as!(
+        AnyPlaceRow,
+        r#"
+        SELECT c.campaign_id, c.slug, c.candidate_name, m.role, m.joined_at, m.deactivated
+        FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
+        WHERE m.account_id = $1 ORDER BY c.candidate_name, c.slug
+        "#,
+        account,
+    )
+    .fetch_all(pool)
     .await
 }

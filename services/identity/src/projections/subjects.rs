@@ -42,6 +42,9 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
     sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;
+    sqlx::query!("DELETE FROM impersonations WHERE subject_id = $1", account)
+        .execute(&mut *db)
+        .await?;
     sqlx::query!("DELETE FROM devices WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM invitations WHERE account_id = $1", account)
         .execute(&mut *db)

@@ -89,6 +89,7 @@ async fn an_address_that_fails_at_many_accounts_is_closed_to_all_for_a_day() {
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.99").await.is_ok(), "its neighbour");
     let known = identity.enter(SARA, PASSWORD, from("192.0.2.1", &device)).await;
     assert!(known.is_ok(), "her own browser at that address");
+    assert_eq!(identity.facts("network.closed").await, 1, "admins see it once");
     identity.advance(Duration::hours(24));
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok(), "a day is over");
 }

@@ -34,6 +34,15 @@ pub enum MemberCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// An admin of the platform looks as them.
+    Impersonate {
+        /// As whom.
+        account_id: Uuid,
+        /// When that ends by itself.
+        until: OffsetDateTime,
+        /// When.
+        at: OffsetDateTime,
+    },
     /// Somebody who may do so changes their place.
     Change {
         /// Whose.
@@ -133,6 +142,10 @@ impl Member {
             MemberCommand::Join { .. } if self.joined => Ok(vec![]),
             MemberCommand::Join { owner, at } => {
                 self.as_seen(vec![MemberEvent::Joined { at }], owner)
+            }
+            MemberCommand::Impersonate { .. } if !self.is_active() => Err(MemberRefusal::NotJoined),
+            MemberCommand::Impersonate { account_id, until, at } => {
+                Ok(vec![MemberEvent::Impersonated { account_id, until, at }])
             }
             MemberCommand::Change { account_id, change, owner, at } => {
                 self.as_seen(self.changed(account_id, change, at)?, owner)

@@ -98,6 +98,18 @@ pub enum MemberEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// An admin of the platform looked at the campaign as this member.
+    #[serde(rename = "member.impersonated")]
+    Impersonated {
+        /// As whom.
+        account_id: Uuid,
+        /// When that ends by itself.
+        #[serde(with = "rfc3339")]
+        until: OffsetDateTime,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// They are in the team no more.
     #[serde(rename = "member.removed")]
     Removed {
@@ -121,6 +133,7 @@ impl MemberEvent {
             | Self::PermissionsChanged { account_id, .. }
             | Self::Deactivated { account_id, .. }
             | Self::Reactivated { account_id, .. }
+            | Self::Impersonated { account_id, .. }
             | Self::Removed { account_id, .. } => Some(*account_id),
             Self::Joined { .. } => None,
         }
@@ -140,6 +153,7 @@ impl DomainEvent for MemberEvent {
             Self::PermissionsChanged { .. } => "member.permissions_changed",
             Self::Deactivated { .. } => "member.deactivated",
             Self::Reactivated { .. } => "member.reactivated",
+            Self::Impersonated { .. } => "member.impersonated",
             Self::Removed { .. } => "member.removed",
         }
         .to_owned()

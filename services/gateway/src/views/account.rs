@@ -1,0 +1,71 @@
+//! Accounts, as the admins' pages show them.
+
+use meydan_rpc::{form::instant as known, pb::identity as pb};
+use meydan_web::pages::{
+    accounts::{AccountPlace, AccountRow, AccountStatus},
+    security::{Happened, Session},
+    team::Standing,
+};
+
+use super::{campaign::role_in, instant};
+use crate::routes::browser;
+
+/// An account.
+#[must_use]
+pub fn row(account: pb::Account) -> AccountRow {
+    AccountRow {
+        status: match account.status() {
+            pb::AccountStatus::Suspended => AccountStatus::Suspended,
+            pb::AccountStatus::Active => AccountStatus::Active,
+            pb::AccountStatus::Invited | pb::AccountStatus::Unspecified => AccountStatus::Invited,
+        },
+        id: account.account_id,
+        name: account.display_name,
+        email: account.email,
+        admin: account.is_admin,
+        second_factor: account.second_factor,
+        created_at: instant(account.created_at),
+        last_login_at: account.last_login_at.and_then(known),
+        places: account.places.into_iter().map(place).collect(),
+    }
+}
+
+fn place(place: pb::AccountPlace) -> AccountPlace {
+    AccountPlace {
+        role: role_in(place.role()).unwrap_or_default(),
+        standing: match (place.invited, place.deactivated) {
+            (true, _) => Standing::Invited,
+            (false, true) => Standing::Deactivated,
+            (false, false) => Standing::Active,
+        },
+        campaign_id: place.campaign_id,
+        slug: place.slug,
+        name: place.candidate_name,
+    }
+}
+
+/// A session.
+#[must_use]
+pub fn session(session: pb::Session) -> Option<Session> {
+    Some(Session {
+        id: session.session_id,
+        created_at: session.created_at.and_then(known)?,
+        last_seen_at: session.last_seen_at.and_then(known)?,
+        address: session.address,
+        browser: browser(&session.user_agent),
+        trusted: session.trusted,
+        present: session.present,
+    })
+}
+
+/// Something that happened.
+#[must_use]
+pub fn happened(entry: pb::Happened) -> Option<Happened> {
+    Some(Happened {
+        at: entry.at.and_then(known)?,
+        kind: entry.kind,
+        proof: entry.proof,
+        address: entry.address,
+        browser: browser(&entry.user_agent),
+    })
+}

@@ -1,0 +1,86 @@
+//! How an account answers: it begins once, and while it is suspended no session begins.
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
+
+use super::{Account, AccountCommand, AccountEvent};
+
+/// Why an account says no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AccountRefusal {
+    /// There is no such account.
+    #[error("there is no such account")]
+    NotRegistered,
+    /// It is closed.
+    #[error("the account is suspended")]
+    Suspended,
+}
+
+impl Account {
+    /// Whether an admin closed it.
+    #[must_use]
+    pub const fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Whether it exists.
+    #[must_use]
+    pub const fn is_registered(&self) -> bool {
+        self.registered
+    }
+
+    /// Judges `command` against the present state. An empty list means: already so.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the command would break.
+    pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountRefusal> {
+        match command {
+            AccountCommand::Register { .. } if self.registered => Ok(vec![]),
+            AccountCommand::Register { profile, admin, at } => {
+                Ok(vec![AccountEvent::Registered { profile, admin, at }])
+            }
+            _ if !self.registered => Err(AccountRefusal::NotRegistered),
+            AccountCommand::Suspend { suspended, .. } if suspended == self.suspended => Ok(vec![]),
+            AccountCommand::Suspend { suspended: true, at } => {
+                Ok(vec![AccountEvent::Suspended { at }])
+            }
+            AccountCommand::Suspend { at, .. } => Ok(vec![AccountEvent::Reactivated { at }]),
+            // Whatever opened the way: no session begins, and nobody looks as its holder.
+            AccountCommand::Record(
+                AccountEvent::LoggedIn { .. } | AccountEvent::Impersonated { .. },
+            ) if self.suspended => Err(AccountRefusal::Suspended),
+            AccountCommand::Record(AccountEvent::Registered { .. }) => Ok(vec![]),
+            AccountCommand::Record(fact) => Ok(vec![fact]),
+        }
+    }
+}
+
+impl Aggregate for Account {
+    const TYPE: &'static str = "account";
+
+    type Command = AccountCommand;
+    type Event = AccountEvent;
+    type Error = AccountRefusal;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: AccountCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), AccountRefusal> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: AccountEvent) {
+        match event {
+            AccountEvent::Registered { .. } => self.registered = true,
+            AccountEvent::Suspended { .. } => self.suspended = true,
+            AccountEvent::Reactivated { .. } => self.suspended = false,
+            _ => {}
+        }
+    }
+}

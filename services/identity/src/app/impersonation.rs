@@ -1,0 +1,187 @@
+//! An admin looks at a campaign as one of its members, for fifteen minutes, and changes nothing.
+//!
+//! The campaign's record and the account's come first, then the letter together with the row by which the
+//! session looks: nobody looks unseen.
+
+use identity_domain::{
+    AccountEvent, CampaignStatus, Member, MemberCommand, Profile, Role, effective,
+};
+use meydan_event_log::{ExecuteError, Meta, PLATFORM, Target};
+use meydan_keyring::{Place, Sealed};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result, member_of, step};
+use crate::{
+    letters::{self, Letter},
+    projections::{
+        campaigns,
+        members::{self, PlaceRow},
+    },
+};
+
+/// How long an admin looks, at most.
+const LASTS: Duration = Duration::minutes(15);
+
+/// As whom a session of an admin looks.
+#[derive(Debug, Clone)]
+pub struct Impersonated {
+    /// The member's account.
+    pub subject: Uuid,
+    /// What they are called.
+    pub profile: Profile,
+    /// When it ends by itself.
+    pub ends_at: OffsetDateTime,
+    /// The one campaign, and as what they work there.
+    pub place: (PlaceRow, Role),
+}
+
+impl Impersonated {
+    /// What is shown: what the member may read, and nothing that they may do.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<&'static str> {
+        let (place, role) = &self.place;
+        let mut may = effective(*role, &place.granted, &place.denied);
+        may.retain(|permission| permission.rsplit('.').next() == Some("read"));
+        may
+    }
+}
+
+/// Why, in 10 to 500 characters.
+fn reasoned(text: &str) -> Result<String> {
+    let wrong = |problem: &str| AppError::Malformed(vec![("reason", problem.to_owned())]);
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err(wrong("must not be empty")),
+        1..10 => Err(wrong("must have at least 10 characters")),
+        10..=500 => Ok(text.to_owned()),
+        _ => Err(wrong("must have at most 500 characters")),
+    }
+}
+
+impl Identity {
+    /// Lets the session of an admin look at a campaign as a member of it; the campaign's name in addresses.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; `identity.account.oneself`; [`AppError::NotFound`] when the account does not work
+    /// there, or is suspended, or the campaign does not run.
+    pub async fn impersonate(
+        &self,
+        (admin, session): (Uuid, Uuid),
+        (subject, campaign): (Uuid, Uuid),
+        reason: &str,
+        meta: &Meta,
+    ) -> Result<String> {
+        let reason = reasoned(reason)?;
+        self.fresh((admin, session)).await?;
+        if subject == admin {
+            return Err(AppError::Refused("identity.account.oneself", "that is oneself"));
+        }
+        let (row, profile) = self.account(subject).await?;
+        let found = campaigns::find(self.log.pool(), Some(campaign), None).await?;
+        let running = CampaignStatus::Active.name();
+        let found = found.filter(|found| found.status == running).ok_or(AppError::NotFound)?;
+        if row.suspended_at.is_some() {
+            return Err(AppError::NotFound);
+        }
+        let (at, until) = (self.clock.now(), self.clock.now() + LASTS);
+        let meta = Meta { on_behalf_of: Some(subject), ..meta.clone() };
+        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
+        let looked = MemberCommand::Impersonate { account_id: subject, until, at };
+        match self.log.execute::<Member>(target, looked, &step(&meta, "member")).await {
+            Err(ExecuteError::Refused(_)) => return Err(AppError::NotFound),
+            other => other?,
+        };
+        let sealer = self.keyring.sealer(PLATFORM, subject).await?;
+        let place = Place::new(PLATFORM, "account", subject, "impersonation");
+        let sealed: Sealed<String> = sealer.seal(&place, reason.as_str());
+        let (admin_id, campaign_id) = (admin, campaign);
+        let fact = AccountEvent::Impersonated { admin_id, campaign_id, reason: sealed, until, at };
+        self.record_by(subject, fact, &meta).await?;
+        let to = (profile.email, self.locale_of(subject).await?);
+        let says = Letter::Impersonation { candidate: found.candidate_name, reason };
+        let names = (step(&meta, "letter").command_id, subject);
+        let letter = self.letter(names, to, says).await?;
+        let mut tx = self.log.pool().begin().await?;
+        sqlx::query!(
+            r#"
+            INSERT INTO impersonations (session_id, subject_id, campaign_id, ends_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (session_id) DO UPDATE SET subject_id = $2, campaign_id = $3, ends_at = $4
+            "#,
+            session,
+            subject,
+            campaign,
+            until,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("DELETE FROM impersonations WHERE ends_at <= $1", at)
+            .execute(&mut *tx)
+            .await?;
+        letters::write(&mut tx, &letter).await?;
+        tx.commit().await?;
+        self.written.notify_one();
+        self.changes.tell(admin).await;
+        Ok(found.slug)
+    }
+
+    /// As whom a session looks now; `None` when it looks as itself. Whatever took the member's place away, or
+    /// closed their account or the campaign, has ended it.
+    pub(super) async fn impersonated(&self, session: Uuid) -> Result<Option<Impersonated>> {
+        let pool = self.log.pool();
+        let found = sqlx::query!(
+            "SELECT subject_id, campaign_id, ends_at FROM impersonations WHERE session_id = $1 AND ends_at > $2",
+            session,
+            self.clock.now(),
+        )
+        .fetch_optional(pool)
+        .await?;
+        let Some(found) = found else { return Ok(None) };
+        let (row, profile) = match self.account(found.subject_id).await {
+            Err(AppError::NotFound) => return Ok(None),
+            other => other?,
+        };
+        let places = members::of_account(pool, found.subject_id).await?;
+        let running = CampaignStatus::Active.name();
+        let place = places
+            .into_iter()
+            .find(|place| place.campaign_id == found.campaign_id && place.status == running);
+        let place = place.and_then(|place| Some((Role::named(&place.role)?, place)));
+        let Some((role, place)) = place.filter(|_| row.suspended_at.is_none()) else {
+            return Ok(None);
+        };
+        let (subject, place) = (found.subject_id, (place, role));
+        Ok(Some(Impersonated { subject, profile, ends_at: found.ends_at, place }))
+    }
+
+    /// Ends the impersonation of a token's session, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn end_impersonation(&self, token: &str) -> Result<()> {
+        let ended = sqlx::query!(
+            r#"
+            DELETE FROM impersonations i USING sessions s
+            WHERE s.token_sha256 = $1 AND i.session_id = s.session_id
+            RETURNING i.subject_id, i.session_id, s.account_id, i.ends_at
+            "#,
+            crate::tokens::hash(token),
+        )
+        .fetch_optional(self.log.pool())
+        .await?;
+        let Some(ended) = ended else { return Ok(()) };
+        let at = self.clock.now();
+        if at < ended.ends_at {
+            let (id, session) = (ended.account_id, Some(ended.session_id));
+            let actor = meydan_event_log::Actor::Account { id, session };
+            let meta = Meta::new(Uuid::now_v7(), actor);
+            let meta = Meta { on_behalf_of: Some(ended.subject_id), ..meta };
+            let fact = AccountEvent::ImpersonationEnded { at };
+            self.record_by(ended.subject_id, fact, &meta).await?;
+        }
+        self.changes.tell(ended.account_id).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Accounts as admins see them, and what admins do about them.
+
+use identity_domain::{
+    Account, AccountCommand, AccountEvent, AccountRefusal, MemberChange, Profile, Team,
+    TeamCommand, TeamRefusal,
+};
+use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{AppError, Identity, Result, said_place, step};
+use crate::{
+    factors,
+    projections::{
+        accounts::{self, AccountRow},
+        history,
+        members::{self, AnyPlaceRow},
+    },
+    tokens::{self, Token},
+};
+
+/// Accounts of a page.
+const PAGE: i64 = 25;
+
+/// An account as admins see it.
+#[derive(Debug, Clone)]
+pub struct SeenAccount {
+    /// As stored.
+    pub row: AccountRow,
+    /// Address and name; empty when they cannot be read.
+    pub profile: Profile,
+    /// Whether it has a password.
+    pub begun: bool,
+    /// Whether it has a second factor.
+    pub second_factor: bool,
+    /// When somebody last logged in.
+    pub last_login_at: Option<OffsetDateTime>,
+    /// Where they work, or were asked to.
+    pub places: Vec<AnyPlaceRow>,
+}
+
+/// Which accounts.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// The one that logs in with an address.
+    Address(&'a str),
+    /// A page of all, after the last one of the page before.
+    After(Option<Uuid>),
+}
+
+impl Identity {
+    /// Accounts, the newest first, and whether there are more.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn accounts(&self, wanted: Wanted<'_>) -> Result<(Vec<SeenAccount>, bool)> {
+        let mut ids = match wanted {
+            Wanted::Address(email) => self.account_of(email).await?.into_iter().collect(),
+            Wanted::After(last) => accounts::page(self.log.pool(), last, PAGE + 1).await?,
+        };
+        let page = usize::try_from(PAGE).expect("a page is small");
+        let more = ids.len() > page;
+        ids.truncate(page);
+        let mut seen = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.seen_account(id).await {
+                Ok(account) => seen.push(account),
+                // Erased since.
+                Err(AppError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((seen, more))
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when there is none.
+    pub async fn seen_account(&self, account: Uuid) -> Result<SeenAccount> {
+        let pool = self.log.pool();
+        let (row, profile) = self.account(account).await?;
+        Ok(SeenAccount {
+            begun: self.hash_of(account).await?.is_some(),
+            second_factor: factors::has(pool, account).await?,
+            last_login_at: history::last_login(pool, account).await?,
+            places: members::all_of_account(pool, account).await?,
+            row,
+            profile,
+        })
+    }
+
+    /// Closes an account, or opens it again. A closed one loses its sessions, and whatever else could become one.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; `identity.account.oneself`; `identity.account.last_admin`.
+    pub async fn suspend(
+        &self,
+        by: (Uuid, Uuid),
+        account: Uuid,
+        suspended: bool,
+        meta: &Meta,
+    ) -> Result<()> {
+        self.fresh(by).await?;
+        if account == by.0 {
+            return Err(AppError::Refused(
+                "identity.account.oneself",
+                "nobody suspends themselves",
+            ));
+        }
+        let (row, _) = self.account(account).await?;
+        let at = self.clock.now();
+        let group = self.log.group(PLATFORM);
+        let mut group = group.ask::<Account>(account, AccountCommand::Suspend { suspended, at });
+        if row.admin {
+            // The admins are listed together with it, so that of two who suspend each other one stays.
+            let standing = accounts::admins(self.log.pool()).await?.into_iter().collect();
+            let listed = TeamCommand::List { account_id: account, owner: !suspended, standing, at };
+            group = group.ask::<Team>(PLATFORM, listed);
+        }
+        let done = group.execute(meta).await.map_err(refused)?;
+        self.reach(done.position).await?;
+        if suspended {
+            self.end_everything(account, meta).await?;
+        }
+        self.changes.tell(account).await;
+        Ok(())
+    }
+
+    /// Ends whatever an account is in with, or could come in with.
+    async fn end_everything(&self, account: Uuid, meta: &Meta) -> Result<()> {
+        let mut tx = self.log.pool().begin().await?;
+        // No session has the nil id.
+        let ended = tokens::end_others(&mut tx, account, Uuid::nil()).await?;
+        sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *tx).await?;
+        sqlx::query!("DELETE FROM impersonations WHERE subject_id = $1", account)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.note_ended(account, ended, meta).await
+    }
+
+    async fn note_ended(&self, account: Uuid, ended: Vec<Uuid>, meta: &Meta) -> Result<()> {
+        let at = self.clock.now();
+        for session_id in ended {
+            let meta = step(meta, &session_id.to_string());
+            self.record_by(account, AccountEvent::LoggedOut { session_id, at }, &meta).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all sessions of an account.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when there is no such account.
+    pub async fn end_sessions_of(&self, account: Uuid, meta: &Meta) -> Result<()> {
+        self.account(account).await?;
+        let ended = tokens::end_other_sessions(self.log.pool(), account, Uuid::nil()).await?;
+        self.note_ended(account, ended, meta).await?;
+        self.changes.tell(account).await;
+        Ok(())
+    }
+
+    /// Makes a new link for somebody who was asked to join a campaign, on behalf of an admin.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when nobody asked them; `identity.member.already` when they joined.
+    pub async fn resend_invitation(
+        &self,
+        (account, campaign): (Uuid, Uuid),
+        meta: &Meta,
+    ) -> Result<(Option<Token>, i64)> {
+        let said = members::said(self.log.pool(), campaign, account).await?;
+        let said = said.ok_or(AppError::NotFound)?;
+        let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
+        let email = said.ok_or(AppError::NotFound)?.email;
+        let change = MemberChange::RenewInvitation;
+        let renewed = self.settle((campaign, account), change, false, meta).await?;
+        Ok((self.invite(account, campaign, &email, meta).await?, renewed.position))
+    }
+}
+
+/// What closing an account was refused for.
+fn refused(error: ExecuteError<Refusal>) -> AppError {
+    let ExecuteError::Refused(refusal) = error else { return error.into() };
+    match (refusal.downcast_ref::<TeamRefusal>(), refusal.downcast_ref::<AccountRefusal>()) {
+        (Some(TeamRefusal::LastOwner), _) => {
+            AppError::Refused("identity.account.last_admin", "the platform keeps an admin")
+        }
+        (None, Some(_)) => AppError::NotFound,
+        (None, None) => AppError::Damaged("a refusal that nobody knows".to_owned()),
+    }
+}

@@ -1,0 +1,92 @@
+//! What admins watch for: what happened to accounts that somebody should look at.
+
+use askama::Template;
+
+use crate::{
+    form::Problems,
+    pages::audit::{ACTIONS, AuditEntry, AuditFilter},
+    shell::Shell,
+};
+
+/// The events, in the order in which one looks for them.
+pub const WATCHED: &[&str] = &[
+    "account.locked",
+    "network.closed",
+    "account.code_replayed",
+    "account.recovered",
+    "account.email_lost",
+    "account.factor_removed",
+    "account.suspended",
+    "account.reactivated",
+    "account.impersonated",
+    "account.impersonation_ended",
+    "campaign.factor_waived",
+    "api_key.created",
+    "api_key.revoked",
+];
+
+/// An event, and whom it is about.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// What happened.
+    pub entry: AuditEntry,
+    /// The account that it happened to, by its name, if it happened to one.
+    pub about: Option<String>,
+}
+
+impl Watched {
+    fn icon(&self) -> &'static str {
+        match self.entry.action.as_str() {
+            "account.locked" | "network.closed" | "account.code_replayed" => "alert-triangle",
+            "account.impersonated" | "account.impersonation_ended" => "eye",
+            "account.suspended" => "user-off",
+            "api_key.created" | "api_key.revoked" => "key",
+            _ => "shield-check",
+        }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.icon() == "alert-triangle"
+    }
+}
+
+/// `GET /admin/security` (`action`, `from`, `until`, `before`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/watch.html")]
+pub struct WatchPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// What is looked for.
+    pub filter: AuditFilter,
+    /// What is wrong with it, by field.
+    pub problems: Problems,
+    /// The newest first.
+    pub events: Vec<Watched>,
+    /// Where older ones begin; `None` when there are none.
+    pub older: Option<i64>,
+}
+
+impl WatchPage {
+    /// The kinds to choose from, with the keys of their texts.
+    #[expect(clippy::unused_self, reason = "templates ask the page")]
+    fn kinds(&self) -> Vec<(&'static str, &'static str)> {
+        let key = |kind: &&str| ACTIONS.iter().find(|(action, _)| action == kind).copied();
+        WATCHED.iter().filter_map(key).collect()
+    }
+
+    fn is_kind(&self, kind: impl AsRef<str>) -> bool {
+        self.filter.action == kind.as_ref()
+    }
+
+    /// The days between which one looks: the field, what was typed, and the key of the label.
+    fn days(&self) -> [(&'static str, &str, &'static str); 2] {
+        let AuditFilter { from, until, .. } = &self.filter;
+        [("from", from, "audit-from"), ("until", until, "audit-until")]
+    }
+
+    fn older_href(&self) -> Option<String> {
+        self.older.map(|before| format!("/admin/security{}", self.filter.query(Some(before))))
+    }
+}
+
+super::renders!(WatchPage);

@@ -1,0 +1,177 @@
+//! Samples of accounts as admins see them, and of an admin who looks as a member.
+
+use time::Duration;
+
+use super::{NOW, Sample, Samples};
+use crate::{
+    form::{Problem, Problems},
+    pages::{
+        accounts::{AccountDetailPage, AccountPlace, AccountRow, AccountStatus, AccountsPage},
+        audit::{AuditEntry, AuditFilter, Who},
+        security::{Happened, Session},
+        team::{Role, Standing},
+        watch::{WatchPage, Watched},
+    },
+    shell::Nav,
+};
+
+const ID: &str = "0198c0de-0000-7000-8000-000000000011";
+
+pub(super) fn samples(make: &Samples) -> Vec<Sample> {
+    let mut samples = lists(make);
+    samples.extend(details(make));
+    samples.extend(watched(make));
+    samples
+}
+
+fn account(name: &str, email: &str, status: AccountStatus) -> AccountRow {
+    let place = |slug: &str, name: &str, role, standing| AccountPlace {
+        campaign_id: "0198c0de-0000-7000-8000-000000000012".to_owned(),
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        role,
+        standing,
+    };
+    let at_work = status != AccountStatus::Invited;
+    let standing = if at_work { Standing::Active } else { Standing::Invited };
+    AccountRow {
+        id: ID.to_owned(),
+        name: name.to_owned(),
+        email: email.to_owned(),
+        admin: false,
+        status,
+        second_factor: status == AccountStatus::Active,
+        created_at: NOW - Duration::days(40),
+        last_login_at: at_work.then(|| NOW - Duration::hours(5)),
+        places: vec![
+            place("isfahan-ahmadi", "مریم احمدی", Role::Manager, standing),
+            place("shiraz-rostami", "بهرام رستمی", Role::Staff, Standing::Invited),
+        ],
+    }
+}
+
+fn lists(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.admin("/admin/accounts");
+    shell.active = Nav::Accounts;
+    let mut staff = account("نرگس کاویانی", "narges@meydan.example", AccountStatus::Active);
+    staff.admin = true;
+    staff.places.clear();
+    let page = AccountsPage {
+        shell,
+        accounts: vec![
+            account("Daniel Babayan", "daniel@example.com", AccountStatus::Invited),
+            account("سعید نوری", "saeed.nouri@example.ir", AccountStatus::Active),
+            account("رضا کمالی", "reza@example.ir", AccountStatus::Suspended),
+            staff,
+        ],
+        email: String::new(),
+        after: Some(ID.to_owned()),
+    };
+    let none = AccountsPage {
+        accounts: Vec::new(),
+        email: "nobody@example.ir".to_owned(),
+        after: None,
+        ..page.clone()
+    };
+    vec![
+        Sample { name: "accounts", html: page.render() },
+        Sample { name: "accounts-none", html: none.render() },
+    ]
+}
+
+fn details(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.admin("/admin/accounts/0198c0de");
+    shell.active = Nav::Accounts;
+    let entry = |hours, kind: &str, proof: &str| Happened {
+        at: NOW - Duration::hours(hours),
+        kind: format!("account.{kind}"),
+        proof: proof.to_owned(),
+        address: "192.0.2.17".to_owned(),
+        browser: Some("Firefox · Android".to_owned()),
+    };
+    let page = AccountDetailPage {
+        shell,
+        account: account("سعید نوری", "saeed.nouri@example.ir", AccountStatus::Active),
+        oneself: false,
+        sessions: vec![Session {
+            id: ID.to_owned(),
+            created_at: NOW - Duration::days(3),
+            last_seen_at: NOW - Duration::minutes(12),
+            address: "192.0.2.17".to_owned(),
+            browser: Some("Chrome · Windows".to_owned()),
+            trusted: false,
+            present: false,
+        }],
+        entries: vec![
+            entry(5, "logged_in", "totp"),
+            entry(6, "locked", ""),
+            entry(6, "log_in_failed", "password"),
+            entry(30, "impersonated", ""),
+        ],
+        before: None,
+        refusal: None,
+        problems: Problems::none(),
+        reason: String::new(),
+        invitation_link: None,
+        command_id: ID.to_owned(),
+    };
+    let mut suspended = page.clone();
+    suspended.account.status = AccountStatus::Suspended;
+    suspended.sessions.clear();
+    let short = AccountDetailPage {
+        problems: Problems::none().and("reason", Problem::TooShort { min: 10 }),
+        reason: "سؤال".to_owned(),
+        ..page.clone()
+    };
+    let last = AccountDetailPage { refusal: Some(Problem::LastAdmin), ..page.clone() };
+    let sent = AccountDetailPage { invitation_link: Some(String::new()), ..page.clone() };
+    vec![
+        Sample { name: "account-detail", html: page.render() },
+        Sample { name: "account-suspended", html: suspended.render() },
+        Sample { name: "account-reason-refused", html: short.render() },
+        Sample { name: "account-last-admin", html: last.render() },
+        Sample { name: "account-resent", html: sent.render() },
+    ]
+}
+
+fn watched(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.admin("/admin/security");
+    shell.active = Nav::Security;
+    let event = |hours, action: &str, about: Option<&str>| Watched {
+        about: about.map(ToOwned::to_owned),
+        entry: AuditEntry {
+            at: NOW - Duration::hours(hours),
+            who: Who::Person { id: ID.to_owned(), name: "نرگس کاویانی".to_owned() },
+            action: action.to_owned(),
+            details: Vec::new(),
+            target_type: action.split('.').next().unwrap_or_default().to_owned(),
+            target_id: ID.to_owned(),
+            correlation: ID.to_owned(),
+            campaign: about.is_none().then(|| "مریم احمدی".to_owned()),
+        },
+    };
+    let mut network = event(1, "network.closed", Some(""));
+    network.entry.who = Who::Service { name: "identity".to_owned() };
+    let page = WatchPage {
+        shell,
+        filter: AuditFilter::default(),
+        problems: Problems::none(),
+        events: vec![
+            event(1, "account.locked", Some("سعید نوری")),
+            Watched { about: None, ..network },
+            event(2, "account.impersonated", Some("الهه یزدانی")),
+            event(5, "api_key.created", None),
+            event(9, "account.code_replayed", Some("Daniel Babayan")),
+            event(30, "account.suspended", Some("رضا کمالی")),
+            event(70, "account.recovered", Some("")),
+        ],
+        older: Some(7),
+    };
+    let problems = Problems::none().and("from", Problem::InvalidDay);
+    let filter = AuditFilter { from: "دیروز".to_owned(), ..AuditFilter::default() };
+    let none = WatchPage { events: Vec::new(), older: None, problems, filter, ..page.clone() };
+    vec![
+        Sample { name: "security-events", html: page.render() },
+        Sample { name: "security-events-none", html: none.render() },
+    ]
+}

@@ -159,6 +159,7 @@ mod tests {
             Notice::PhoneChanged,
             Notice::NewDevice,
             Notice::Locked,
+            Notice::PasskeyDoubted,
         ];
         let mut all = vec![
             Letter::Invitation { candidate, token: token.clone() },

@@ -87,6 +87,7 @@ async fn gateway_setup(
         patience: Patience::default(),
         trusted_proxies: vec![],
         public_url: None,
+        passkeys: None,
         secure: false,
         demo: false,
     }

@@ -88,6 +88,7 @@ async fn gateway_setup(
         trusted_proxies: vec![],
         admin_networks: vec![],
         public_url: None,
+        passkeys: None,
         secure: false,
         demo: false,
     }

@@ -74,7 +74,7 @@ pub fn table() -> Vec<Route> {
 }
 
 fn addresses(panel: Panel) -> Routes {
-    campaign(platform(machines(panel))).finish()
+    campaign(with_passkeys(platform(machines(panel)))).finish()
 }
 
 /// What leads in and out, and the admins' pages.
@@ -85,12 +85,6 @@ fn platform(panel: Panel) -> Panel {
         .post("/login", PASSWORD, login::submit)
         .get("/login/factor", OPEN, login::show_factor)
         .post("/login/factor", PASSWORD, login::submit_factor)
-        .get("/login/passkey", OPEN, login::show)
-        .post("/login/passkey", PASSWORD, passkeys::enter)
-        .post("/login/passkey/ask", OPEN, passkeys::ask_login)
-        .get("/login/factor/passkey", OPEN, login::show_factor)
-        .post("/login/factor/passkey", PASSWORD, passkeys::enter_factor)
-        .post("/login/factor/passkey/ask", OPEN, passkeys::ask_factor)
         .post("/logout", OPEN, login::log_out)
         .get("/welcome/{token}", OPEN, welcome::show)
         .post("/welcome/{token}", PASSWORD, welcome::submit)
@@ -110,14 +104,8 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/password", OWN_PROOF, account::change_password)
         .get("/account/prove", OWN, security::show_proof)
         .post("/account/prove", OWN_PROOF, security::prove)
-        .get("/account/prove/passkey", OWN, security::show_proof)
-        .post("/account/prove/passkey", OWN_PROOF, passkeys::prove)
-        .post("/account/prove/passkey/ask", OWN, passkeys::ask_proof)
         .get("/account/factors", OWN, security::factors)
         .post("/account/factors", OWN, security::begin)
-        .get("/account/factors/passkey", OWN, security::factors)
-        .post("/account/factors/passkey", OWN_PROOF, passkeys::confirm)
-        .post("/account/factors/passkey/ask", OWN, passkeys::begin)
         .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
         .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
         .post("/account/recovery-codes", OWN, security::renew_codes)
@@ -151,6 +139,23 @@ fn platform(panel: Panel) -> Panel {
         .get("/admin/security", ADMIN, watch::show)
         .get("/admin/audit", ADMIN, audit::show_all)
         .get("/admin/audit/export.csv", ADMIN, audit::export)
+}
+
+/// The addresses of passkeys, beside those of passwords and codes. Whoever loads the page of a refusal anew gets the form.
+fn with_passkeys(panel: Panel) -> Panel {
+    panel
+        .get("/login/passkey", OPEN, login::show)
+        .post("/login/passkey", PASSWORD, passkeys::enter)
+        .post("/login/passkey/ask", OPEN, passkeys::ask_login)
+        .get("/login/factor/passkey", OPEN, login::show_factor)
+        .post("/login/factor/passkey", PASSWORD, passkeys::enter_factor)
+        .post("/login/factor/passkey/ask", OPEN, passkeys::ask_factor)
+        .get("/account/prove/passkey", OWN, security::show_proof)
+        .post("/account/prove/passkey", OWN_PROOF, passkeys::prove)
+        .post("/account/prove/passkey/ask", OWN, passkeys::ask_proof)
+        .get("/account/factors/passkey", OWN, security::factors)
+        .post("/account/factors/passkey", OWN_PROOF, passkeys::confirm)
+        .post("/account/factors/passkey/ask", OWN, passkeys::begin)
 }
 
 /// The pages of a campaign, and what its programs read.

@@ -10,12 +10,6 @@ const OPEN: &[&str] = &[
     "POST /login",
     "GET /login/factor",
     "POST /login/factor",
-    "GET /login/passkey",
-    "POST /login/passkey",
-    "POST /login/passkey/ask",
-    "GET /login/factor/passkey",
-    "POST /login/factor/passkey",
-    "POST /login/factor/passkey/ask",
     "POST /logout",
     "GET /welcome/{token}",
     "POST /welcome/{token}",
@@ -24,6 +18,12 @@ const OPEN: &[&str] = &[
     "GET /recover/{token}",
     "POST /recover/{token}",
     "POST /preferences",
+    "GET /login/passkey",
+    "POST /login/passkey",
+    "POST /login/passkey/ask",
+    "GET /login/factor/passkey",
+    "POST /login/factor/passkey",
+    "POST /login/factor/passkey/ask",
 ];
 
 #[test]

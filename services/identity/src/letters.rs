@@ -98,6 +98,8 @@ pub enum Notice {
     NewDevice,
     /// Too many wrong tries closed the account to a network for a while.
     Locked,
+    /// A passkey signed with a lower count than before, and was refused.
+    PasskeyDoubted,
 }
 
 impl std::fmt::Debug for Letter {
@@ -122,6 +124,7 @@ impl Letter {
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
             Self::Notice(Notice::NewDevice) => "new-device",
             Self::Notice(Notice::Locked) => "locked",
+            Self::Notice(Notice::PasskeyDoubted) => "passkey-doubted",
         }
     }
 

@@ -103,7 +103,7 @@ impl RelyingParty {
         let state = serde_json::from_str::<PasskeyRegistration>(state).ok()?;
         let shown = serde_json::from_str::<RegisterPublicKeyCredential>(short(shown)?).ok()?;
         let key = self.0.finish_passkey_registration(&shown, &state).ok()?;
-        Some((stored(&key), key.cred_id().to_vec()))
+        Some((stored(&key), key.cred_id().clone()))
     }
 
     /// Asks for a signature of one of `allowed`, or of any passkey that knows whose it is.

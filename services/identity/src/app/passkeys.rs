@@ -19,6 +19,7 @@ use super::{
 use crate::{
     challenges,
     factors::{self, Confirmation, PASSKEY, TOTP},
+    letters::Notice,
     passkeys::{self, PasskeyRow},
     relying_party::{Answer, Judgement, Question, RelyingParty},
     tokens::{self, Token, hash},
@@ -91,7 +92,7 @@ impl Identity {
         let email = Some(&profile.email).filter(|email| !email.is_empty());
         let email = email.unwrap_or(&profile.display_name);
         let asked = party.invite(account, (email, &profile.display_name), &present);
-        let Question { options, state } = asked.map_err(unasked)?;
+        let Question { options, state } = asked.map_err(|error| unasked(&error))?;
         let factor_id = self.keep_begun(account, &called, (PASSKEY, &state)).await?;
         Ok((factor_id, options))
     }
@@ -170,7 +171,8 @@ impl Identity {
     }
 
     async fn challenge(&self, bound_to: &[u8], allowed: &[String]) -> Result<Asked> {
-        let Question { options, state } = self.relying_party()?.ask(allowed).map_err(unasked)?;
+        let Question { options, state } =
+            self.relying_party()?.ask(allowed).map_err(|error| unasked(&error))?;
         let (token, now) = (Token::fresh(), self.clock.now());
         passkeys::keep(self.log.pool(), &token.hash(), bound_to, &state, now).await?;
         Ok(Asked { token, options })
@@ -258,7 +260,8 @@ impl Identity {
         self.refuse(account, &tried, guest).await
     }
 
-    /// Judges a signature; with a right one the passkey's count is raised. A count that went back is on record.
+    /// Judges a signature; with a right one the passkey's count is raised. A count that went back is on record, and told
+    /// to the holder.
     async fn judge(
         &self,
         (account, purpose): (Uuid, Purpose<'_>),
@@ -295,6 +298,7 @@ impl Identity {
                 let origin = Some(sealer.seal(&origin_place(account), &origin(guest)));
                 let doubted = AccountEvent::PasskeyDoubted { factor_id, origin, at: now };
                 self.record(account, doubted).await?;
+                self.notify(account, Notice::PasskeyDoubted).await?;
                 Ok(false)
             }
             Judgement::Wrong => Ok(false),
@@ -329,7 +333,7 @@ fn over() -> AppError {
     AppError::Refused("identity.challenge.over", "the password has to come first")
 }
 
-fn unasked(error: webauthn_rs::prelude::WebauthnError) -> AppError {
+fn unasked(error: &webauthn_rs::prelude::WebauthnError) -> AppError {
     AppError::Damaged(error.to_string())
 }
 

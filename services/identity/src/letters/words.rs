@@ -162,6 +162,7 @@ mod tests {
             Notice::PhoneChanged,
             Notice::NewDevice,
             Notice::Locked,
+            Notice::PasskeyDoubted,
         ];
         let mut all = vec![
             Letter::Invitation { candidate: candidate.clone(), token: token.clone() },

@@ -97,7 +97,7 @@ async fn another_site_and_a_holder_who_was_not_verified_are_refused() {
 }
 
 #[tokio::test]
-async fn a_copy_whose_count_went_back_is_refused_and_on_record() {
+async fn a_copy_whose_count_went_back_is_refused_on_record_and_told_to_the_holder() {
     let identity = Identity::start().await;
     let mut sara = identity.sara_with_key().await;
     let mut copy = sara.key.copy();
@@ -108,6 +108,7 @@ async fn a_copy_whose_count_went_back_is_refused_and_on_record() {
     assert_eq!(identity.log_in_with(&mut copy).await.map(|_| ()), wrong());
 
     assert_eq!(identity.facts("account.passkey_doubted").await, 1);
+    identity.letter("kind = 'passkey-doubted'").await;
     let entered = identity.log_in_with(&mut sara.key).await.expect("hers is ahead");
     let holder = identity.holder(&entered.session_token).await;
     let request = identity.dial.ask(&holder, ListHistoryRequest::default());

@@ -15,9 +15,10 @@ use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
     client::Dial,
+    outcome::Failure,
     pb::identity::{
         AcceptInvitationRequest, AuthenticateRequest, AuthenticateResponse, ChangeMemberRequest,
-        CreateCampaignRequest, InviteMemberRequest, ListMembersRequest, LogInRequest, Role,
+        CreateCampaignRequest, Guest, InviteMemberRequest, ListMembersRequest, LogInRequest, Role,
         campaigns_client::CampaignsClient, members_client::MembersClient,
         sessions_client::SessionsClient,
     },
@@ -34,11 +35,11 @@ const PASSWORD: &str = "a rather long pass phrase 7";
 const ROUNDS: usize = 10;
 
 /// Identity, crm and two gateways, with a clock that the test moves.
-struct House {
-    gateways: [SocketAddr; 2],
+pub(crate) struct House {
+    pub(crate) gateways: [SocketAddr; 2],
     identity: Dial,
-    now: Arc<Mutex<OffsetDateTime>>,
-    nats: Nats,
+    pub(crate) now: Arc<Mutex<OffsetDateTime>>,
+    pub(crate) nats: Nats,
     _tasks: JoinSet<()>,
     _secrets: tempfile::TempDir,
     _guard: DropGuard,
@@ -71,7 +72,7 @@ fn post(folder: &tempfile::TempDir) -> Post {
 async fn gateway_setup(
     (nats, keyring): (async_nats::Client, Keyring),
     (identity, crm, away): (Dial, Dial, Dial),
-    clock: Clock,
+    (clock, rates): (Clock, Rates),
 ) -> gateway::Setup {
     gateway::Setup {
         listener: listener().await,
@@ -82,7 +83,7 @@ async fn gateway_setup(
         intake: Intake::new(async_nats::jetstream::new(nats.clone()), keyring),
         nats,
         clock,
-        rates: Rates { panel: 10_000, login: 100, live: 10_000 },
+        rates,
         connections: 100,
         patience: Patience::default(),
         trusted_proxies: vec![],
@@ -93,7 +94,12 @@ async fn gateway_setup(
 }
 
 impl House {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
+        Self::with(Rates { panel: 10_000, login: 100, live: 10_000 }).await
+    }
+
+    /// The same, where clients may ask so often.
+    pub(crate) async fn with(rates: Rates) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
         let told = now.clone();
@@ -115,6 +121,8 @@ impl House {
             assertions: assertions.clone(),
             clock: clock.clone(),
             post: post(&secrets),
+            passwords: identity::password::Parameters::default(),
+            login_limit: i32::try_from(rates.login).expect("it fits"),
         };
         let crm = crm::Setup {
             listener: doors.1,
@@ -137,7 +145,7 @@ impl House {
                     dial(gateway::NAME, crm::NAME, crm_at),
                     dial(gateway::NAME, bot_hub::NAME, SocketAddr::from(([127, 0, 0, 1], 9))),
                 ),
-                clock.clone(),
+                (clock.clone(), rates),
             );
             let setup = setup.await;
             gateways.push(address(&setup.listener));
@@ -180,7 +188,7 @@ impl House {
     }
 
     /// A campaign with its owner and a member of its team.
-    async fn team(&self) -> Team {
+    pub(crate) async fn team(&self) -> Team {
         let message = CreateCampaignRequest {
             slug: "tehran".to_owned(),
             candidate_name: "نرگس".to_owned(),
@@ -203,7 +211,13 @@ impl House {
             admin: false,
         };
         let permissions = held.memberships[0].permissions.clone();
-        let owner = Caller { who, campaign: Some(campaign), permissions, address: None };
+        let owner = Caller {
+            who,
+            campaign: Some(campaign),
+            permissions,
+            address: None,
+            fresh_until: Some(i64::MAX),
+        };
         let message = InviteMemberRequest {
             email: "sara@meydan.example".to_owned(),
             display_name: "Sara".to_owned(),
@@ -217,6 +231,38 @@ impl House {
             self.members().list_members(request).await.expect("an owner may").into_inner();
         let sara = members.members.into_iter().find(|member| member.role() == Role::Staff);
         Team { owner, member_id: sara.expect("she is in the team").member_id }
+    }
+
+    /// Logs in with a browser and from an address; by what the browser is known then.
+    pub(crate) async fn enter(
+        &self,
+        email: &str,
+        device: &str,
+        address: &str,
+    ) -> Result<String, String> {
+        self.enter_with((email, PASSWORD), device, address).await
+    }
+
+    /// The same with a password; the code of the refusal.
+    pub(crate) async fn enter_with(
+        &self,
+        (email, password): (&str, &str),
+        device: &str,
+        address: &str,
+    ) -> Result<String, String> {
+        let guest = Guest {
+            address: address.to_owned(),
+            device_token: device.to_owned(),
+            ..Guest::default()
+        };
+        let (email, password) = (email.to_owned(), password.to_owned());
+        let message = LogInRequest { email, password, guest: Some(guest) };
+        let request = self.identity.ask(&Caller::service("gateway", None), message);
+        match self.sessions().log_in(request).await.map_err(Failure::from) {
+            Ok(answer) => Ok(answer.into_inner().device_token),
+            Err(Failure::Refused(code)) => Err(code),
+            Err(failure) => panic!("{failure:?}"),
+        }
     }
 
     async fn log_in(&self) -> String {
@@ -251,7 +297,7 @@ impl House {
     }
 }
 
-struct Team {
+pub(crate) struct Team {
     owner: Caller,
     member_id: String,
 }

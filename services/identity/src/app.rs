@@ -6,6 +6,7 @@ mod campaigns;
 mod factors;
 mod failures;
 mod gate;
+mod imports;
 mod invitations;
 mod letters;
 mod login;
@@ -40,7 +41,7 @@ pub use self::{
 use crate::{
     changes::Changes,
     letters::{Post, Sender},
-    password::{Busy, Passwords},
+    password::{Busy, Parameters, Passwords},
 };
 
 /// How long a query waits for the position that it must show.
@@ -55,6 +56,8 @@ pub struct Identity {
     changes: Changes,
     clock: Clock,
     passwords: Passwords,
+    /// Logins that an account takes a minute.
+    login_limit: i32,
     /// That a failed login was noted.
     noted: Arc<Notify>,
     /// How letters leave.
@@ -143,6 +146,7 @@ impl Identity {
         (directory, changes): (Progress, Changes),
         clock: Clock,
         post: Post,
+        (parameters, login_limit): (Parameters, i32),
     ) -> Self {
         Self {
             log,
@@ -150,7 +154,8 @@ impl Identity {
             directory,
             changes,
             clock,
-            passwords: Passwords::default(),
+            passwords: Passwords::new(parameters),
+            login_limit,
             noted: Arc::default(),
             post: Arc::new(post),
             asked: Arc::default(),

@@ -18,6 +18,7 @@ use crate::{
     changes::Changes,
     grpc,
     letters::Post,
+    password::Parameters,
     policies::{
         when_campaign_deleted_erase::WhenCampaignDeletedErase,
         when_deletion_requested_delete::WhenDeletionRequestedDelete,
@@ -50,6 +51,10 @@ pub struct Setup {
     pub clock: Clock,
     /// How letters leave.
     pub post: Post,
+    /// How much work the hash of a password is.
+    pub passwords: Parameters,
+    /// Logins that an account takes a minute: of each browser that it knows, and of all others together.
+    pub login_limit: i32,
 }
 
 /// Why the service does not run.
@@ -97,6 +102,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         (directory.progress(), changes),
         clock.clone(),
         setup.post,
+        (setup.passwords, setup.login_limit),
     );
     let database = log.pool().clone();
     let readers = CancellationToken::new();

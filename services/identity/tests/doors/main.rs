@@ -2,6 +2,7 @@
 
 mod contact;
 mod factors;
+mod fresh;
 mod gate;
 mod harness;
 mod invitations;

@@ -49,6 +49,8 @@ pub enum Notice {
     FactorRemoved,
     /// A second factor stays: it is the last one of an admin.
     FactorLast,
+    /// Somebody came in with their last recovery code.
+    CodesUsedUp,
     /// Another session was ended.
     SessionClosed,
     /// A login waited too long for its second factor.
@@ -57,7 +59,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -81,6 +83,7 @@ impl Notice {
         Self::FactorAdded,
         Self::FactorRemoved,
         Self::FactorLast,
+        Self::CodesUsedUp,
         Self::SessionClosed,
         Self::ChallengeOver,
     ];
@@ -110,6 +113,7 @@ impl Notice {
             Self::FactorAdded => "notice-factor-added",
             Self::FactorRemoved => "notice-factor-removed",
             Self::FactorLast => "notice-factor-last",
+            Self::CodesUsedUp => "notice-codes-used-up",
             Self::SessionClosed => "notice-session-closed",
             Self::ChallengeOver => "notice-challenge-over",
         }

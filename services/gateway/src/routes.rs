@@ -103,6 +103,7 @@ fn platform(panel: Panel) -> Panel {
         .get("/account/factors", OWN, security::factors)
         .post("/account/factors", OWN, security::begin)
         .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/rename", OWN, security::rename)
         .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
         .post("/account/recovery-codes", OWN, security::renew_codes)
         .get("/account/sessions", OWN, devices::sessions)

@@ -148,6 +148,7 @@ pub(super) fn refusal(code: &str) -> Problem {
         "last_owner" => Problem::LastOwner,
         "oneself" => Problem::Oneself,
         "already" => Problem::AlreadyMember,
+        "invited_too_often" => Problem::InvitedTooOften,
         _ => Problem::Refused,
     }
 }

@@ -114,7 +114,8 @@ pub(super) async fn invite(
         }
         Err(Failure::Refused(code)) => {
             let problem = member::refusal(&code);
-            let field = if problem == Problem::AlreadyMember { "email" } else { "role" };
+            let of_email = [Problem::AlreadyMember, Problem::InvitedTooOften].contains(&problem);
+            let field = if of_email { "email" } else { "role" };
             let problems = Problems::none().and(field, problem);
             About { form, problems, ..About::default() }
         }

@@ -102,11 +102,9 @@ impl House {
     pub(crate) async fn with(rates: Rates) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
-        let told = now.clone();
+        let (told, stop) = (now.clone(), CancellationToken::new());
         let clock = Clock::new(move || *told.lock().expect("no test panics here"));
-        let stop = CancellationToken::new();
-        let assertions = Assertions::generate();
-        let keyring = keyring(&prefix, &secrets).await;
+        let (assertions, keyring) = (Assertions::generate(), keyring(&prefix, &secrets).await);
         let doors = (listener().await, listener().await);
         let address = |door: &TcpListener| door.local_addr().expect("it has an address");
         let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());

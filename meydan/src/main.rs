@@ -4,11 +4,13 @@
 //! settings name others.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod accounts;
 mod demo;
 mod erase;
 mod keys;
 mod operate;
 mod panel;
+mod passwords;
 mod platform;
 mod post;
 mod restored;
@@ -87,6 +89,12 @@ enum Command {
         #[command(subcommand)]
         command: operate::audit::Command,
     },
+    /// Accounts that come from elsewhere.
+    #[command(subcommand)]
+    Accounts(accounts::Command),
+    /// How much work the hash of a password is.
+    #[command(subcommand)]
+    Passwords(passwords::Command),
     /// Prints a file of settings with every key, its meaning and its default.
     Settings,
 }
@@ -100,6 +108,10 @@ fn main() -> ExitCode {
                 print!("{}", meydan_settings::example());
                 Ok(())
             }
+            Command::Accounts(command) => {
+                settings().and_then(|settings| wait_for(accounts::run(settings, command)))
+            }
+            Command::Passwords(command) => passwords::run(&command, arguments.config.as_deref()),
             Command::Up { runtime, demo } => {
                 settings().and_then(|settings| wait_for(up::run(settings, &runtime, demo)))
             }

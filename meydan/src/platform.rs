@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use audit::note::Notary;
+use identity::password::Parameters;
 use meydan_event_log::Clock;
 use meydan_keyring::Keyring;
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
@@ -157,6 +158,8 @@ impl Platform {
         let identity = identity::Setup {
             post: post::open(settings, self.address, self.demo)?,
             passkeys: post::passkeys(settings, self.address),
+            passwords: Parameters::new(settings.password_memory, settings.password_passes),
+            login_limit: i32::try_from(settings.login_limit)?,
             listener: listeners.identity,
             database_url: databases.identity,
             connections,

@@ -39,6 +39,8 @@ pub enum Problem {
     SlugTaken,
     /// The person is in the team already.
     AlreadyMember,
+    /// Too many invitations went to this address, or from this campaign, within a day.
+    InvitedTooOften,
     /// Not shaped like a token from BotFather.
     InvalidToken,
     /// A code that was sent, and is wrong, used or too old.
@@ -100,6 +102,7 @@ impl Problem {
             Self::InvalidSlug => shell.t("problem-invalid-slug"),
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),
+            Self::InvitedTooOften => shell.t("problem-invited-too-often"),
             Self::InvalidToken => shell.t("problem-invalid-token"),
             Self::WrongCode => shell.t("problem-wrong-code"),
             Self::CodeOver => shell.t("problem-code-over"),

@@ -59,6 +59,8 @@ pub enum Notice {
     SessionsEnded,
     /// An admin looks no more as a member.
     ImpersonationEnded,
+    /// Somebody came in with their last recovery code.
+    CodesUsedUp,
     /// Another session was ended.
     SessionClosed,
     /// A login waited too long for its second factor.
@@ -67,7 +69,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -96,6 +98,7 @@ impl Notice {
         Self::AccountReactivated,
         Self::SessionsEnded,
         Self::ImpersonationEnded,
+        Self::CodesUsedUp,
         Self::SessionClosed,
         Self::ChallengeOver,
     ];
@@ -130,6 +133,7 @@ impl Notice {
             Self::AccountReactivated => "notice-account-reactivated",
             Self::SessionsEnded => "notice-sessions-ended",
             Self::ImpersonationEnded => "notice-impersonation-ended",
+            Self::CodesUsedUp => "notice-codes-used-up",
             Self::SessionClosed => "notice-session-closed",
             Self::ChallengeOver => "notice-challenge-over",
         }

@@ -110,6 +110,12 @@ impl Intake {
         Self { publisher: Publisher::start(jetstream.clone()), jetstream, keyring }
     }
 
+    /// The keys under which it seals.
+    #[must_use]
+    pub const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// The stream, made when it is not there.
     ///
     /// # Errors

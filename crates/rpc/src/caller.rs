@@ -67,6 +67,9 @@ pub struct Caller {
     /// The network address of a person.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<String>,
+    /// Until when a person's last proof of who they are is good for what is dangerous, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fresh_until: Option<i64>,
 }
 
 impl fmt::Debug for Caller {
@@ -108,6 +111,7 @@ impl Caller {
             campaign,
             permissions: vec![],
             address: None,
+            fresh_until: None,
         }
     }
 
@@ -115,6 +119,14 @@ impl Caller {
     #[must_use]
     pub const fn is_admin(&self) -> bool {
         matches!(self.who, Who::Account { admin: true, .. })
+    }
+
+    /// Whether nothing more has to be proved for what is dangerous: a person has proved who they are a moment ago.
+    /// Programs and services have nothing to prove it with but their keys.
+    #[must_use]
+    pub fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        let person = matches!(self.who, Who::Account { .. });
+        !person || self.fresh_until.is_some_and(|until| now.unix_timestamp() - SKEW <= until)
     }
 
     /// Whether the caller may do `permission` in its campaign.

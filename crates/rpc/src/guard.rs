@@ -11,11 +11,17 @@ use std::{
 
 use http::{Request, Response};
 use time::OffsetDateTime;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-use crate::caller::{Assertions, Caller, Who};
+use crate::{
+    caller::{Assertions, Caller, Who},
+    outcome::refused,
+};
+
+/// The code of a refusal of whoever has to prove who they are first.
+pub const PROOF_NEEDED: &str = "identity.proof.needed";
 
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub enum Need {
     /// A program of the campaign of the call whose key holds the permission, or whoever else may. Only methods
     /// that change nothing.
     KeyOr(&'static str, &'static Self),
+    /// Whoever else may, once they have proved a moment ago who they are: for what is dangerous.
+    Fresh(&'static Self),
 }
 
 impl Need {
@@ -60,6 +68,7 @@ impl Need {
             Self::AdminOr(permission) => caller.is_admin() || permitted(permission),
             Self::AdminOrService(names) => caller.is_admin() || service(names),
             Self::Service(names) => service(names),
+            Self::Fresh(need) => need.allows(caller, method),
             Self::KeyOr(permission, other) => {
                 let key = matches!(caller.who, Who::ApiKey { .. });
                 (key && caller.campaign.is_some() && caller.may(permission))
@@ -118,6 +127,10 @@ impl Guard {
             .map_err(|rejected| Status::unauthenticated(rejected.to_string()))?;
         if !need.allows(&caller, path) {
             return Err(Status::permission_denied("the caller may not do this"));
+        }
+        if matches!(need, Need::Fresh(_)) && !caller.is_fresh(now) {
+            let words = "prove who you are first";
+            return Err(refused(Code::FailedPrecondition, PROOF_NEEDED, words));
         }
         Ok(Some(caller))
     }
@@ -240,9 +253,60 @@ pub fn command_id<T>(request: &tonic::Request<T>) -> Result<uuid::Uuid, Status> 
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+    use time::OffsetDateTime;
+    use tonic::{Code, body::Body};
     use uuid::Uuid;
 
-    use super::{Caller, Need, Who};
+    use super::{Caller, Guard, Need, PROOF_NEEDED, Policies, Who};
+    use crate::{caller::Assertions, outcome::Failure};
+
+    const POLICIES: Policies = &[
+        ("/x.Bots/Look", Need::AdminOr("bot:bot.connect")),
+        ("/x.Bots/Connect", Need::Fresh(&Need::AdminOr("bot:bot.connect"))),
+        ("/x.Members/Invite", Need::Fresh(&Need::AdminOrService(&["demo"]))),
+    ];
+
+    /// How a guard answers; `None` when it lets the caller in.
+    fn answer(path: &str, caller: &Caller) -> Option<tonic::Status> {
+        let keys = Assertions::generate();
+        let assertion = keys.sign("gateway", "x", caller, OffsetDateTime::now_utc());
+        let request = Request::builder().uri(path).header("caller", assertion);
+        let request = request.body(Body::empty()).expect("it is a request");
+        Guard::new("x", POLICIES, keys).admit(&request).err()
+    }
+
+    fn admin(fresh_until: Option<i64>) -> Caller {
+        let (id, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let who = Who::Account { id, session, admin: true };
+        Caller { who, fresh_until, ..Caller::service("", None) }
+    }
+
+    #[test]
+    fn what_is_dangerous_needs_a_proof_of_a_moment_ago_and_the_rest_does_not() {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        for stale in [None, Some(0), Some(now - 60)] {
+            assert!(answer("/x.Bots/Look", &admin(stale)).is_none());
+            let refused = answer("/x.Bots/Connect", &admin(stale)).expect("it is refused");
+            assert_eq!(refused.code(), Code::FailedPrecondition);
+            assert_eq!(Failure::from(refused), Failure::Refused(PROOF_NEEDED.to_owned()));
+        }
+        assert!(answer("/x.Bots/Connect", &admin(Some(now + 60))).is_none());
+    }
+
+    #[test]
+    fn a_proof_gives_nobody_what_they_may_not_and_services_need_none() {
+        let (id, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let who = Who::Account { id, session, admin: false };
+        let member = Caller { who, ..admin(Some(i64::MAX)) };
+        let refused = answer("/x.Bots/Connect", &member).expect("it is refused");
+        assert_eq!(
+            refused.code(),
+            Code::PermissionDenied,
+            "and nobody learns that it is dangerous"
+        );
+        assert!(answer("/x.Members/Invite", &Caller::service("demo", None)).is_none());
+    }
 
     #[test]
     fn whoever_impersonates_a_member_reads_what_the_member_may_and_nothing_else() {
@@ -251,7 +315,7 @@ mod tests {
             who: Who::Impersonator { id, session: Uuid::from_u128(2), subject: Uuid::from_u128(3) },
             campaign: Some(Uuid::from_u128(4)),
             permissions: vec!["crm:ticket.read".to_owned()],
-            address: None,
+            ..Caller::service("", None)
         };
         let may = |need: Need, method| need.allows(&looks, method);
         let read = Need::Permission("crm:ticket.read");

@@ -98,6 +98,10 @@ pub struct Settings {
     pub rate_limit: u32,
     /// Tries to log in a minute, of one client.
     pub login_limit: u32,
+    /// Memory that the hash of a password takes, in KiB.
+    pub password_memory: u32,
+    /// Passes over that memory.
+    pub password_passes: u32,
     /// Requests a minute for the moving parts of open pages, of one session.
     pub live_limit: u32,
     /// Connections to the panel at a time.

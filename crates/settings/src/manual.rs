@@ -153,7 +153,13 @@ pub const KEYS: &[Key] = &[
         "The key that signs calls between services, made when it is not there. Without it: secrets/assertion.pem in data-dir.",
     ),
     key("rate-limit", "100", "Requests a minute of one client."),
-    key("login-limit", "5", "Tries to log in a minute, of one client."),
+    key("login-limit", "5", "Tries to log in a minute, of one client, and at one account."),
+    key(
+        "password-memory",
+        "19456",
+        "Memory that the hash of a password takes, in KiB, 19456 to 1048576. meydan passwords tune finds what fits the machine. Hashes of less work are made anew as people log in.",
+    ),
+    key("password-passes", "2", "Passes over that memory, 2 to 16."),
     key(
         "live-limit",
         "1200",

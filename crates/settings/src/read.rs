@@ -228,6 +228,8 @@ impl Given {
             }),
             rate_limit: self.number("rate-limit", 1..=1_000_000),
             login_limit: self.number("login-limit", 1..=1_000_000),
+            password_memory: self.number("password-memory", 19_456..=1_048_576),
+            password_passes: self.number("password-passes", 2..=16),
             live_limit: self.number("live-limit", 1..=1_000_000),
             connection_limit: self.number("connection-limit", 10..=1_000_000),
         };

@@ -12,6 +12,7 @@ mod damage;
 mod emulators;
 mod erase;
 mod hub;
+mod limits;
 mod methods;
 mod metrics;
 mod office;

@@ -58,6 +58,41 @@ async fn a_recovery_code_opens_the_panel_and_is_counted_down() {
 }
 
 #[tokio::test]
+async fn the_last_recovery_code_leads_to_where_new_ones_are_made() {
+    let office = office().await;
+    let codes = office.owner.enrol().await.codes;
+    let mut homes = vec![];
+
+    for code in &codes {
+        let person = Person::visiting(&office.meydan.url);
+        let step = first_step(&person).await;
+        homes.push(person.send(&step, "/login/factor", &[("code", code)]).await);
+    }
+
+    let last = homes.pop().expect("there were ten");
+    assert!(homes.iter().all(|home| home.url.ends_with("/c/tehran")));
+    assert!(last.url.ends_with("/account/factors?notice=codes-used-up"), "{}", last.url);
+    assert!(last.says("آخرین کد بازیابی"), "{}", last.html);
+}
+
+#[tokio::test]
+async fn an_authenticator_gets_another_name_from_its_holder_and_from_nobody_else() {
+    let office = office().await;
+    office.owner.enrol().await;
+    let page = office.owner.open("/account/factors").await;
+    let path = page.html.split("action=\"").filter_map(|part| part.split('"').next());
+    let path = path.filter(|path| path.ends_with("/rename")).collect::<Vec<_>>()[0].to_owned();
+    let renamed = office.owner.send(&page, &path, &[("name", "گوشی تازه")]).await;
+    assert!(renamed.says("گوشی تازه"), "{}", renamed.html);
+
+    let nameless = office.owner.send(&renamed, &path, &[("name", " ")]).await;
+    assert_eq!(nameless.status, 422);
+    let own = office.admin.open("/account/factors").await;
+    assert_eq!(office.admin.send(&own, &path, &[("name", "دزد")]).await.status, 404);
+    assert!(office.owner.open("/account/factors").await.says("گوشی تازه"));
+}
+
+#[tokio::test]
 async fn an_admin_reaches_nothing_before_there_is_a_second_factor() {
     let telegram = telegram().await;
     let ground = meydan_testkit::process::Ground::prepare(&telegram.url()).await;

@@ -15,9 +15,10 @@ use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
     client::Dial,
+    outcome::Failure,
     pb::identity::{
         AcceptInvitationRequest, AuthenticateRequest, AuthenticateResponse, ChangeMemberRequest,
-        CreateCampaignRequest, InviteMemberRequest, ListMembersRequest, LogInRequest, Role,
+        CreateCampaignRequest, Guest, InviteMemberRequest, ListMembersRequest, LogInRequest, Role,
         campaigns_client::CampaignsClient, members_client::MembersClient,
         sessions_client::SessionsClient,
     },
@@ -32,13 +33,15 @@ use uuid::Uuid;
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
 /// How often the first test takes a place away.
 const ROUNDS: usize = 10;
+/// How often clients may ask, where that is not what is tested.
+const RATES: Rates = Rates { panel: 10_000, login: 100, live: 10_000 };
 
 /// Identity, crm and three gateways, with a clock that the test moves.
 pub(crate) struct House {
     pub(crate) gateways: [SocketAddr; 3],
     pub(crate) identity: Dial,
     pub(crate) now: Arc<Mutex<OffsetDateTime>>,
-    nats: Nats,
+    pub(crate) nats: Nats,
     _tasks: JoinSet<()>,
     _secrets: tempfile::TempDir,
     _guard: DropGuard,
@@ -71,7 +74,7 @@ fn post(folder: &tempfile::TempDir) -> Post {
 async fn gateway_setup(
     (nats, keyring): (async_nats::Client, Keyring),
     (identity, crm, away): (Dial, Dial, Dial),
-    clock: Clock,
+    (clock, rates): (Clock, Rates),
 ) -> gateway::Setup {
     gateway::Setup {
         listener: listener().await,
@@ -82,7 +85,7 @@ async fn gateway_setup(
         intake: Intake::new(async_nats::jetstream::new(nats.clone()), keyring),
         nats,
         clock,
-        rates: Rates { panel: 10_000, login: 100, live: 10_000 },
+        rates,
         connections: 100,
         patience: Patience::default(),
         trusted_proxies: vec![],
@@ -94,21 +97,36 @@ async fn gateway_setup(
     }
 }
 
+fn address(door: &TcpListener) -> SocketAddr {
+    door.local_addr().expect("it has an address")
+}
+
+/// A clock that a test moves.
+fn moved(now: Arc<Mutex<OffsetDateTime>>) -> Clock {
+    Clock::new(move || *now.lock().expect("no test panics here"))
+}
+
 impl House {
     pub(crate) async fn open() -> Self {
-        Self::open_with(|_| {}).await
+        Self::start(RATES, |_| {}).await
     }
 
     /// The same, with gateways that are set up otherwise.
     pub(crate) async fn open_with(change: impl Fn(&mut gateway::Setup)) -> Self {
+        Self::start(RATES, change).await
+    }
+
+    /// The same, where clients may ask so often.
+    pub(crate) async fn with(rates: Rates) -> Self {
+        Self::start(rates, |_| {}).await
+    }
+
+    async fn start(rates: Rates, change: impl Fn(&mut gateway::Setup)) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
-        let told = now.clone();
-        let clock = Clock::new(move || *told.lock().expect("no test panics here"));
-        let stop = CancellationToken::new();
+        let (clock, stop) = (moved(now.clone()), CancellationToken::new());
         let (assertions, keyring) = (Assertions::generate(), keyring(&prefix, &secrets).await);
         let doors = (listener().await, listener().await);
-        let address = |door: &TcpListener| door.local_addr().expect("it has an address");
         let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());
         let (identity_at, crm_at) = (address(&doors.0), address(&doors.1));
         let mut tasks = JoinSet::new();
@@ -122,6 +140,8 @@ impl House {
             clock: clock.clone(),
             post: post(&secrets),
             passkeys: None,
+            passwords: identity::password::Parameters::default(),
+            login_limit: i32::try_from(rates.login).expect("it fits"),
         };
         let crm = crm::Setup {
             listener: doors.1,
@@ -144,7 +164,7 @@ impl House {
                     dial(gateway::NAME, crm::NAME, crm_at),
                     dial(gateway::NAME, bot_hub::NAME, SocketAddr::from(([127, 0, 0, 1], 9))),
                 ),
-                clock.clone(),
+                (clock.clone(), rates),
             );
             let mut setup = setup.await;
             change(&mut setup);
@@ -211,7 +231,13 @@ impl House {
             admin: false,
         };
         let permissions = held.memberships[0].permissions.clone();
-        let owner = Caller { who, campaign: Some(campaign), permissions, address: None };
+        let owner = Caller {
+            who,
+            campaign: Some(campaign),
+            permissions,
+            address: None,
+            fresh_until: Some(i64::MAX),
+        };
         let message = InviteMemberRequest {
             email: "sara@meydan.example".to_owned(),
             display_name: "Sara".to_owned(),
@@ -225,6 +251,38 @@ impl House {
             self.members().list_members(request).await.expect("an owner may").into_inner();
         let sara = members.members.into_iter().find(|member| member.role() == Role::Staff);
         Team { owner, member_id: sara.expect("she is in the team").member_id }
+    }
+
+    /// Logs in with a browser and from an address; by what the browser is known then.
+    pub(crate) async fn enter(
+        &self,
+        email: &str,
+        device: &str,
+        address: &str,
+    ) -> Result<String, String> {
+        self.enter_with((email, PASSWORD), device, address).await
+    }
+
+    /// The same with a password; the code of the refusal.
+    pub(crate) async fn enter_with(
+        &self,
+        (email, password): (&str, &str),
+        device: &str,
+        address: &str,
+    ) -> Result<String, String> {
+        let guest = Guest {
+            address: address.to_owned(),
+            device_token: device.to_owned(),
+            ..Guest::default()
+        };
+        let (email, password) = (email.to_owned(), password.to_owned());
+        let message = LogInRequest { email, password, guest: Some(guest) };
+        let request = self.identity.ask(&Caller::service("gateway", None), message);
+        match self.sessions().log_in(request).await.map_err(Failure::from) {
+            Ok(answer) => Ok(answer.into_inner().device_token),
+            Err(Failure::Refused(code)) => Err(code),
+            Err(failure) => panic!("{failure:?}"),
+        }
     }
 
     pub(crate) async fn log_in(&self) -> String {

@@ -64,7 +64,11 @@ impl Ground {
 
 /// Whether only services of ours, or admins, may call a method.
 fn is_closed_to_members(need: Need) -> bool {
-    matches!(need, Need::Service(_) | Need::Admin | Need::AdminOrService(_))
+    match need {
+        Need::Service(_) | Need::Admin | Need::AdminOrService(_) => true,
+        Need::Fresh(need) => is_closed_to_members(*need),
+        _ => false,
+    }
 }
 
 #[tokio::test]

@@ -14,9 +14,9 @@ use crate::{app::BotHub, telegram::Telegram};
 
 /// Who may call what.
 pub const POLICIES: Policies = &[
-    ("/meydan.bot_hub.v1.Bots/ConnectBot", Need::AdminOr("bot:bot.connect")),
+    ("/meydan.bot_hub.v1.Bots/ConnectBot", Need::Fresh(&Need::AdminOr("bot:bot.connect"))),
     ("/meydan.bot_hub.v1.Bots/CheckBot", Need::AdminOr("bot:bot.connect")),
-    ("/meydan.bot_hub.v1.Bots/DisconnectBot", Need::AdminOr("bot:bot.connect")),
+    ("/meydan.bot_hub.v1.Bots/DisconnectBot", Need::Fresh(&Need::AdminOr("bot:bot.connect"))),
     ("/meydan.bot_hub.v1.Bots/GetBot", Need::AdminOr("bot:bot.read")),
     ("/meydan.bot_hub.v1.Bots/ListBots", Need::Admin),
     ("/meydan.bot_hub.v1.Hooks/GetHook", Need::Service(&["gateway"])),

@@ -26,7 +26,7 @@ use crate::{
     client,
     cookies::{self, Kind},
     csrf, failure,
-    limits::{Asker, RateClass},
+    limits::{self, Asker, RateClass},
     oversight,
     session::{self, Membership, Visit},
 };
@@ -204,7 +204,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
     }
     let mut visit = visit(app, &parts, client);
     let asker = asker(app, access.rate, client, &parts.headers).await;
-    if let Err(seconds) = app.limits.count(access.rate, asker, app.clock.now()) {
+    if let Err(seconds) = limits::admit(app, access.rate, asker).await {
         let mut response = failure::page(app, &visit, Shown::TooManyRequests);
         response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
         return Err(response);

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    limits::{Asker, RateClass},
+    limits::{self, Asker, RateClass},
 };
 
 /// A program with a good key: who calls other services on its behalf.
@@ -46,7 +46,7 @@ pub async fn admit(
     (rate, permission): (RateClass, &str),
     (client, headers): (std::net::IpAddr, &HeaderMap),
 ) -> Result<Program, Response> {
-    count(app, rate, client.into())?;
+    count(app, rate, client.into()).await?;
     let key = bearer(headers).ok_or_else(unknown)?;
     let caller = Caller::service(crate::NAME, None);
     let request = app.identity.ask(&caller, AuthenticateKeyRequest { key });
@@ -61,19 +61,19 @@ pub async fn admit(
     else {
         return Err(failed(&Failure::Broken));
     };
-    count(app, rate, Asker::Key(id))?;
+    count(app, rate, Asker::Key(id)).await?;
     let caller = Caller {
         who: Who::ApiKey { id },
         campaign: Some(campaign),
         permissions: opened.permissions,
         address: Some(client.to_string()),
+        fresh_until: None,
     };
     if caller.may(permission) { Ok(Program(caller)) } else { Err(failed(&Failure::Denied)) }
 }
 
-#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-fn count(app: &App, rate: RateClass, asker: Asker) -> Result<(), Response> {
-    app.limits.count(rate, asker, app.clock.now()).map_err(|seconds| {
+async fn count(app: &App, rate: RateClass, asker: Asker) -> Result<(), Response> {
+    limits::admit(app, rate, asker).await.map_err(|seconds| {
         let mut response = told(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
         response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
         response

@@ -27,7 +27,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use url::Url;
 
-use crate::{changes::Changes, limits::Limits, live::Streams, serve::Patience, session::Visitor};
+use crate::{
+    changes::Changes,
+    limits::{Limits, shared::Shared},
+    live::Streams,
+    serve::Patience,
+    session::Visitor,
+};
 
 /// How long the gateway believes what identity said of a session. A session that ends elsewhere goes on
 /// for so long, at most, when nobody tells that it has ended.
@@ -66,6 +72,8 @@ pub struct App {
     pub clock: Clock,
     /// How often clients may ask.
     pub limits: Arc<Limits>,
+    /// What all gateways have counted together.
+    pub rates: Shared,
     /// The proxies whose word on who asks is believed.
     pub trusted_proxies: Arc<[IpNet]>,
     /// The networks from which alone admins work; empty for everywhere.

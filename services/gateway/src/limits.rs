@@ -1,8 +1,12 @@
-//! How often a client may ask. Each replica counts for itself; the counters of accounts are in identity.
+//! How often a client may ask. Every gateway counts what it sees, and adds it to what all have counted together
+//! ([`shared`]): a login waits for that sum, a page is answered meanwhile and the sum counts for the next one. Without
+//! the broker each counts for itself. The counters of accounts are in identity.
 //!
 //! A client is an address: of IPv6 the network of 64 bits, because whoever has one of its addresses has all
 //! of them. The parts of open pages are counted by session, so that a page that sees much going on takes
 //! nothing from its neighbours behind the same address.
+
+pub mod shared;
 
 use std::{
     collections::HashMap,
@@ -12,6 +16,8 @@ use std::{
 
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::app::App;
 
 /// Clients that are counted at a time. Whoever has more addresses than that is not stopped by counting them,
 /// and must not fill the memory: then all begin anew.
@@ -90,20 +96,84 @@ impl Limits {
     ///
     /// When it is one too many: the seconds until the next may come.
     pub fn count(&self, class: RateClass, asker: Asker, now: OffsetDateTime) -> Result<(), u8> {
-        let most = match class {
-            RateClass::Free => return Ok(()),
+        self.counted((class, asker), now, |count| count.saturating_add(1))
+    }
+
+    /// Learns how much all gateways have counted together, which alone says whether it is too much: what this one has
+    /// refused meanwhile is no reason to refuse what came before.
+    ///
+    /// # Errors
+    ///
+    /// The same, when it is.
+    pub fn learn(
+        &self,
+        class: RateClass,
+        asker: Asker,
+        total: u32,
+        now: OffsetDateTime,
+    ) -> Result<(), u8> {
+        // For the requests that come after this one.
+        let _ = self.counted((class, asker), now, |count| count.max(total));
+        if total > self.most(class) { Err(60 - now.second()) } else { Ok(()) }
+    }
+
+    const fn most(&self, class: RateClass) -> u32 {
+        match class {
+            RateClass::Free => u32::MAX,
             RateClass::Panel | RateClass::Api | RateClass::Hook => self.rates.panel,
             RateClass::Login => self.rates.login,
             RateClass::Live => self.rates.live,
-        };
-        let minute = now.unix_timestamp().div_euclid(60);
+        }
+    }
+
+    fn counted(
+        &self,
+        (class, asker): (RateClass, Asker),
+        now: OffsetDateTime,
+        change: impl FnOnce(u32) -> u32,
+    ) -> Result<(), u8> {
+        if class == RateClass::Free {
+            return Ok(());
+        }
+        let minute = minute(now);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         if counters.0 != minute || counters.1.len() >= MOST {
             *counters = (minute, HashMap::new());
         }
         let count = counters.1.entry((asker, class)).or_default();
-        *count = count.saturating_add(1);
-        if *count > most { Err(60 - now.second()) } else { Ok(()) }
+        *count = change(*count);
+        if *count > self.most(class) { Err(60 - now.second()) } else { Ok(()) }
+    }
+}
+
+fn minute(now: OffsetDateTime) -> i64 {
+    now.unix_timestamp().div_euclid(60)
+}
+
+/// Counts a request with all gateways. What one gateway has already had too much of is told to nobody.
+///
+/// # Errors
+///
+/// When it is one too many: the seconds until the next may come.
+pub async fn admit(app: &App, class: RateClass, asker: Asker) -> Result<(), u8> {
+    let now = app.clock.now();
+    app.limits.count(class, asker, now)?;
+    match class {
+        RateClass::Free | RateClass::Live | RateClass::Hook => Ok(()),
+        RateClass::Login => match app.rates.add(class, asker, minute(now)).await {
+            Some(total) => app.limits.learn(class, asker, total, now),
+            None => Ok(()),
+        },
+        RateClass::Panel | RateClass::Api => {
+            let (rates, limits) = (app.rates.clone(), app.limits.clone());
+            tokio::spawn(async move {
+                if let Some(total) = rates.add(class, asker, minute(now)).await {
+                    // It is for the next request to be refused.
+                    let _ = limits.learn(class, asker, total, now);
+                }
+            });
+            Ok(())
+        }
     }
 }
 
@@ -134,6 +204,19 @@ mod tests {
         assert_eq!(limits.count(RateClass::Login, client, NOON), Err(45));
         assert_eq!(limits.count(RateClass::Panel, client, NOON), Ok(()));
         assert_eq!(limits.count(RateClass::Login, client, NOON + Duration::seconds(45)), Ok(()));
+    }
+
+    #[test]
+    fn the_sum_of_all_gateways_counts_and_what_was_refused_here_meanwhile_does_not() {
+        let (limits, client) = (limits(), asker("127.0.0.1"));
+        let count = || limits.count(RateClass::Panel, client, NOON);
+
+        assert_eq!([count(), count(), count()], [Ok(()), Ok(()), Err(45)]);
+        assert_eq!(limits.learn(RateClass::Panel, client, 2, NOON), Ok(()), "it came before those");
+        assert_eq!(limits.learn(RateClass::Panel, client, 3, NOON), Err(45));
+        let other = asker("127.0.0.2");
+        assert_eq!(limits.learn(RateClass::Panel, other, 2, NOON), Ok(()));
+        assert_eq!(limits.count(RateClass::Panel, other, NOON), Err(45), "others had the two");
     }
 
     #[test]

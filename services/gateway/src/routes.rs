@@ -74,10 +74,10 @@ pub fn table() -> Vec<Route> {
 }
 
 fn addresses(panel: Panel) -> Routes {
-    campaign(with_passkeys(platform(machines(panel)))).finish()
+    campaign(with_passkeys(admins(platform(machines(panel))))).finish()
 }
 
-/// What leads in and out, and the admins' pages.
+/// What leads in and out, and everybody's own account.
 fn platform(panel: Panel) -> Panel {
     panel
         .get("/", OWN, home::entrance)
@@ -107,12 +107,18 @@ fn platform(panel: Panel) -> Panel {
         .get("/account/factors", OWN, security::factors)
         .post("/account/factors", OWN, security::begin)
         .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/rename", OWN, security::rename)
         .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
         .post("/account/recovery-codes", OWN, security::renew_codes)
         .get("/account/sessions", OWN, devices::sessions)
         .post("/account/sessions/end", OWN, devices::end_others)
         .post("/account/sessions/{id}/end", OWN, devices::end)
         .get("/account/history", OWN, devices::history)
+}
+
+/// The admins' pages.
+fn admins(panel: Panel) -> Panel {
+    panel
         .get("/admin", ADMIN, admin::list)
         .get("/admin/campaigns", ADMIN, admin::list)
         .get("/admin/campaigns/new", ADMIN, admin::new)

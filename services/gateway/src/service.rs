@@ -1,6 +1,6 @@
 //! Starts the gateway, and ends it in order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::middleware;
 use ipnet::IpNet;
@@ -21,7 +21,7 @@ use crate::{
     app::App,
     changes::{self, Changes},
     headers,
-    limits::{Limits, Rates},
+    limits::{Limits, Rates, shared::Shared},
     live::Streams,
     routes,
     serve::{Patience, serve},
@@ -29,6 +29,9 @@ use crate::{
 
 /// Name of the service: the issuer of its calls.
 pub const NAME: &str = "gateway";
+
+/// How long the counters of all gateways are waited for before anybody is served.
+const PREPARING: Duration = Duration::from_secs(3);
 
 /// What the gateway needs from whoever starts it.
 #[derive(Debug)]
@@ -76,6 +79,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         crm: setup.crm,
         bot_hub: setup.bot_hub,
         audit: setup.audit,
+        rates: Shared::new(setup.nats.clone(), setup.intake.keyring().clone()),
         intake: setup.intake,
         nats: setup.nats,
         clock: setup.clock,
@@ -95,6 +99,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         streams: Streams::default(),
         stop: stop.clone(),
     };
+    // Without the broker it goes on, and each gateway counts for itself.
+    let _ = tokio::time::timeout(PREPARING, app.rates.prepare()).await;
     let following = tokio::spawn(changes::follow(app.clone()));
     let Routes { pages, machines, .. } = routes::all(app.clone());
     let worth_it = DefaultPredicate::new().and(NotForContentType::new("text/event-stream"));

@@ -131,6 +131,7 @@ impl Visit {
             campaign: membership.map(|membership| membership.campaign),
             permissions: membership.map(|place| place.permissions.clone()).unwrap_or_default(),
             address: Some(self.address.clone()),
+            fresh_until: Some(visitor.fresh_until.unix_timestamp()),
         }
     }
 
@@ -221,7 +222,18 @@ pub async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, 
     if let Some(visitor) = remembered(app, headers).await {
         return Ok(Some(visitor));
     }
-    let Some(token) = cookies::get(headers, Kind::Session, app.secure) else { return Ok(None) };
+    match cookies::get(headers, Kind::Session, app.secure) {
+        Some(token) => of_token(app, token).await,
+        None => Ok(None),
+    }
+}
+
+/// Whom the session of a token belongs to, as identity says now; `None` when it has ended.
+///
+/// # Errors
+///
+/// When identity cannot be asked.
+pub async fn of_token(app: &App, token: String) -> Result<Option<Visitor>, Failure> {
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let (heard, until) = (app.changes.heard(), app.clock.now() + SESSIONS);
     let caller = Caller::service(crate::NAME, None);

@@ -8,6 +8,7 @@ mod factors;
 mod failures;
 mod gate;
 mod impersonation;
+mod imports;
 mod invitations;
 mod letters;
 mod login;
@@ -47,7 +48,7 @@ pub use self::{
 use crate::{
     changes::Changes,
     letters::{Post, Sender},
-    password::{Busy, Passwords},
+    password::{Busy, Parameters, Passwords},
     relying_party::RelyingParty,
 };
 
@@ -67,6 +68,8 @@ pub struct Identity {
     passwords: Passwords,
     /// Turns of strangers at the counters.
     turns: Arc<Semaphore>,
+    /// Logins that an account takes a minute.
+    login_limit: i32,
     /// That a failed login was noted.
     noted: Arc<Notify>,
     /// How letters leave.
@@ -158,6 +161,7 @@ impl Identity {
         (directory, changes): (Progress, Changes),
         clock: Clock,
         post: Post,
+        (parameters, login_limit): (Parameters, i32),
         relying_party: Option<RelyingParty>,
     ) -> Self {
         Self {
@@ -166,7 +170,8 @@ impl Identity {
             directory,
             changes,
             clock,
-            passwords: Passwords::default(),
+            passwords: Passwords::new(parameters),
+            login_limit,
             turns: Arc::new(Semaphore::new(STRANGERS_AT_ONCE)),
             noted: Arc::default(),
             post: Arc::new(post),

@@ -31,6 +31,7 @@ use crate::app::Identity;
 /// Who may call what.
 pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/InviteFirstAdmin", Need::Service(&["meydan"])),
+    ("/meydan.identity.v1.Sessions/ImportAccount", Need::Service(&["meydan"])),
     ("/meydan.identity.v1.Sessions/GetInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AcceptInvitation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogIn", Need::Service(&["gateway"])),
@@ -82,24 +83,39 @@ pub const POLICIES: Policies = &[
         "/meydan.identity.v1.Campaigns/GetCampaign",
         Need::KeyOr("crm:ticket.read", &Need::AdminOr("crm:ticket.read")),
     ),
-    ("/meydan.identity.v1.Campaigns/RequestDeletion", Need::Admin),
+    ("/meydan.identity.v1.Campaigns/RequestDeletion", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Campaigns/WithdrawDeletion", Need::Admin),
     (
         "/meydan.identity.v1.Members/InviteMember",
         Need::PermissionOrService("identity:member.invite", &["demo"]),
     ),
     ("/meydan.identity.v1.Members/ListMembers", Need::Permission("identity:member.read")),
-    ("/meydan.identity.v1.Members/ChangeRole", Need::Permission("identity:member.manage")),
-    ("/meydan.identity.v1.Members/ChangePermissions", Need::Permission("identity:member.manage")),
+    (
+        "/meydan.identity.v1.Members/ChangeRole",
+        Need::Fresh(&Need::Permission("identity:member.manage")),
+    ),
+    (
+        "/meydan.identity.v1.Members/ChangePermissions",
+        Need::Fresh(&Need::Permission("identity:member.manage")),
+    ),
     ("/meydan.identity.v1.Members/Deactivate", Need::Permission("identity:member.manage")),
     ("/meydan.identity.v1.Members/Reactivate", Need::Permission("identity:member.manage")),
-    ("/meydan.identity.v1.Members/Remove", Need::Permission("identity:member.manage")),
+    (
+        "/meydan.identity.v1.Members/Remove",
+        Need::Fresh(&Need::Permission("identity:member.manage")),
+    ),
     ("/meydan.identity.v1.Members/Leave", Need::Account),
     ("/meydan.identity.v1.Members/RenewInvitation", Need::Permission("identity:member.invite")),
     ("/meydan.identity.v1.Members/WithdrawInvitation", Need::Permission("identity:member.invite")),
-    ("/meydan.identity.v1.Members/DemandFactor", Need::Permission("identity:member.manage")),
+    (
+        "/meydan.identity.v1.Members/DemandFactor",
+        Need::Fresh(&Need::Permission("identity:member.manage")),
+    ),
     ("/meydan.identity.v1.Members/ListPermissions", Need::Person),
-    ("/meydan.identity.v1.ApiKeys/CreateApiKey", Need::Permission("identity:api_key.manage")),
+    (
+        "/meydan.identity.v1.ApiKeys/CreateApiKey",
+        Need::Fresh(&Need::Permission("identity:api_key.manage")),
+    ),
     ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
 ];

@@ -1,28 +1,27 @@
-//! Passwords: Argon2id (RFC 9106) with 19 MiB, 2 passes, 1 lane; as many at a time as there are cores.
+//! Passwords: Argon2id (RFC 9106) with one lane, and at least 19 MiB and 2 passes; as many at a time as there are cores.
 //!
 //! Whoever waits behind too many is told to come back, so that a rush of logins does not take the panel
 //! down. An account that does not exist costs as much as one that does.
 
 mod common;
 mod finglish;
+mod imported;
 mod rules;
+mod tuning;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::Semaphore;
 
-pub use self::rules::{Chooser, Weakness};
+pub use self::{
+    imported::{Imported, NotImported},
+    rules::{Chooser, Weakness},
+    tuning::{LEAST_MEMORY, LEAST_PASSES, Parameters, TARGET},
+};
 
 /// How many may wait.
 const QUEUE: usize = 200;
-
-/// A hash of nothing anybody knows.
-static DECOY: LazyLock<String> =
-    LazyLock::new(|| hash(&uuid::Uuid::new_v4().to_string()).unwrap_or_default());
 
 /// There are too many ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +34,20 @@ pub struct Busy;
 pub struct Passwords {
     known: Lane,
     strangers: Lane,
+    parameters: Parameters,
+    /// A hash of nothing anybody knows.
+    decoy: Arc<str>,
+}
+
+/// How a password was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is another one, or there is none.
+    Wrong,
+    /// It is the one.
+    Right,
+    /// It is the one, and its hash is another system's, or was less work than it is now: it has to be made anew.
+    Outdated,
 }
 
 /// Cores, and who waits for them.
@@ -44,11 +57,19 @@ struct Lane {
     queue: Arc<Semaphore>,
 }
 
-impl Default for Passwords {
-    fn default() -> Self {
+impl Passwords {
+    /// Hashes with so much work.
+    #[must_use]
+    pub fn new(parameters: Parameters) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let strangers = (cores / 2).max(1);
-        Self { known: Lane::new((cores - strangers).max(1)), strangers: Lane::new(strangers) }
+        let decoy = hash(&uuid::Uuid::new_v4().to_string(), parameters).unwrap_or_default();
+        Self {
+            known: Lane::new((cores - strangers).max(1)),
+            strangers: Lane::new(strangers),
+            parameters,
+            decoy: decoy.into(),
+        }
     }
 }
 
@@ -87,12 +108,24 @@ impl Passwords {
         password: String,
         chooser: Chooser,
     ) -> Result<Result<String, Weakness>, Busy> {
-        let judged =
-            self.known.work(move || chooser.may_choose(&password).map(|()| hash(&password)));
-        match judged.await? {
+        let parameters = self.parameters;
+        let chosen = self
+            .known
+            .work(move || chooser.may_choose(&password).map(|()| hash(&password, parameters)));
+        match chosen.await? {
             Ok(hash) => Ok(Ok(hash.ok_or(Busy)?)),
             Err(weakness) => Ok(Err(weakness)),
         }
+    }
+
+    /// Hashes a password that is in use, in the PHC form.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`]
+    pub async fn hash_again(&self, password: String) -> Result<String, Busy> {
+        let parameters = self.parameters;
+        self.known.work(move || hash(&password, parameters)).await?.ok_or(Busy)
     }
 
     /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.
@@ -106,36 +139,42 @@ impl Passwords {
         password: String,
         hash: Option<String>,
         known: bool,
-    ) -> Result<bool, Busy> {
+    ) -> Result<Verdict, Busy> {
         let lane = if known { &self.known } else { &self.strangers };
-        lane.work(move || {
-            let known = hash.is_some();
-            let decoy = DECOY.as_str();
-            let hash = hash.unwrap_or_else(|| decoy.to_owned());
-            let genuine = PasswordHash::new(&hash)
-                .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
-            genuine && known
+        let (parameters, decoy) = (self.parameters, self.decoy.clone());
+        lane.work(move || match hash {
+            Some(hash) => judge(&password, &hash, parameters),
+            None => {
+                let _ = judge(&password, &decoy, parameters);
+                Verdict::Wrong
+            }
         })
         .await
     }
 }
 
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are within bounds");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn judge(password: &str, hash: &str, parameters: Parameters) -> Verdict {
+    if let Ok(imported) = Imported::read(hash) {
+        return if imported.is_of(password) { Verdict::Outdated } else { Verdict::Wrong };
+    }
+    let Ok(hash) = PasswordHash::new(hash) else { return Verdict::Wrong };
+    if parameters.argon2().verify_password(password.as_bytes(), &hash).is_err() {
+        return Verdict::Wrong;
+    }
+    if parameters.exceed(&hash) { Verdict::Outdated } else { Verdict::Right }
 }
 
-fn hash(password: &str) -> Option<String> {
-    argon2().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+fn hash(password: &str, parameters: Parameters) -> Option<String> {
+    parameters.argon2().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Chooser, Lane, Passwords, QUEUE};
+    use super::{Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, QUEUE, Verdict};
 
     #[tokio::test]
     async fn a_password_is_known_again_and_another_is_not() {
-        let passwords = Passwords::default();
+        let passwords = Passwords::new(Parameters::default());
         let chosen = passwords.choose("correct horse battery".to_owned(), Chooser::default()).await;
         let hash = chosen.expect("there is room").expect("it is hard to guess");
 
@@ -144,7 +183,23 @@ mod tests {
         let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash), false).await;
         let unknown = passwords.verify("correct horse battery".to_owned(), None, false).await;
 
-        assert_eq!((right, wrong, unknown), (Ok(true), Ok(false), Ok(false)));
+        assert_eq!((right, wrong), (Ok(Verdict::Right), Ok(Verdict::Wrong)));
+        assert_eq!(unknown, Ok(Verdict::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_less_work_is_outdated_and_one_of_more_is_not() {
+        let (few, many) = (Parameters::default(), Parameters::new(LEAST_MEMORY, 3));
+        let password = || "correct horse battery".to_owned();
+        for (made, judged, verdict) in [
+            (few, few, Verdict::Right),
+            (few, many, Verdict::Outdated),
+            (many, few, Verdict::Right),
+        ] {
+            let hash = Passwords::new(made).hash_again(password()).await.expect("there is room");
+            let found = Passwords::new(judged).verify(password(), Some(hash), true).await;
+            assert_eq!(found, Ok(verdict));
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use crate::{
     changes::Changes,
     grpc,
     letters::Post,
+    password::Parameters,
     policies::{
         when_campaign_deleted_erase::WhenCampaignDeletedErase,
         when_deletion_requested_delete::WhenDeletionRequestedDelete,
@@ -54,6 +55,10 @@ pub struct Setup {
     pub post: Post,
     /// The origin at which people use passkeys, if there is one.
     pub passkeys: Option<Url>,
+    /// How much work the hash of a password is.
+    pub passwords: Parameters,
+    /// Logins that an account takes a minute: of each browser that it knows, and of all others together.
+    pub login_limit: i32,
 }
 
 /// Why the service does not run.
@@ -101,6 +106,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         (directory.progress(), changes),
         clock.clone(),
         setup.post,
+        (setup.passwords, setup.login_limit),
         setup.passkeys.as_ref().and_then(RelyingParty::at),
     );
     let database = log.pool().clone();

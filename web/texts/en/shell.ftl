@@ -117,6 +117,7 @@ problem-wrong-password = This is not your present password.
 problem-invalid-slug = 3 to 40 small Latin letters, digits and hyphens, such as tehran-ahmadi
 problem-slug-taken = Another campaign has this address. Choose a different one.
 problem-already-member = This person is in the team already.
+problem-invited-too-often = Enough invitations for a day: five to one address, two hundred in all. Try again tomorrow.
 problem-invalid-token = This does not look like a token from BotFather: digits, a colon, and 35 characters.
 problem-unknown-choice = Choose one of these.
 problem-not-held = You can only give what you hold yourself.

@@ -105,6 +105,7 @@ problem-wrong-password = گذرواژهٔ کنونی درست نیست.
 problem-invalid-slug = ۳ تا ۴۰ حرف کوچک لاتین، رقم و خط تیره؛ مانند tehran-ahmadi
 problem-slug-taken = ستاد دیگری این نشانی را دارد. نشانی دیگری بنویسید.
 problem-already-member = این شخص هم‌اکنون عضو ستاد است.
+problem-invited-too-often = سهم دعوت‌های یک روز تمام شده است: پنج نامه به هر نشانی و روی‌هم دویست نامه. فردا دوباره امتحان کنید.
 problem-invalid-token = این متن مانند توکن BotFather نیست. توکن عدد، دونقطه و ۳۵ نویسه دارد.
 problem-unknown-choice = یکی از گزینه‌ها را انتخاب کنید.
 problem-not-held = فقط اختیارهایی را می‌توانید بدهید که خودتان دارید.

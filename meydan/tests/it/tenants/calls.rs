@@ -201,6 +201,7 @@ fn member(campaign: Uuid, account: Uuid) -> Caller {
         campaign: Some(campaign),
         permissions: all.collect(),
         address: None,
+        fresh_until: Some(i64::MAX),
     }
 }
 
@@ -223,13 +224,11 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
             }
             _ => panic!("{path} has no case"),
         },
-        // Passkeys and their challenges are the caller's own.
-        "meydan.identity.v1.Passkeys" => (vec![], Answer::Nameless),
-        "meydan.identity.v1.PasskeyLogins" => (vec![], Answer::Is(Code::PermissionDenied)),
-        // Addresses and telephones are the caller's own.
-        "meydan.identity.v1.Contacts" => (vec![], Answer::Nameless),
+        // Addresses, telephones, passkeys and their challenges are the caller's own.
+        "meydan.identity.v1.Contacts" | "meydan.identity.v1.Passkeys" => (vec![], Answer::Nameless),
         // Services of ours alone, or admins.
         "meydan.identity.v1.Oversight"
+        | "meydan.identity.v1.PasskeyLogins"
         | "meydan.identity.v1.Recovery"
         | "meydan.identity.v1.Sessions"
         | "meydan.crm.v1.Intake"

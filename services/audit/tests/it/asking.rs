@@ -65,6 +65,7 @@ fn account(admin: bool, campaign: Option<Uuid>, permissions: &[&str]) -> Caller 
         campaign,
         permissions: permissions.iter().map(ToString::to_string).collect(),
         address: None,
+        fresh_until: None,
     }
 }
 

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Response},
 };
-use meydan_rpc::{outcome::Failure, pb::identity::ChangePasswordRequest};
+use meydan_rpc::{guard::PROOF_NEEDED, outcome::Failure, pb::identity::ChangePasswordRequest};
 use meydan_web::{
     Nav, Notice, Problem, Problems,
     pages::{account::AccountPage, contact::ContactCard},
@@ -14,7 +14,7 @@ use meydan_web::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{contact, go_with, security::PROOF_NEEDED};
+use super::{contact, go_with};
 use crate::{access::to_proof, app::App, failure, session, session::Visit, views};
 
 const FIELDS: &[&str] = &["current_password", "new_password"];

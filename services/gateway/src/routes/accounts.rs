@@ -8,6 +8,7 @@ use axum::{
 };
 use meydan_rpc::{
     caller::Caller,
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{
         AccountDetail, ChangeAccountRequest, ChangeAccountResponse, EndImpersonationRequest,
@@ -25,7 +26,6 @@ use super::{
     admin::{command, link},
     devices::PAGE,
     go, go_with,
-    security::PROOF_NEEDED,
 };
 use crate::{
     access::to_proof,

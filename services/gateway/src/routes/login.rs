@@ -20,7 +20,7 @@ use meydan_web::{
 };
 use serde::Deserialize;
 
-use super::{go, passkeys, preferences::local};
+use super::{go, passkeys, preferences::local, security};
 use crate::{
     app::App,
     cookies::{self, Kind},
@@ -28,6 +28,10 @@ use crate::{
     session::{self, Visit},
 };
 
+/// What identity says when an account is asked for too often.
+const TOO_MANY: &str = "identity.login.too_many";
+/// Seconds after which it is worth another try.
+const A_MINUTE: u16 = 60;
 /// How long a browser is known.
 const KNOWN: time::Duration = time::Duration::days(365);
 
@@ -105,6 +109,12 @@ pub(super) async fn submit(
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
+        Err(Failure::Refused(code)) if code == TOO_MANY => {
+            let refusal = Some(LoginRefusal::TooManyAttempts);
+            let mut response = page(&app, &visit, email, next, refusal);
+            response.headers_mut().insert(header::RETRY_AFTER, A_MINUTE.into());
+            response
+        }
         Err(Failure::Refused(_) | Failure::Malformed(_) | Failure::NotFound) => {
             page(&app, &visit, email, next, Some(LoginRefusal::WrongCredentials))
         }
@@ -174,10 +184,14 @@ pub(super) async fn submit_factor(
     };
     let guest = Some(guest(&app, &visit, &headers));
     let trusted = trusted == "yes";
-    let message = ProveFactorRequest { challenge_token, code, trusted, guest };
+    let message = ProveFactorRequest { challenge_token, code: code.clone(), trusted, guest };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().prove_factor(request).await.map_err(Failure::from) {
-        Ok(answer) => enter(&app, answer.get_ref(), local(&next)),
+        Ok(answer) => {
+            let token = &answer.get_ref().session_token;
+            let to = security::after_code(&app, &code, token, local(&next)).await;
+            enter(&app, answer.get_ref(), &to)
+        }
         Err(Failure::Refused(code)) if code == "identity.challenge.over" => challenge_over(&app),
         Err(Failure::Refused(_)) => {
             factor_page(&app, &visit, &headers, next, Some(FactorRefusal::WrongCode)).await

@@ -152,6 +152,7 @@ pub(super) fn refusal(code: &str) -> Problem {
         "oneself" => Problem::Oneself,
         "already" => Problem::AlreadyMember,
         "identity.factor.none" => Problem::FactorFirst,
+        "invited_too_often" => Problem::InvitedTooOften,
         _ => Problem::Refused,
     }
 }

@@ -9,6 +9,7 @@ use axum::{
 };
 use meydan_rpc::{
     caller::Caller,
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{
         AskPasskeyRequest, AskProofRequest, BeginPasskeyRequest, ConfirmPasskeyRequest,
@@ -30,7 +31,7 @@ use url::{Position, Url};
 use super::{
     go, login,
     preferences::local,
-    security::{self, Called, FACTORS, PROOF_NEEDED},
+    security::{self, Called, FACTORS},
 };
 use crate::{
     access::to_proof,

@@ -7,11 +7,13 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
+    caller::{Caller, Who},
     form::instant,
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{
         BeginFactorRequest, ConfirmFactorRequest, ListFactorsRequest, ListFactorsResponse,
-        ProveAgainRequest, RemoveFactorRequest, RenewRecoveryCodesRequest,
+        ProveAgainRequest, RemoveFactorRequest, RenameFactorRequest, RenewRecoveryCodesRequest,
     },
 };
 use meydan_web::{
@@ -32,10 +34,10 @@ use crate::{
     views,
 };
 
+/// Digits that an authenticator shows at most; recovery codes are longer.
+const LONGEST_CODE: usize = 8;
 /// Where second factors are.
 pub(super) const FACTORS: &str = "/account/factors";
-/// What identity says when a proof has to come first.
-pub(super) const PROOF_NEEDED: &str = "identity.proof.needed";
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Back {
@@ -176,6 +178,25 @@ pub(super) fn added(app: &App, visit: &mut Visit, token: &str, made: Vec<String>
     renewed(app, response, token)
 }
 
+/// Where somebody goes who came in with a code: where they wanted to, or, after their last recovery code, to where new
+/// ones are made.
+pub(super) async fn after_code(app: &App, code: &str, token: &str, next: &str) -> String {
+    let recovery = code.chars().filter(|letter| letter.is_alphanumeric()).count() > LONGEST_CODE;
+    if recovery && codes_left(app, token).await == Some(0) {
+        return format!("{FACTORS}?notice={}", Notice::CodesUsedUp.code());
+    }
+    next.to_owned()
+}
+
+/// How many recovery codes the holder of a session has left; `None` when that cannot be said.
+async fn codes_left(app: &App, token: &str) -> Option<i64> {
+    let visitor = session::of_token(app, token.to_owned()).await.ok()??;
+    let who = Who::Account { id: visitor.account, session: visitor.session, admin: false };
+    let caller = Caller { who, ..Caller::service(crate::NAME, None) };
+    let request = app.identity.ask(&caller, ListFactorsRequest {});
+    Some(app.accounts().list_factors(request).await.ok()?.get_ref().recovery_codes)
+}
+
 /// Shows recovery codes, once: nobody keeps the page.
 fn codes(app: &App, visit: &Visit, codes: Vec<String>, notice: Option<Notice>) -> Response {
     let mut shell = visit.shell(app, Nav::Account);
@@ -188,6 +209,19 @@ pub(super) fn renewed(app: &App, mut response: Response, token: &str) -> Respons
     let cookie = cookies::set(Kind::Session, token, None, app.secure);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
+}
+
+pub(super) async fn rename(
+    State(app): State<App>,
+    visit: Visit,
+    Path(factor_id): Path<String>,
+    Form(Called { name }): Form<Called>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), RenameFactorRequest { factor_id, name });
+    match app.accounts().rename_factor(request).await.map_err(Failure::from) {
+        Ok(_) => go_with(FACTORS, Notice::Saved, 0),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
 }
 
 pub(super) async fn remove(

@@ -7,6 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{DemandFactorRequest, InviteMemberRequest},
 };
@@ -21,7 +22,6 @@ use super::{
     At,
     admin::{command, link},
     go_with, inbox, member,
-    security::PROOF_NEEDED,
 };
 use crate::{access::to_proof, app::App, failure, session::Visit, views};
 
@@ -125,7 +125,8 @@ pub(super) async fn invite(
         }
         Err(Failure::Refused(code)) => {
             let problem = member::refusal(&code);
-            let field = if problem == Problem::AlreadyMember { "email" } else { "role" };
+            let of_email = [Problem::AlreadyMember, Problem::InvitedTooOften].contains(&problem);
+            let field = if of_email { "email" } else { "role" };
             let problems = Problems::none().and(field, problem);
             About { form, problems, ..About::default() }
         }

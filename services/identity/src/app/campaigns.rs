@@ -116,6 +116,7 @@ impl Identity {
         role: Role,
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
+        self.may_write(campaign, &who.email).await?;
         let known = self.account_of(&who.email).await?;
         let account = match known {
             Some(account) => account,

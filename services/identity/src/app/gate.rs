@@ -5,6 +5,9 @@
 //! minutes, then for twice as long, up to a day. Browsers that the account does not know share fifty tries a
 //! day; an address that failed at more than fifteen accounts in three hours is closed for a day. Codes and
 //! recovery codes are counted apart, so that a right password forgives no wrong code.
+//!
+//! Apart from all that, an account takes a few logins a minute, right or wrong: of each browser that it knows, and of
+//! all others together.
 
 use identity_domain::{Network, NetworkCommand, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
@@ -12,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
-use super::{Guest, Identity, Result};
+use super::{AppError, Guest, Identity, Result, quotas::Quota};
 use crate::{
     devices,
     projections::accounts,
@@ -133,6 +136,9 @@ impl Identity {
         };
         let kind = credential.name();
         let pair = self.counted_under(&[kind, &who, &from]).await?;
+        if credential == Credential::Password {
+            self.not_too_fast(&who, if known { &from } else { "strangers" }).await?;
+        }
         let limit = credential.limit();
         let counted = tries::count(pool, &pair, limit, now).await?;
         let (mut open, mut closes_until) = (counted.admitted, counted.closed_until);
@@ -201,6 +207,18 @@ impl Identity {
             self.log.execute::<Network>(target, command, &Meta::new(Uuid::now_v7(), actor)).await?;
         }
         Ok(())
+    }
+
+    /// Counts a login of this minute at an account, or at an address without one: a browser that the account knows by
+    /// itself, all strangers together.
+    async fn not_too_fast(&self, who: &str, from: &str) -> Result<()> {
+        let a_minute =
+            Quota { of: "login.account", most: self.login_limit, window: Duration::MINUTE };
+        let mut db = self.log.pool().acquire().await?;
+        if self.within(&mut db, a_minute, &format!("{who}|{from}")).await? {
+            return Ok(());
+        }
+        Err(AppError::Refused("identity.login.too_many", "wait a minute"))
     }
 
     /// The name of a counter: a keyed hash, because it is made of addresses.

@@ -2,11 +2,12 @@
 
 use identity_domain::{Account, AccountCommand, AccountEvent, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
+use time::Duration;
 use uuid::Uuid;
 
 use super::{
     AppError, Entered, Guest, Identity, Result, email, name, passwords::words_of, profile_place,
-    said_place, step,
+    quotas::Quota, said_place, step,
 };
 use crate::{
     invitations::{self, InvitationRow},
@@ -15,6 +16,13 @@ use crate::{
     projections::{accounts, campaigns, members},
     tokens::Token,
 };
+
+/// Letters that one campaign writes to an address. Over all campaigns, the count would tell each of them that others
+/// have invited the same person.
+const PER_ADDRESS: Quota = Quota { of: "invitation.address", most: 5, window: Duration::days(1) };
+/// Letters that a campaign writes to anybody.
+const PER_CAMPAIGN: Quota =
+    Quota { of: "invitation.campaign", most: 200, window: Duration::days(1) };
 
 /// For whom a one-time link is.
 #[derive(Debug, Clone)]
@@ -46,6 +54,19 @@ impl Identity {
         let (pool, now) = (self.log.pool(), self.clock.now());
         invitations::keep_invitation(pool, &token, &first, None, now).await?;
         Ok(token)
+    }
+
+    /// Counts an invitation, before anything is done for it.
+    pub(super) async fn may_write(&self, campaign: Uuid, email: &str) -> Result<()> {
+        let mut db = self.log.pool().acquire().await?;
+        let address = format!("{campaign}|{}", email.trim().to_lowercase());
+        let open = self.within(&mut db, PER_ADDRESS, &address).await?
+            && self.within(&mut db, PER_CAMPAIGN, &campaign.to_string()).await?;
+        if open {
+            return Ok(());
+        }
+        let words = "too many were invited today";
+        Err(AppError::Refused("identity.member.invited_too_often", words))
     }
 
     /// Sends a one-time link into `campaign` to the address that the inviter gave. Where mail reaches nobody, one

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     challenges, devices, factors,
     letters::Notice,
+    password::Verdict,
     projections::accounts,
     tokens::{self, NewSession, Token, lifetime},
 };
@@ -92,13 +93,8 @@ impl Identity {
         let tried = self.admit(Credential::Password, claim).await?;
         // Nobody has the nil id: an unknown address asks the same table.
         let hash = self.hash_of(account.unwrap_or_default()).await?;
-        let genuine = match self.passwords.verify(password, hash, tried.is_known()).await {
-            Ok(genuine) => genuine,
-            Err(busy) => {
-                self.take_back(&tried).await?;
-                return Err(busy.into());
-            }
-        };
+        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
+        let genuine = verdict != Verdict::Wrong;
         let Some(account) = account.filter(|_| genuine && tried.open) else {
             // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
             // The others leave a row as well, for the time it takes.
@@ -107,6 +103,7 @@ impl Identity {
             return Err(failed());
         };
         self.forgive(&tried).await?;
+        self.keep_up(account, verdict, (password, hash)).await?;
         if factors::has(self.log.pool(), account).await? {
             let token = Token::fresh();
             let now = self.clock.now();

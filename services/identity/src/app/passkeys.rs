@@ -252,7 +252,7 @@ impl Identity {
         if tried.open
             && let Some(answer) = answer
             && let Some(account) = account
-            && self.judge((account, purpose), &answer, &state, guest).await?
+            && self.judge_signature((account, purpose), &answer, &state, guest).await?
         {
             self.forgive(&tried).await?;
             return Ok(account);
@@ -262,7 +262,7 @@ impl Identity {
 
     /// Judges a signature; with a right one the passkey's count is raised. A count that went back is on record, and told
     /// to the holder.
-    async fn judge(
+    async fn judge_signature(
         &self,
         (account, purpose): (Uuid, Purpose<'_>),
         answer: &Answer,

@@ -1,11 +1,11 @@
-//! Choosing a password: by whom, and what of them others know.
+//! Choosing a password: by whom, and what of them others know; and judging it, with a newer hash where it is time.
 
 use identity_domain::Profile;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result};
+use super::{AppError, Identity, Result, gate::Try};
 use crate::{
-    password::Chooser,
+    password::{Chooser, Verdict},
     projections::{campaigns, members},
 };
 
@@ -27,6 +27,42 @@ impl Identity {
             }
         }
         Ok(Chooser { admin, words })
+    }
+
+    /// Judges a password that was counted. One that is not, because there are too many, is not counted either.
+    pub(super) async fn judge(
+        &self,
+        (password, hash): (String, Option<String>),
+        tried: &Try,
+    ) -> Result<Verdict> {
+        match self.passwords.verify(password, hash, tried.is_known()).await {
+            Ok(verdict) => Ok(verdict),
+            Err(busy) => {
+                self.take_back(tried).await?;
+                Err(busy.into())
+            }
+        }
+    }
+
+    /// Replaces the hash of a right password that is another system's or was less work, unless the password was
+    /// changed meanwhile. When there is too much to do, the next login does it.
+    pub(super) async fn keep_up(
+        &self,
+        account: Uuid,
+        verdict: Verdict,
+        (password, old): (String, Option<String>),
+    ) -> Result<()> {
+        let (Verdict::Outdated, Some(old)) = (verdict, old) else { return Ok(()) };
+        let Ok(new) = self.passwords.hash_again(password).await else { return Ok(()) };
+        sqlx::query!(
+            "UPDATE credentials SET password = $3 WHERE account_id = $1 AND password = $2",
+            account,
+            old,
+            new,
+        )
+        .execute(self.log.pool())
+        .await?;
+        Ok(())
     }
 
     /// Hashes a password, if it may be chosen; what is wrong with it else, for the form's `field`.

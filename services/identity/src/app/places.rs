@@ -163,13 +163,14 @@ impl Identity {
         member_id: Uuid,
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
-        let change = MemberChange::RenewInvitation;
-        let renewed = self.change_member((campaign, by), member_id, change, meta).await?;
         let account = self.named(campaign, member_id).await?;
         let said = members::said(self.log.pool(), campaign, account).await?;
         let said = said.ok_or(AppError::NotFound)?;
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
+        self.may_write(campaign, &email).await?;
+        let change = MemberChange::RenewInvitation;
+        let renewed = self.change_member((campaign, by), member_id, change, meta).await?;
         Ok((self.invite(account, campaign, &email, meta).await?, renewed))
     }
 

@@ -3,6 +3,7 @@
 use identity_domain::{AccountEvent, CampaignStatus, Origin, Profile, Proof, Role};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::Place;
+use meydan_rpc::guard::PROOF_NEEDED;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     factors,
     letters::{self, Notice},
+    password::Verdict,
     projections::{history, members},
     tokens::{self, OpenSession, SessionRow, Token, lifetime},
 };
@@ -150,7 +152,7 @@ impl Identity {
         let proved = tokens::proved_at(self.log.pool(), account, session).await?;
         let proved = proved.ok_or(AppError::NotFound)?;
         if self.clock.now() - proved > FRESH {
-            return Err(AppError::Refused("identity.proof.needed", "prove who you are first"));
+            return Err(AppError::Refused(PROOF_NEEDED, "prove who you are first"));
         }
         Ok(())
     }
@@ -282,15 +284,10 @@ impl Identity {
         let claim = Claim { account: Some(account), address: "", guest };
         let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
         let hash = self.hash_of(account).await?;
-        let genuine = match self.passwords.verify(password, hash, true).await {
-            Ok(genuine) => genuine,
-            Err(busy) => {
-                self.take_back(&tried).await?;
-                return Err(busy.into());
-            }
-        };
-        if genuine && tried.open {
-            return self.forgive(&tried).await;
+        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
+        if verdict != Verdict::Wrong && tried.open {
+            self.forgive(&tried).await?;
+            return self.keep_up(account, verdict, (password, hash)).await;
         }
         if tried.open {
             let failed = Failed { account: Some(account), proof: Proof::Password, guest };

@@ -38,6 +38,16 @@ impl Sessions for SessionsApi {
         Ok(Response::new(pb::InviteFirstAdminResponse { token: token.into_text() }))
     }
 
+    async fn import_account(
+        &self,
+        request: Request<pb::ImportAccountRequest>,
+    ) -> Result<Response<pb::ImportAccountResponse>, Status> {
+        let pb::ImportAccountRequest { email, display_name, hash } = request.into_inner();
+        let account = self.0.import(&Profile { email, display_name }, &hash).await;
+        let account_id = account.map_err(status)?.to_string();
+        Ok(Response::new(pb::ImportAccountResponse { account_id }))
+    }
+
     async fn get_invitation(
         &self,
         request: Request<pb::GetInvitationRequest>,

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use identity::{
     NAME, RunError, Setup,
     letters::{Mail, Post, Sink, Sms},
-    migrate, run,
+    migrate,
+    password::Parameters,
+    run,
 };
 use meydan_event_log::{Clock, prepare_database};
 use meydan_keyring::{KeyFile, Keyring};
@@ -34,6 +36,9 @@ use uuid::Uuid;
 
 pub(crate) const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
+
+/// Logins that an account takes a minute: as many as tests try at a time.
+const LOGINS: i32 = 100_000;
 
 /// How people reach the panel.
 pub(crate) const PANEL: &str = "https://meydan.example";
@@ -75,13 +80,15 @@ impl Identity {
         let setup = Setup {
             listener,
             database_url: database_url.clone(),
-            connections: 4,
+            connections: 8,
             nats: nats.connect().await,
             keyring,
             assertions: assertions.clone(),
             clock: Clock::new(move || *told.lock().expect("no test panics here")),
             post: Post { panel: PANEL.to_owned(), mail, sms },
             passkeys: Some(PANEL.parse().expect("an address")),
+            passwords: Parameters::default(),
+            login_limit: LOGINS,
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(setup, stop.clone()));
@@ -269,7 +276,13 @@ impl Identity {
             session: held.session_id.parse().expect("an id"),
             admin: held.is_admin,
         };
-        Caller { who, campaign: None, permissions: vec![], address: Some("192.0.2.1".to_owned()) }
+        Caller {
+            who,
+            campaign: None,
+            permissions: vec![],
+            address: Some("192.0.2.1".to_owned()),
+            fresh_until: Some(i64::MAX),
+        }
     }
 
     pub(crate) fn accounts(&self) -> AccountsClient<Channel> {
@@ -335,6 +348,7 @@ pub(crate) fn admin() -> Caller {
         campaign: None,
         permissions: vec![],
         address: None,
+        fresh_until: Some(i64::MAX),
     }
 }
 
@@ -344,5 +358,6 @@ pub(crate) fn member(campaign: Uuid, permissions: &[&str]) -> Caller {
         campaign: Some(campaign),
         permissions: permissions.iter().map(ToString::to_string).collect(),
         address: None,
+        fresh_until: Some(i64::MAX),
     }
 }

@@ -70,7 +70,7 @@ impl Scene {
             },
             campaign: Some(self.team.campaign),
             permissions: held.memberships[0].permissions.clone(),
-            address: None,
+            ..Caller::service("", None)
         }
     }
 }

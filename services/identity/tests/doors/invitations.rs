@@ -1,9 +1,27 @@
 //! Invitations through the door: nobody joins but by a link of their own, and no link opens another's account.
 
-use meydan_rpc::outcome::Failure;
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{InviteMemberRequest, Role, members_client::MembersClient},
+};
+use time::Duration;
 use uuid::Uuid;
 
 use crate::harness::{Identity, PASSWORD};
+
+/// Asks somebody to join; refused, or done.
+async fn ask(identity: &Identity, campaign: Uuid, email: &str) -> Result<(), Failure> {
+    let message = InviteMemberRequest {
+        email: email.to_owned(),
+        display_name: "Sara".to_owned(),
+        role: Role::Staff.into(),
+    };
+    let inviter = Caller::service("demo", Some(campaign));
+    let request = identity.dial.command(&inviter, Uuid::now_v7(), message);
+    MembersClient::new(identity.dial.channel()).invite_member(request).await?;
+    Ok(())
+}
 
 /// A link opens nothing of an account that has begun.
 fn begun<T>() -> Result<T, Failure> {
@@ -93,4 +111,24 @@ async fn before_somebody_accepts_the_team_and_the_link_show_only_what_the_invite
     let joined = identity.team(isfahan).await;
     let joined = joined.iter().find(|member| member.email == "tehran@meydan.example");
     assert_eq!(joined.expect("they are in").display_name, "Owner");
+}
+
+#[tokio::test]
+async fn a_campaign_writes_five_letters_a_day_to_an_address_and_another_campaign_its_own() {
+    let identity = Identity::start().await;
+    let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    for _ in 0..5 {
+        ask(&identity, tehran, "sara@meydan.example").await.expect("it is within the day's");
+    }
+    let before = identity.facts("member.invited").await;
+
+    let refused = ask(&identity, tehran, "Sara@meydan.example").await;
+
+    assert_eq!(refused, Err(Failure::Refused("identity.member.invited_too_often".into())));
+    assert_eq!(identity.facts("member.invited").await, before, "nothing was done for it");
+    assert_eq!(ask(&identity, isfahan, "sara@meydan.example").await, Ok(()), "nobody learns of it");
+    assert_eq!(ask(&identity, tehran, "reza@meydan.example").await, Ok(()));
+    identity.advance(Duration::hours(24));
+    assert_eq!(ask(&identity, tehran, "sara@meydan.example").await, Ok(()));
 }

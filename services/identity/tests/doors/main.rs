@@ -5,6 +5,7 @@ mod contact;
 mod credentials;
 mod demands;
 mod factors;
+mod fresh;
 mod gate;
 mod harness;
 mod impersonation;

@@ -1,15 +1,16 @@
 //! Choosing a password through the door: what is refused, in which words, and that nothing is used up by it.
 
 use meydan_rpc::{
+    caller::Caller,
     outcome::Failure,
     pb::identity::{
-        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest,
+        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest, ImportAccountRequest,
         recovery_client::RecoveryClient,
     },
 };
 use uuid::Uuid;
 
-use crate::harness::{Identity, PASSWORD, gateway};
+use crate::harness::{Identity, PASSWORD, admin, gateway};
 
 const NAMED: &str = "is made of names that others know; choose other words";
 const COMMON: &str = "is one of the most common passwords; choose another";
@@ -90,4 +91,74 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
     let message = FinishRecoveryRequest { token, new_password: "kettle sparrow violin".to_owned() };
     let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
     assert!(finished.is_ok(), "a refused password uses nothing up");
+}
+
+/// Made by Django 5.2 from [`IMPORTED`].
+const DJANGO: &str =
+    "pbkdf2_sha256$20000$NaClForDjango$AV54/IVjHK1vG7W5gJF6AmeUwD/Qf70YVdhBEHnNcU8=";
+const IMPORTED: &str = "kettle sparrow violin ۱۴۰۵";
+
+async fn import(identity: &Identity, email: &str, hash: &str) -> Result<String, Failure> {
+    let (email, hash) = (email.to_owned(), hash.to_owned());
+    let message = ImportAccountRequest { email, display_name: "Reza".to_owned(), hash };
+    let request = identity.dial.ask(&Caller::service("meydan", None), message);
+    Ok(identity.sessions().import_account(request).await?.into_inner().account_id)
+}
+
+async fn stored(identity: &Identity, account: &str) -> String {
+    let account: Uuid = account.parse().expect("an id");
+    let hash = sqlx::query_scalar("SELECT password FROM credentials WHERE account_id = $1");
+    hash.bind(account).fetch_one(&identity.database().await).await.expect("it answers")
+}
+
+#[tokio::test]
+async fn an_imported_account_logs_in_with_its_old_password_which_is_hashed_anew() {
+    let identity = Identity::start().await;
+    let reza = import(&identity, "reza@meydan.example", DJANGO).await.expect("it is free");
+
+    let wrong = identity.log_in("reza@meydan.example", "kettle sparrow violin", "192.0.2.1").await;
+    assert_eq!(wrong, Err(Failure::Refused("identity.login.failed".into())));
+    assert_eq!(stored(&identity, &reza).await, DJANGO, "a wrong one changes nothing");
+    let session = identity.log_in("Reza@meydan.example", IMPORTED, "192.0.2.1").await;
+    assert!(identity.is_known(&session.expect("the password is right")).await);
+
+    let hash = stored(&identity, &reza).await;
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    assert!(identity.log_in("reza@meydan.example", IMPORTED, "192.0.2.1").await.is_ok());
+    assert_eq!(stored(&identity, &reza).await, hash, "once is enough");
+}
+
+#[tokio::test]
+async fn an_import_takes_no_account_over_and_no_hash_that_would_burn_the_machine() {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    identity.accept(&link, "").await.expect("the link is good");
+
+    let taken = import(&identity, "Tehran@meydan.example", DJANGO).await;
+    assert_eq!(taken, Err(Failure::Refused("identity.key_taken".into())));
+    let costly = "$2b$31$pwAlSFwD9aPzMbu6ScpzjO0fUdfv/cjhehIkGHO5hYF0Ehu1M.ujm";
+    for hash in [costly, "md5$salt$0cc175b9c0f1b6a831c399e269772661", PASSWORD] {
+        let refused = import(&identity, "reza@meydan.example", hash).await;
+        assert!(matches!(refused, Err(Failure::Malformed(_))), "{refused:?}");
+    }
+    let session = identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await;
+    assert!(session.is_ok(), "the password is the one it was");
+    let kept = "SELECT count(*) FROM credentials";
+    let kept: i64 =
+        sqlx::query_scalar(kept).fetch_one(&identity.database().await).await.expect("it answers");
+    assert_eq!(kept, 1, "nothing is left of what was refused");
+}
+
+#[tokio::test]
+async fn nobody_but_the_program_itself_imports() {
+    let identity = Identity::start().await;
+    for caller in [gateway(), admin(), Caller::service("demo", None)] {
+        let message = ImportAccountRequest {
+            email: "reza@meydan.example".to_owned(),
+            display_name: "Reza".to_owned(),
+            hash: DJANGO.to_owned(),
+        };
+        let refused = identity.sessions().import_account(identity.dial.ask(&caller, message)).await;
+        assert_eq!(refused.map(|_| ()).map_err(Failure::from), Err(Failure::Denied));
+    }
 }

@@ -32,7 +32,13 @@ impl Colleague {
             admin: held.is_admin,
         };
         let permissions = place.map(|place| place.permissions.clone()).unwrap_or_default();
-        let caller = Caller { who, campaign: Some(campaign), permissions, address: None };
+        let caller = Caller {
+            who,
+            campaign: Some(campaign),
+            permissions,
+            address: None,
+            fresh_until: Some(i64::MAX),
+        };
         Self { caller, session, account }
     }
 }

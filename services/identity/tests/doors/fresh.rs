@@ -1,0 +1,74 @@
+//! What is dangerous needs a proof of a moment ago, here as well as at the gateway.
+
+use identity::grpc::POLICIES;
+use meydan_rpc::{
+    caller::Caller,
+    guard::{Need, PROOF_NEEDED},
+    outcome::Failure,
+    pb::identity::{
+        ChangeMemberRequest, ChangePermissionsRequest, ChangeRoleRequest, CreateApiKeyRequest,
+        DeletionRequest, api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
+        members_client::MembersClient,
+    },
+};
+use uuid::Uuid;
+
+use crate::harness::{Identity, admin, member};
+
+const DANGEROUS: [&str; 5] = [
+    "/meydan.identity.v1.Campaigns/RequestDeletion",
+    "/meydan.identity.v1.Members/ChangeRole",
+    "/meydan.identity.v1.Members/ChangePermissions",
+    "/meydan.identity.v1.Members/Remove",
+    "/meydan.identity.v1.ApiKeys/CreateApiKey",
+];
+
+/// How the method of a path answers a caller.
+async fn ask(identity: &Identity, path: &str, caller: &Caller) -> Result<(), Failure> {
+    let (channel, id) = (identity.dial.channel(), Uuid::now_v7());
+    let mut members = MembersClient::new(channel.clone());
+    match path.rsplit('/').next().expect("a path") {
+        "RequestDeletion" => {
+            let request = identity.dial.command(caller, id, DeletionRequest::default());
+            CampaignsClient::new(channel).request_deletion(request).await?;
+        }
+        "ChangeRole" => {
+            let request = identity.dial.command(caller, id, ChangeRoleRequest::default());
+            members.change_role(request).await?;
+        }
+        "ChangePermissions" => {
+            let request = identity.dial.command(caller, id, ChangePermissionsRequest::default());
+            members.change_permissions(request).await?;
+        }
+        "Remove" => {
+            let request = identity.dial.command(caller, id, ChangeMemberRequest::default());
+            members.remove(request).await?;
+        }
+        "CreateApiKey" => {
+            let request = identity.dial.command(caller, id, CreateApiKeyRequest::default());
+            ApiKeysClient::new(channel).create_api_key(request).await?;
+        }
+        other => panic!("{other} has no case"),
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_dangerous_method_refuses_whoever_proved_nothing_for_a_while() {
+    let fresh = POLICIES.iter().filter(|(_, need)| matches!(need, Need::Fresh(_)));
+    assert_eq!(fresh.map(|(path, _)| *path).collect::<Vec<_>>(), DANGEROUS);
+    let identity = Identity::start().await;
+    let all = ["identity:member.manage", "identity:api_key.manage"];
+
+    for path in DANGEROUS {
+        let admins = path.ends_with("RequestDeletion");
+        let may = if admins { admin() } else { member(Uuid::from_u128(9), &all) };
+        for fresh_until in [None, Some(0)] {
+            let stale = Caller { fresh_until, ..may.clone() };
+            let refused = Err(Failure::Refused(PROOF_NEEDED.to_owned()));
+            assert_eq!(ask(&identity, path, &stale).await, refused, "{path}");
+        }
+        let answered = ask(&identity, path, &may).await;
+        assert_ne!(answered, Err(Failure::Refused(PROOF_NEEDED.to_owned())), "{path}");
+    }
+}

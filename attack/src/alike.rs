@@ -36,13 +36,14 @@ pub(crate) async fn run(town: &Town, tries: usize) -> Result<bool> {
     Ok(held)
 }
 
-/// Asks about known and unknown addresses in turn: whatever else the machine does meets both.
+/// Asks about known and unknown addresses in turn, now the one and now the other first: whatever else the machine does,
+/// and whatever an answer has left to be done, meets both.
 async fn at(town: &Town, door: Door, name: &str, tries: usize) -> Result<bool> {
     let visitor = town.visitor().await?;
     let mut inviter = None;
     let (mut times, mut known_said) = ([vec![], vec![]], None);
     for number in 0..2 * tries {
-        let (kind, pair) = (number % 2, number / 2);
+        let (kind, pair) = (number.div_ceil(2) % 2, number / 2);
         let email = if kind == 0 { known(pair) } else { format!("nobody{pair}@meydan.example") };
         let (status, page, took) = if door == Door::Invitation {
             // Everybody known is asked once into each campaign.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
-use self::town::Town;
+use self::{scan::Scanners, town::Town};
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,13 +53,16 @@ struct Arguments {
     /// Where the scanners are.
     #[arg(long)]
     tools: Option<PathBuf>,
+    /// For how long Wapiti looks around, and tries each of its kinds, in seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |attack| arguments.only.is_none_or(|only| only == attack);
-    let town = Town::found(&arguments.program).await?;
+    let town = Town::found(&arguments.program, arguments.only != Some(Attack::Scan)).await?;
     let mut held = true;
     // What compares times comes first: the others leave work behind.
     if wanted(Attack::Alike) {
@@ -72,7 +75,7 @@ async fn main() -> Result<()> {
         held &= flood::run(&town, arguments.guesses, arguments.addresses).await?;
     }
     if let Some(tools) = arguments.tools.filter(|_| wanted(Attack::Scan)) {
-        held &= scan::run(&town, &tools).await?;
+        held &= scan::run(&town, Scanners { tools: &tools, seconds: arguments.seconds }).await?;
     }
     town.leave().await;
     anyhow::ensure!(held, "the platform did not hold");

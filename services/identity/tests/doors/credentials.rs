@@ -68,11 +68,18 @@ async fn at_once(town: &Town, shown: &Shown, expected: Cell) {
     };
     let caller = shown.caller(town).await.expect("their session goes on");
     let uses = (0..HUNDRED).map(|number| shown.present_as(town, &caller, number));
-    let succeeded = join_all(uses).await.into_iter().flatten().count();
+    let answers = join_all(uses).await;
+    let succeeded = answers.iter().flatten().count();
+    // Whoever a busy machine told to come again may have been the one, or nobody was.
+    let unknown = answers.contains(&Err(Failure::Unavailable));
     match expected {
-        Once => assert_eq!(succeeded, 1, "{path:?}"),
+        Once => {
+            let again = shown.present_as(town, &caller, 1).await;
+            let all = succeeded + usize::from(again.is_ok());
+            assert!(all == 1 || (all == 0 && unknown), "{path:?}: {succeeded}, then {again:?}");
+        }
         OneFact(kind) => {
-            assert!(succeeded > 0, "{path:?}");
+            assert!(succeeded > 0 || unknown, "{path:?}");
             assert_eq!(town.identity.facts(kind).await, before + 1, "{path:?}");
         }
         _ => panic!("{path:?} is used a hundred times here"),

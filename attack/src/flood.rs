@@ -16,12 +16,16 @@ use crate::{
 
 /// Guessers at the same time: as many as a botnet that is let wait.
 const AT_ONCE: usize = 150;
+/// Tries that the gateway takes of each address a minute: what is more than that, it answers by itself.
+const A_MINUTE: u32 = 5;
 /// Real checks that a day of guessing may come to.
 const CHECKS: u64 = 100;
 /// How long a login of the owner may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the owner works between two logins.
-const WORKS: Duration = Duration::from_secs(2);
+/// How long the owner works between two logins, of which a browser is given five a minute as well.
+const WORKS: Duration = Duration::from_secs(13);
+/// After which the logins are forgotten with which the platform was founded.
+const CALM: Duration = Duration::from_mins(1);
 
 /// How the guesses were answered.
 #[derive(Debug, Default)]
@@ -33,6 +37,7 @@ struct Answers {
 
 pub(crate) async fn run(town: &Town, guesses: usize, addresses: usize) -> Result<bool> {
     println!("\n{guesses} wrong passwords from {addresses} addresses at one account");
+    tokio::time::sleep(CALM).await;
     let before = town.open_tries("password").await?;
     let (next, answers) = (AtomicUsize::new(0), Answers::default());
     let began = Instant::now();
@@ -69,7 +74,7 @@ pub(crate) async fn run(town: &Town, guesses: usize, addresses: usize) -> Result
     Ok(held && few && none)
 }
 
-/// Many guessers at once, each trying the next password from the next address as soon as it is answered.
+/// Many guessers at once, each trying the next password from the next address.
 async fn guess(
     town: &Town,
     next: &AtomicUsize,
@@ -77,12 +82,16 @@ async fn guess(
     (guesses, addresses): (usize, usize),
 ) -> Result<()> {
     let visitor = town.visitor().await?;
+    let began = tokio::time::Instant::now();
+    let pause = Duration::from_mins(1) / A_MINUTE / u32::try_from(addresses)?;
     let guessers = (0..AT_ONCE).map(|_| async {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= guesses {
                 return anyhow::Ok(());
             }
+            // As fast as all addresses together are let through to the account.
+            tokio::time::sleep_until(began + pause * u32::try_from(number)?).await;
             let (password, from) = (format!("guess {number}"), address(number % addresses));
             let answer = visitor.log_in(OWNER, &password, &from).await?;
             let counter = match answer.status.as_u16() {

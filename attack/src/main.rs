@@ -62,22 +62,30 @@ struct Arguments {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |attack| arguments.only.is_none_or(|only| only == attack);
-    let town = Town::found(&arguments.program, arguments.only != Some(Attack::Scan)).await?;
     let mut held = true;
-    // What compares times comes first: the others leave work behind.
-    if wanted(Attack::Alike) {
-        held &= alike::run(&town, arguments.tries).await?;
-    }
-    if wanted(Attack::Rush) {
-        held &= rush::run(&town, arguments.logins).await?;
+    if arguments.only != Some(Attack::Flood) {
+        let scan = arguments.only == Some(Attack::Scan);
+        let town = Town::found(&arguments.program, !scan).await?;
+        // What compares times comes first: the others leave work behind.
+        if wanted(Attack::Alike) {
+            held &= alike::run(&town, arguments.tries).await?;
+        }
+        if wanted(Attack::Rush) {
+            held &= rush::run(&town, arguments.logins).await?;
+        }
+        if let Some(tools) = arguments.tools.filter(|_| wanted(Attack::Scan)) {
+            let scanners = Scanners { tools: &tools, seconds: arguments.seconds };
+            held &= scan::run(&town, scanners).await?;
+        }
+        town.leave().await;
     }
     if wanted(Attack::Flood) {
+        // Here the limits are those of a platform that nobody has set otherwise.
+        let limits = [("MEYDAN_LOGIN_LIMIT", "5"), ("MEYDAN_RATE_LIMIT", "100")];
+        let town = Town::found_with(&arguments.program, false, &limits).await?;
         held &= flood::run(&town, arguments.guesses, arguments.addresses).await?;
+        town.leave().await;
     }
-    if let Some(tools) = arguments.tools.filter(|_| wanted(Attack::Scan)) {
-        held &= scan::run(&town, Scanners { tools: &tools, seconds: arguments.seconds }).await?;
-    }
-    town.leave().await;
     anyhow::ensure!(held, "the platform did not hold");
     println!("\nall of it held");
     Ok(())

@@ -36,11 +36,21 @@ impl Town {
     /// Starts `program` behind a proxy, which this process plays, and fills it; with everybody whose address
     /// is known, if that matters.
     pub(crate) async fn found(program: &str, with_members: bool) -> Result<Self> {
+        Self::found_with(program, with_members, &[]).await
+    }
+
+    /// The same, with other settings than those which let many in from one address.
+    pub(crate) async fn found_with(
+        program: &str,
+        with_members: bool,
+        settings: &[(&'static str, &str)],
+    ) -> Result<Self> {
         let telegram = TelegramSimulator::start_flowing().await?;
         let mut ground = Ground::prepare(&telegram.url()).await;
         let metrics = format!("127.0.0.1:{}", ports::free());
         ground.settings.insert("MEYDAN_METRICS_LISTEN", metrics.clone());
         ground.settings.insert("MEYDAN_TRUSTED_PROXIES", "127.0.0.1/32".to_owned());
+        ground.settings.extend(settings.iter().map(|(key, value)| (*key, (*value).to_owned())));
         let meydan = Meydan::start(program, &ground).await;
         let admin = Person::visiting(&meydan.url);
         let link = meydan.first_link.clone().context("nobody can log in yet")?;

@@ -43,6 +43,10 @@ pub async fn service_pool(
 
 /// Opens a pool: with patience for its first session, and with less for each that is asked for later.
 ///
+/// Whoever gives up while a transaction begins leaves it open in a session that goes back to the pool, and whatever
+/// the next one writes there would never be committed. So the look whether a session lives, which comes before every
+/// use, is a rollback. It costs as much as any other look.
+///
 /// # Errors
 ///
 /// Fails if PostgreSQL cannot be reached.
@@ -51,7 +55,15 @@ pub async fn open_pool(
     options: PgConnectOptions,
 ) -> Result<PgPool, sqlx::Error> {
     let began = Instant::now();
-    let pool = pool.acquire_timeout(PATIENCE).connect_lazy_with(options);
+    // There is mostly nothing to roll back, and no need to be warned of that.
+    let options = options.options([("client_min_messages", "error")]);
+    let pool = pool
+        .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|session, _| {
+            Box::pin(async move { sqlx::raw_sql("ROLLBACK").execute(session).await.map(|_| true) })
+        })
+        .connect_lazy_with(options);
     loop {
         match pool.acquire().await {
             Err(sqlx::Error::PoolTimedOut) if began.elapsed() < OPENING => {}

@@ -319,3 +319,21 @@ async fn the_memory_of_aggregates_is_bounded_and_forgetting_is_not_noticed() {
         assert_eq!((loaded.aggregate.sum, loaded.sequence), (3, 3));
     }
 }
+
+#[tokio::test]
+async fn what_is_written_after_somebody_gave_up_beginning_a_transaction_stays() {
+    let options = Options { connections: 1, ..Options::default() };
+    let log = EventLog::open_with("counter", &database().await, options).await;
+    let log = log.expect("the log opens");
+    // As it is left by whoever is cancelled while the server begins it.
+    let mut session = log.pool().acquire().await.expect("it is free");
+    sqlx::raw_sql("BEGIN").execute(&mut *session).await.expect("it begins");
+    drop(session);
+
+    let noted = "INSERT INTO es.checkpoints (reader, part, position) VALUES ('somebody', 0, 7)";
+    sqlx::query(noted).execute(log.pool()).await.expect("it is written");
+
+    let seen = "SELECT position FROM es.checkpoints WHERE reader = 'somebody'";
+    let seen = sqlx::query_scalar::<_, i64>(seen).fetch_all(&mut owner(&log).await).await;
+    assert_eq!(seen.expect("it can be read"), [7]);
+}

@@ -173,6 +173,8 @@ const SERVICES: [&str; 6] =
     ["Sessions/", "Accounts/", "Contacts/", "Recovery/", "PasskeyLogins/", "Passkeys/"];
 const WITHOUT: &[&str] = &[
     "Sessions/InviteFirstAdmin",
+    "Sessions/ImportAccount",
+    "Sessions/EndImpersonation",
     "Accounts/ListFactors",
     "Accounts/BeginFactor",
     "Accounts/RenameFactor",

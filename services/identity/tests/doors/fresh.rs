@@ -6,20 +6,25 @@ use meydan_rpc::{
     guard::{Need, PROOF_NEEDED},
     outcome::Failure,
     pb::identity::{
-        ChangeMemberRequest, ChangePermissionsRequest, ChangeRoleRequest, CreateApiKeyRequest,
-        DeletionRequest, api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
-        members_client::MembersClient,
+        ChangeAccountRequest, ChangeMemberRequest, ChangePermissionsRequest, ChangeRoleRequest,
+        CreateApiKeyRequest, DeletionRequest, DemandFactorRequest, ImpersonateRequest,
+        api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
+        members_client::MembersClient, oversight_client::OversightClient,
     },
 };
 use uuid::Uuid;
 
 use crate::harness::{Identity, admin, member};
 
-const DANGEROUS: [&str; 5] = [
+const DANGEROUS: [&str; 9] = [
+    "/meydan.identity.v1.Oversight/SuspendAccount",
+    "/meydan.identity.v1.Oversight/ReactivateAccount",
+    "/meydan.identity.v1.Oversight/Impersonate",
     "/meydan.identity.v1.Campaigns/RequestDeletion",
     "/meydan.identity.v1.Members/ChangeRole",
     "/meydan.identity.v1.Members/ChangePermissions",
     "/meydan.identity.v1.Members/Remove",
+    "/meydan.identity.v1.Members/DemandFactor",
     "/meydan.identity.v1.ApiKeys/CreateApiKey",
 ];
 
@@ -27,7 +32,24 @@ const DANGEROUS: [&str; 5] = [
 async fn ask(identity: &Identity, path: &str, caller: &Caller) -> Result<(), Failure> {
     let (channel, id) = (identity.dial.channel(), Uuid::now_v7());
     let mut members = MembersClient::new(channel.clone());
+    let mut oversight = OversightClient::new(channel.clone());
     match path.rsplit('/').next().expect("a path") {
+        "SuspendAccount" => {
+            let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
+            oversight.suspend_account(request).await?;
+        }
+        "ReactivateAccount" => {
+            let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
+            oversight.reactivate_account(request).await?;
+        }
+        "Impersonate" => {
+            let request = identity.dial.command(caller, id, ImpersonateRequest::default());
+            oversight.impersonate(request).await?;
+        }
+        "DemandFactor" => {
+            let request = identity.dial.command(caller, id, DemandFactorRequest::default());
+            members.demand_factor(request).await?;
+        }
         "RequestDeletion" => {
             let request = identity.dial.command(caller, id, DeletionRequest::default());
             CampaignsClient::new(channel).request_deletion(request).await?;
@@ -61,7 +83,7 @@ async fn every_dangerous_method_refuses_whoever_proved_nothing_for_a_while() {
     let all = ["identity:member.manage", "identity:api_key.manage"];
 
     for path in DANGEROUS {
-        let admins = path.ends_with("RequestDeletion");
+        let admins = path.contains("Oversight") || path.ends_with("RequestDeletion");
         let may = if admins { admin() } else { member(Uuid::from_u128(9), &all) };
         for fresh_until in [None, Some(0)] {
             let stale = Caller { fresh_until, ..may.clone() };

@@ -1,6 +1,6 @@
 //! `meydan accounts`: brings accounts of another system in, with the hashes of their passwords.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -12,6 +12,9 @@ use meydan_rpc::{
 };
 use meydan_settings::Settings;
 use serde::Deserialize;
+
+/// File in which `meydan up` notes where identity serves.
+pub(crate) const IDENTITY: &str = "identity.address";
 
 /// What may be done with accounts.
 #[derive(Debug, Subcommand)]
@@ -47,7 +50,7 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<()> {
     let Command::Import { file } = command;
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let assertions = Assertions::from_file(&settings.assertion_key_file)?;
-    let dial = Dial::new("meydan", identity::NAME, settings.identity_listen, assertions);
+    let dial = Dial::new("meydan", identity::NAME, identity_address(&settings)?, assertions);
     let mut outcome = Outcome::default();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         import(&dial, (index + 1, line), &mut outcome).await?;
@@ -58,6 +61,17 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<()> {
         bail!("lines were refused: {refused}");
     }
     Ok(())
+}
+
+/// Where identity serves beside us: as the settings say, or as the program noted that chose a port.
+fn identity_address(settings: &Settings) -> Result<SocketAddr> {
+    if settings.identity_listen.port() != 0 {
+        return Ok(settings.identity_listen);
+    }
+    let noted = fs::read_to_string(settings.data_dir.join(IDENTITY));
+    let folder = settings.data_dir.display();
+    let noted = noted.with_context(|| format!("nothing runs in {folder}: start meydan up"))?;
+    noted.trim().parse().with_context(|| format!("{folder}/{IDENTITY} is no address"))
 }
 
 /// Nothing of a line is said but its number and what is wrong.

@@ -59,6 +59,11 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     let eraser = open(&settings).await?;
     let platform = Platform::find(&settings)?;
     let person = arguments.whom.find(&platform, &eraser.log, &eraser.keyring).await?;
+    if let Some(id) = arguments.asked_by
+        && identity::projections::accounts::by_id(eraser.log.pool(), id).await?.is_none()
+    {
+        bail!("--asked-by: there is no account {id}");
+    }
     if arguments.dry_run {
         if arguments.json {
             println!("{}", serde_json::to_string_pretty(&person.document())?);
@@ -73,8 +78,15 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;
     let patience = Duration::from_secs(arguments.patience);
-    let certificate = eraser.certify(tenant, subject, patience).await?;
-    print(&certificate, arguments.json)
+    let certificate = eraser.certify(tenant, subject, patience).await;
+    // Tickets and addresses lead to nobody any more.
+    let again = format!("meydan erase {} --yes --json", person.arguments());
+    let certificate = certificate.with_context(|| format!("for the certificate: {again}"))?;
+    print(&certificate, arguments.json)?;
+    if !arguments.json {
+        println!("certificate: {again}");
+    }
+    Ok(())
 }
 
 async fn open(settings: &Settings) -> Result<Eraser> {
@@ -122,7 +134,6 @@ fn print(certificate: &Certificate, json: bool) -> Result<()> {
     }
     println!("backups of keys may hold it until: {}", said.key_backups_until);
     println!("last messages in the intake at most until: {}", said.intake_until);
-    println!("certificate: run it again with --json");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys, panel::Panel, post, restored, servers::Servers};
+use crate::{accounts, keys, panel::Panel, post, restored, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -90,16 +90,13 @@ impl Platform {
         let keyring = keys::open(settings, &databases.keyring).await?;
         let keyring = keyring.announcing(servers.nats.clone());
         let crm_address = listeners.crm.local_addr()?;
+        let identity_address = listeners.identity.local_addr()?;
+        std::fs::write(settings.data_dir.join(accounts::IDENTITY), identity_address.to_string())?;
         let mut platform = Self {
             crm: Dial::new("demo", crm::NAME, crm_address, assertions.clone()),
             demo,
             address: listeners.panel.local_addr()?,
-            identity: Dial::new(
-                "meydan",
-                identity::NAME,
-                listeners.identity.local_addr()?,
-                assertions.clone(),
-            ),
+            identity: Dial::new("meydan", identity::NAME, identity_address, assertions.clone()),
             services: JoinSet::new(),
             stop_panel: CancellationToken::new(),
             stop_services: CancellationToken::new(),

@@ -1,19 +1,23 @@
 //! How far each reader has come in each partition.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
 /// How far a reader has come; 0 before its first fact.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn checkpoint(pool: &PgPool, reader: &str, part: i16) -> Result<i64, sqlx::Error> {
+pub async fn checkpoint(
+    db: impl PgExecutor<'_>,
+    reader: &str,
+    part: i16,
+) -> Result<i64, sqlx::Error> {
     let row = sqlx::query_scalar!(
         "SELECT position FROM es.checkpoints WHERE reader = $1 AND part = $2",
         reader,
         part,
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await?;
     Ok(row.unwrap_or(0))
 }

@@ -151,6 +151,14 @@ impl Person {
         json!({"subject": self.subject, "campaign": campaign, "is": self.kind})
     }
 
+    /// How they are named when nothing else leads to them any more.
+    pub(super) fn arguments(&self) -> String {
+        match self.tenant {
+            PLATFORM => format!("--subject {}", self.subject),
+            tenant => format!("--campaign {tenant} --subject {}", self.subject),
+        }
+    }
+
     /// Who it is, for people.
     pub(super) fn words(&self) -> String {
         format!("{}: {}", self.subject, self.kind)

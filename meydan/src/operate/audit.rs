@@ -11,7 +11,7 @@ use meydan_settings::Settings;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, Output, Platform};
+use super::{Context, Differs, Output, Platform, not_compared};
 
 /// Proves that nobody changed what happened.
 #[derive(Debug, clap::Subcommand)]
@@ -32,8 +32,14 @@ pub(crate) enum Command {
     },
 }
 
-/// Carries it out.
+/// Carries it out: what differs is told apart from what could not be compared.
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
+    let verifies = matches!(command, Command::Verify { .. });
+    let done = carry_out(settings, output, command).await;
+    if verifies { done.map_err(not_compared) } else { done }
+}
+
+async fn carry_out(settings: Settings, output: Output, command: Command) -> Result<()> {
     let platform = Platform::find(&settings)?;
     let entries = platform.database(audit::NAME).await?;
     if !settings.audit_key_file.exists() {
@@ -54,6 +60,9 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
                 tree: campaign,
             };
             let report = evidence.verify().await?;
+            if let Some(campaign) = campaign.filter(|_| report.trees == 0) {
+                bail!("there is no tree of a campaign {campaign}");
+            }
             let key = notary.verifier().public();
             output.print(&json!({"key": key, "report": report}), |_| table(&report))?;
             judge(&report)
@@ -81,5 +90,5 @@ fn judge(report: &Report) -> Result<()> {
         return Ok(());
     }
     let words: Vec<_> = report.findings.iter().map(|finding| finding.words.as_str()).collect();
-    bail!("{}", words.join("\n"))
+    Err(Differs(words.join("\n")).into())
 }

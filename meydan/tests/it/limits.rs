@@ -112,3 +112,20 @@ async fn an_account_takes_five_logins_a_minute_of_strangers_and_its_own_browser_
 
     assert!(house.enter(sara, &device, "203.0.113.1").await.is_ok(), "her browser is known");
 }
+
+#[tokio::test]
+async fn whoever_is_closed_out_takes_nothing_of_the_minute_of_others() {
+    let house = House::with(Rates { login: 8, ..RATES }).await;
+    house.team().await;
+    let sara = "sara@meydan.example";
+
+    // Five wrong ones close the account to a network, which goes on all the same.
+    let mut answers = vec![];
+    for _ in 0..20 {
+        answers.push(house.enter_with((sara, "wrong"), "", "198.51.100.7").await);
+    }
+    let told = |code: &str| answers.iter().filter(|told| **told == Err(code.to_owned())).count();
+    assert_eq!((told("identity.login.failed"), told("identity.login.too_many")), (13, 7));
+
+    assert!(house.enter(sara, "", "203.0.113.1").await.is_ok(), "from elsewhere it is open");
+}

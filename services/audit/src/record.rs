@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use meydan_event_log::{Recorded, advance, checkpoint};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::{
@@ -39,8 +39,8 @@ pub fn reader(log: &str) -> String {
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn reached(pool: &PgPool, log: &str) -> Result<i64, sqlx::Error> {
-    checkpoint(pool, &reader(log), 0).await
+pub async fn reached(db: impl PgExecutor<'_>, log: &str) -> Result<i64, sqlx::Error> {
+    checkpoint(db, &reader(log), 0).await
 }
 
 /// Makes entries of the facts of a log that come after `after`; of none when others were quicker.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::note::Verifier;
 
+const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 /// Most findings that are told.
 const MOST: usize = 100;
 
@@ -121,10 +122,12 @@ impl Evidence<'_> {
     /// See [`VerifyError`].
     pub async fn verify(&self) -> Result<Report, VerifyError> {
         let mut report = Report::default();
-        let notes = notes::read(self, &mut report).await?;
-        trees::compare(self, &notes, &mut report).await?;
+        // Whatever is written meanwhile is not seen: the rows are those of one moment.
+        let mut rows = self.audit.begin_with(ONE_MOMENT).await?;
+        let notes = notes::read(self, &mut rows, &mut report).await?;
+        trees::compare(self, (&mut rows, &notes), &mut report).await?;
         for (log, pool) in self.logs {
-            logs::compare(self, log, pool, &mut report).await?;
+            logs::compare(self, (log, pool), &mut rows, &mut report).await?;
         }
         Ok(report)
     }

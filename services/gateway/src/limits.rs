@@ -137,7 +137,11 @@ impl Limits {
         }
         let minute = minute(now);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if counters.0 != minute || counters.1.len() >= MOST {
+        if minute < counters.0 {
+            // The broker answered late: that minute is over, and this one goes on.
+            return Ok(());
+        }
+        if counters.0 < minute || counters.1.len() >= MOST {
             *counters = (minute, HashMap::new());
         }
         let count = counters.1.entry((asker, class)).or_default();

@@ -98,6 +98,10 @@ pub enum Notice {
     NewDevice,
     /// Too many wrong tries closed the account to a network for a while.
     Locked,
+    /// An authenticator or a passkey was added.
+    FactorAdded,
+    /// An authenticator or a passkey was removed.
+    FactorRemoved,
     /// A passkey signed with a lower count than before, and was refused.
     PasskeyDoubted,
 }
@@ -124,6 +128,8 @@ impl Letter {
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
             Self::Notice(Notice::NewDevice) => "new-device",
             Self::Notice(Notice::Locked) => "locked",
+            Self::Notice(Notice::FactorAdded) => "factor-added",
+            Self::Notice(Notice::FactorRemoved) => "factor-removed",
             Self::Notice(Notice::PasskeyDoubted) => "passkey-doubted",
         }
     }

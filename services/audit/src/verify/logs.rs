@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use meydan_event_log::{Recorded, facts};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{Evidence, Report, VerifyError, Wrong, named};
 use crate::{entry::Entry, record::reached};
@@ -10,14 +10,14 @@ use crate::{entry::Entry, record::reached};
 /// Compares one log with its entries.
 pub(super) async fn compare(
     evidence: &Evidence<'_>,
-    log: &str,
-    pool: &PgPool,
+    (log, pool): (&str, &PgPool),
+    table: &mut PgConnection,
     report: &mut Report,
 ) -> Result<(), VerifyError> {
     let newest = sqlx::query_scalar!("SELECT max(position) FROM entries WHERE log = $1", log);
-    let newest = newest.fetch_one(evidence.audit).await?.unwrap_or(0);
+    let newest = newest.fetch_one(&mut *table).await?.unwrap_or(0);
     // What is beyond both has not arrived yet: facts come after a moment, also while this looks.
-    let arrived = newest.max(reached(evidence.audit, log).await?);
+    let arrived = newest.max(reached(&mut *table, log).await?);
     let mut entries = sqlx::query_as!(
         Entry,
         r#"
@@ -29,7 +29,7 @@ pub(super) async fn compare(
         arrived,
         evidence.tree,
     )
-    .fetch(evidence.audit);
+    .fetch(&mut *table);
     let mut facts = facts(pool, 0, evidence.tree);
     let (mut entry, mut fact) = (entries.try_next().await?, facts.try_next().await?);
     loop {

@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
 };
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Evidence, Report, VerifyError, Wrong, named};
@@ -13,17 +14,21 @@ use crate::{merkle::Hash, note::Checkpoint};
 /// What was signed: for each tree, at which sizes it had which roots.
 pub(super) type Signed = BTreeMap<Uuid, BTreeMap<u64, Hash>>;
 
-/// Reads and compares them.
+/// Reads and compares them. A checkpoint is a row before it is in the file, and is said to be filed after that. So
+/// the table has what was in the file before it was read, and the file has, when it is read again, what the table
+/// says is filed.
 pub(super) async fn read(
     evidence: &Evidence<'_>,
+    table: &mut PgConnection,
     report: &mut Report,
 ) -> Result<Signed, VerifyError> {
     let mut signed = Signed::new();
     let filed = of_file(evidence, &mut signed, report)?;
     let rows =
         sqlx::query!("SELECT tree_id, size, note, filed FROM checkpoints ORDER BY tree_id, size")
-            .fetch_all(evidence.audit)
+            .fetch_all(table)
             .await?;
+    let filed_by_now = of_file(evidence, &mut Signed::new(), &mut Report::default())?;
     let mut kept = BTreeSet::new();
     for row in rows.into_iter().filter(|row| evidence.concerns(row.tree_id)) {
         let place = format!(
@@ -39,7 +44,7 @@ pub(super) async fn read(
             }
             Ok(note) => {
                 let name = (note.tree, note.size);
-                if row.filed && !filed.contains(&name) {
+                if row.filed && !filed_by_now.contains(&name) {
                     let words =
                         format!("{place} is not in the file, which had it: its size went back");
                     report.find(Wrong::File, tree, Some(note.size), words);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Evidence, Report, VerifyError, Wrong, named, notes::Signed};
@@ -17,15 +18,14 @@ const EXCHANGED: usize = 1_000;
 /// Compares every tree that is known from anywhere.
 pub(super) async fn compare(
     evidence: &Evidence<'_>,
-    signed: &Signed,
+    (table, signed): (&mut PgConnection, &Signed),
     report: &mut Report,
 ) -> Result<(), VerifyError> {
-    let known = sqlx::query!("SELECT tree_id, size, frontier FROM trees").fetch_all(evidence.audit);
+    let known = sqlx::query!("SELECT tree_id, size, frontier FROM trees").fetch_all(&mut *table);
     let known: BTreeMap<_, _> =
         known.await?.into_iter().map(|row| (row.tree_id, (row.size, row.frontier))).collect();
     let with_rows = sqlx::query_scalar!("SELECT DISTINCT tree_id FROM entries");
-    let mut trees: BTreeSet<Uuid> =
-        with_rows.fetch_all(evidence.audit).await?.into_iter().collect();
+    let mut trees: BTreeSet<Uuid> = with_rows.fetch_all(&mut *table).await?.into_iter().collect();
     trees.extend(known.keys().chain(signed.keys()));
     let nothing = BTreeMap::new();
     for tree in trees.into_iter().filter(|tree| evidence.concerns(*tree)) {
@@ -33,7 +33,7 @@ pub(super) async fn compare(
         let mut walk = Walk::new(tree, signed.get(&tree).unwrap_or(&nothing));
         let mut rows =
             sqlx::query_as!(Entry, "SELECT * FROM entries WHERE tree_id = $1 ORDER BY leaf", tree)
-                .fetch(evidence.audit);
+                .fetch(&mut *table);
         while let Some(entry) = rows.try_next().await? {
             report.entries += 1;
             walk.step(entry, report);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{AppError, Identity, Result, name};
 use crate::{
     factors::{self, Confirmation, FactorRow, Removal, TOTP},
+    letters::Notice,
     projections::members,
     tokens::{Token, hash},
     totp,
@@ -157,6 +158,7 @@ impl Identity {
         let confirmed = factors::confirm(pool, &confirmation, &token.hash(), &hashes, key).await?;
         let confirmed = confirmed.ok_or(AppError::NotFound)?;
         self.record(account, AccountEvent::FactorAdded { factor_id, at: now }).await?;
+        self.notify(account, Notice::FactorAdded).await?;
         if confirmed.is_first {
             self.record(account, AccountEvent::RecoveryCodesMade { at: now }).await?;
         }
@@ -206,7 +208,8 @@ impl Identity {
         match factors::remove(self.log.pool(), account, factor_id, needed).await? {
             Removal::Removed => {
                 let at = self.clock.now();
-                self.record(account, AccountEvent::FactorRemoved { factor_id, at }).await
+                self.record(account, AccountEvent::FactorRemoved { factor_id, at }).await?;
+                self.notify(account, Notice::FactorRemoved).await
             }
             Removal::Last => {
                 Err(AppError::Refused("identity.factor.last", "a second factor is needed"))

@@ -136,8 +136,8 @@ impl Identity {
         };
         let kind = credential.name();
         let pair = self.counted_under(&[kind, &who, &from]).await?;
-        if credential == Credential::Password {
-            self.not_too_fast(&who, if known { &from } else { "strangers" }).await?;
+        if credential == Credential::Password && known {
+            self.not_too_fast(&who, &from).await?;
         }
         let limit = credential.limit();
         let counted = tries::count(pool, &pair, limit, now).await?;
@@ -149,6 +149,14 @@ impl Identity {
             let all = self.counted_under(&[kind, &who, "strangers"]).await?;
             // Whoever is closed already takes nothing from the others.
             open = open && !closed;
+            if credential == Credential::Password {
+                // Those who are closed out already are counted by themselves, lest they use up the others' minute.
+                let whom = if open { "strangers" } else { "closed" };
+                if let Err(error) = self.not_too_fast(&who, whom).await {
+                    tries::take_back(pool, &pair, limit.most).await?;
+                    return Err(error);
+                }
+            }
             if open {
                 let all = tries::count(pool, &all, STRANGERS, now).await?;
                 open = all.admitted;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, member_of, step};
 use crate::{
+    factors,
     letters::{self, Letter},
     projections::{
         campaigns,
@@ -86,7 +87,8 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let (at, until) = (self.clock.now(), self.clock.now() + LASTS);
-        let meta = Meta { on_behalf_of: Some(subject), ..meta.clone() };
+        // Each look is one of its own: a form that is sent again must not look without being seen.
+        let meta = Meta { on_behalf_of: Some(subject), command_id: Uuid::now_v7(), ..meta.clone() };
         let target = Target { tenant: campaign, id: member_of(campaign, subject) };
         let looked = MemberCommand::Impersonate { account_id: subject, until, at };
         match self.log.execute::<Member>(target, looked, &step(&meta, "member")).await {
@@ -151,6 +153,10 @@ impl Identity {
         let Some((role, place)) = place.filter(|_| row.suspended_at.is_none()) else {
             return Ok(None);
         };
+        // The member could do nothing there either.
+        if place.factor_demanded && !factors::has(pool, found.subject_id).await? {
+            return Ok(None);
+        }
         let (subject, place) = (found.subject_id, (place, role));
         Ok(Some(Impersonated { subject, profile, ends_at: found.ends_at, place }))
     }

@@ -121,6 +121,8 @@ impl Identity {
             let listed = TeamCommand::List { account_id: account, owner: !suspended, standing, at };
             group = group.ask::<Team>(PLATFORM, listed);
         }
+        // It is the same however often it is said; a form that is sent again must not be answered for another one.
+        let meta = &Meta { command_id: Uuid::now_v7(), ..meta.clone() };
         let done = group.execute(meta).await.map_err(refused)?;
         self.reach(done.position).await?;
         if suspended {
@@ -163,6 +165,10 @@ impl Identity {
     pub async fn end_sessions_of(&self, account: Uuid, meta: &Meta) -> Result<()> {
         self.account(account).await?;
         let ended = tokens::end_other_sessions(self.log.pool(), account, Uuid::nil()).await?;
+        // A login whose second factor is awaited is not far from being one.
+        sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
+            .execute(self.log.pool())
+            .await?;
         self.note_ended(account, ended, meta).await?;
         self.changes.tell(account).await;
         Ok(())

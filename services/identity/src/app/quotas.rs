@@ -33,7 +33,10 @@ impl Identity {
         let now = self.clock.now();
         let used = sqlx::query_scalar!(
             r#"
-            WITH old AS (DELETE FROM quotas WHERE began_at <= $4 AND source <> $1)
+            WITH old AS (
+              DELETE FROM quotas WHERE source IN (
+                SELECT source FROM quotas WHERE began_at <= $4 AND source <> $1
+                FOR UPDATE SKIP LOCKED LIMIT 100))
             INSERT INTO quotas AS q (source, used, began_at) VALUES ($1, 1, $2)
             ON CONFLICT (source) DO UPDATE SET
               used = CASE WHEN q.began_at <= $3 THEN 1 ELSE q.used + 1 END,

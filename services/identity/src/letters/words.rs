@@ -162,6 +162,8 @@ mod tests {
             Notice::PhoneChanged,
             Notice::NewDevice,
             Notice::Locked,
+            Notice::FactorAdded,
+            Notice::FactorRemoved,
             Notice::PasskeyDoubted,
         ];
         let mut all = vec![

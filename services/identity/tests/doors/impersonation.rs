@@ -46,7 +46,8 @@ impl Scene {
             campaign_id: self.team.campaign.to_string(),
             reason: reason.to_owned(),
         };
-        let request = self.identity().dial.command(&self.admin, Uuid::now_v7(), message);
+        // A form that was kept is sent again with the id that it had.
+        let request = self.identity().dial.command(&self.admin, Uuid::from_u128(7), message);
         Ok(self.identity().oversight().impersonate(request).await?.into_inner().slug)
     }
 
@@ -211,4 +212,18 @@ async fn it_ends_when_the_member_is_deactivated_or_suspended() {
     }
     scene.identity().suspend(&other, omid.account, true).await.expect("an admin may");
     assert_eq!(scene.looks_as().await, None);
+}
+
+#[tokio::test]
+async fn every_look_is_on_record_however_often_one_form_is_sent() {
+    let scene = Scene::set().await;
+    let ali = scene.team.join("ali", Role::Staff).await;
+
+    for account in [scene.sara.account, ali.account, scene.sara.account] {
+        scene.look(account, WHY).await.expect("they work there");
+    }
+
+    for kind in ["account.impersonated", "member.impersonated"] {
+        assert_eq!(scene.identity().facts(kind).await, 3, "{kind}");
+    }
 }

@@ -45,7 +45,8 @@ impl Identity {
         suspended: bool,
     ) -> Result<(), Failure> {
         let message = ChangeAccountRequest { account_id: account.to_string() };
-        let request = self.dial.command(by, Uuid::now_v7(), message);
+        // A form that was kept is sent again with the id that it had.
+        let request = self.dial.command(by, Uuid::from_u128(7), message);
         let mut oversight = self.oversight();
         if suspended {
             oversight.suspend_account(request).await?;

@@ -125,9 +125,14 @@ impl Identity {
             .account
             .map_or_else(|| claim.address.trim().to_lowercase(), |account| account.to_string());
         let device = claim.guest.device.as_deref().map(crate::tokens::hash).unwrap_or_default();
+        // Whoever shows no browser is a stranger, and waits before anything is asked.
+        let strange = claim.guest.device.is_none() && !credential.is_again();
+        let mut turn = self.turn(!strange).await;
         // Nobody has the nil id: an unknown address asks the same table.
         let known = devices::is_known(pool, &device, claim.account.unwrap_or_default()).await?;
-        let _turn = self.turn(known || credential.is_again()).await;
+        if turn.is_none() {
+            turn = self.turn(known || credential.is_again()).await;
+        }
         let from = match credential {
             Credential::PasswordAgain(session) => session.to_string(),
             Credential::CodeAgain(_) => String::new(),
@@ -171,11 +176,12 @@ impl Identity {
         // What is open is what a guesser learns from.
         metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
             .increment(1);
+        drop(turn);
         Ok(Try { open, closes_until: closes_until.filter(|_| open), pair, limit, stranger })
     }
 
     /// Lets strangers write a few at a time; others need not wait for a turn.
-    async fn turn(&self, known: bool) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn turn(&self, known: bool) -> Option<SemaphorePermit<'_>> {
         if known { None } else { self.turns.acquire().await.ok() }
     }
 

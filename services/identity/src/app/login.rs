@@ -88,7 +88,9 @@ impl Identity {
     /// `identity.login.failed`, in the same words and after the same time, for an unknown address, a wrong
     /// password, and an account that is closed for a while.
     pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entrance> {
+        let turn = self.turn(guest.device.is_some()).await;
         let account = self.account_of(address).await?;
+        drop(turn);
         let claim = Claim { account, address, guest };
         let tried = self.admit(Credential::Password, claim).await?;
         // Nobody has the nil id: an unknown address asks the same table.

@@ -67,7 +67,7 @@ pub struct AnyPlaceRow {
     pub role: String,
     /// When they joined; `None` while the invitation is open.
     pub joined_at: Option<OffsetDateTime>,
-    /// Whether they may do nothing for now.
+    /// Whether their place gives them nothing until somebody reactivates it.
     pub deactivated: bool,
 }
 

@@ -48,7 +48,8 @@ fn day() -> &'static Day {
     })
 }
 
-/// Lives a day: citizens write, the owner answers, and the program ends in order.
+/// Lives a day: citizens write, the owner answers, and the program ends in order. It is signed when the campaign is
+/// open and after each citizen, so that its campaign has three checkpoints at least, on machines of every pace.
 async fn live() -> (Day, Ground) {
     let telegram = telegram().await;
     let pace = [
@@ -56,15 +57,16 @@ async fn live() -> (Day, Ground) {
         ("MEYDAN_AUDIT_CHECKPOINT_SECONDS", "1".to_owned()),
     ];
     let office = Office::open_with(&telegram.url(), Reach::Polling, &pace).await;
+    signed(&office.ground).await;
     for (citizen, number) in [(71, 1001), (72, 1002)] {
         telegram.say(TOKEN, citizen, "راز").expect("a citizen writes");
         let talk = format!("/c/tehran/inbox/{number}/messages");
         office.owner.until(&talk, "راز").await;
         office.answer(number, "پاسخ").await;
         office.owner.until(&talk, "delivery is-sent").await;
+        signed(&office.ground).await;
     }
     let Office { ground, meydan, .. } = office;
-    arrived(&ground).await;
     meydan.stop().await;
     let crm = database(&ground, "crm").await;
     let campaign = sqlx::query_scalar("SELECT tenant_id FROM tickets LIMIT 1");
@@ -74,8 +76,8 @@ async fn live() -> (Day, Ground) {
     (day, ground)
 }
 
-/// Waits until every fact is an entry.
-async fn arrived(ground: &Ground) {
+/// Waits until every fact is an entry, and every entry is signed.
+async fn signed(ground: &Ground) {
     let audit = database(ground, "audit").await;
     let looking = async {
         for log in ["identity", "crm", "bot_hub"] {
@@ -91,8 +93,10 @@ async fn arrived(ground: &Ground) {
             }
             pool.close().await;
         }
+        let unsigned = "SELECT count(*) FROM trees WHERE size > signed";
+        while sqlx::query_scalar::<_, i64>(unsigned).fetch_one(&audit).await.expect("trees") > 0 {}
     };
-    tokio::time::timeout(PATIENCE, looking).await.expect("facts arrive");
+    tokio::time::timeout(PATIENCE, looking).await.expect("facts arrive and are signed");
     audit.close().await;
 }
 

@@ -43,12 +43,26 @@ pub enum ExecuteError<R> {
     /// A unique key belongs to another aggregate.
     #[error("a unique key is taken")]
     KeyTaken,
+    /// A command with this id was carried out before, by an aggregate that this one does not ask.
+    #[error("the id of the command belongs to one that {} carried out", .0.aggregate_type)]
+    CommandIdTaken(Elsewhere),
     /// PostgreSQL cannot be used at the moment.
     #[error("the log is unavailable")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
     /// The log holds something that this program cannot read, or it has a bug.
     #[error("the log is damaged")]
     Damaged(#[from] Unreadable),
+}
+
+/// What a command with the same id reached, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The type of the aggregate that changed last.
+    pub aggregate_type: String,
+    /// That aggregate.
+    pub aggregate_id: Uuid,
+    /// The first answer.
+    pub committed: Committed,
 }
 
 impl<R> From<sqlx::Error> for ExecuteError<R> {
@@ -63,6 +77,7 @@ impl ExecuteError<()> {
             Self::Refused(()) => ExecuteError::Refused(refusal()),
             Self::Conflict => ExecuteError::Conflict,
             Self::KeyTaken => ExecuteError::KeyTaken,
+            Self::CommandIdTaken(elsewhere) => ExecuteError::CommandIdTaken(elsewhere),
             Self::Unavailable(error) => ExecuteError::Unavailable(error),
             Self::Damaged(error) => ExecuteError::Damaged(error),
         }
@@ -218,11 +233,10 @@ async fn carry_out(
             let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
             let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
             match log.appender(part).append(group).await {
+                Ok(committed) if committed.repeated => return again(log, parts, committed).await,
                 Ok(committed) => {
-                    if !committed.repeated {
-                        for part in parts.iter_mut() {
-                            part.keep(log);
-                        }
+                    for part in parts.iter_mut() {
+                        part.keep(log);
                     }
                     return Ok(committed);
                 }
@@ -257,14 +271,31 @@ async fn look(
     log: &EventLog,
     parts: &mut [&mut dyn Part],
     meta: &Meta,
-) -> Result<Option<Committed>, LoadError> {
+) -> Result<Option<Committed>, ExecuteError<()>> {
     for part in parts.iter_mut() {
-        let first_answer = part.look(log, meta.command_id).await?;
-        if first_answer.is_some() {
-            return Ok(first_answer);
+        if let Some(first_answer) = part.look(log, meta.command_id).await? {
+            return again(log, parts, first_answer).await.map(Some);
         }
     }
     Ok(None)
+}
+
+/// The first answer, if it was that of an aggregate that is asked now. An id that was used for others is a mistake
+/// of whoever sends it, who would otherwise believe that this was done.
+fn again<'a>(
+    log: &'a EventLog,
+    parts: &[&mut dyn Part],
+    committed: Committed,
+) -> impl Future<Output = Result<Committed, ExecuteError<()>>> + use<'a> {
+    let asked: Vec<_> = parts.iter().map(|part| (part.aggregate_type(), part.target())).collect();
+    async move {
+        let tenant = asked.first().map(|(_, target)| target.tenant).unwrap_or_default();
+        let (aggregate_type, aggregate_id) = log.changed_at(tenant, committed.position).await?;
+        if asked.iter().any(|(kind, at)| *kind == aggregate_type && at.id == aggregate_id) {
+            return Ok(committed);
+        }
+        Err(ExecuteError::CommandIdTaken(Elsewhere { aggregate_type, aggregate_id, committed }))
+    }
 }
 
 /// What all parts of a command say together.

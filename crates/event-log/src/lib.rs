@@ -72,7 +72,7 @@ pub use self::{
     compare::{Finding, Missing, Standing, beyond, compare},
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
-    execute::{ExecuteError, Group, Refusal},
+    execute::{Elsewhere, ExecuteError, Group, Refusal},
     inspect::{Reader, Stats},
     lead::{Lock, lead},
     load::LoadError,

@@ -40,6 +40,9 @@ pub fn status<R: Error>(
         }
         ExecuteError::Conflict => Status::aborted("others were quicker; try again"),
         ExecuteError::KeyTaken => refused(Code::AlreadyExists, "key_taken", "it is taken"),
+        taken @ ExecuteError::CommandIdTaken(_) => {
+            refused(Code::AlreadyExists, "command_id_taken", &taken.to_string())
+        }
         ExecuteError::Unavailable(cause) => {
             tracing::warn!(cause = cause.map(|cause| cause.to_string()), "command not carried out");
             Status::unavailable("try again later")

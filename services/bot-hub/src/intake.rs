@@ -243,10 +243,14 @@ async fn record(
                 set_aside(hub, taken, "malformed", "a key of the campaign was changed").await?;
                 return Ok("malformed");
             }
-            // Another chat of the same person came to be known this very moment, or the store is away.
+            // The same update or another chat of the same person came to be known this very moment, or the store
+            // is away.
             Err(
                 error @ (AppError::Log(
-                    ExecuteError::Conflict | ExecuteError::KeyTaken | ExecuteError::Unavailable(_),
+                    ExecuteError::Conflict
+                    | ExecuteError::KeyTaken
+                    | ExecuteError::CommandIdTaken(_)
+                    | ExecuteError::Unavailable(_),
                 )
                 | AppError::Keys(KeyError::Unavailable(_))),
             ) => {

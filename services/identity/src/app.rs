@@ -142,6 +142,9 @@ impl<R> From<ExecuteError<R>> for AppError {
             ExecuteError::Refused(_) => Self::NotFound,
             ExecuteError::Conflict => Self::Conflict,
             ExecuteError::KeyTaken => Self::Refused("identity.key_taken", "it is taken"),
+            ExecuteError::CommandIdTaken(_) => {
+                Self::Refused("command_id_taken", "the id of the command belongs to another one")
+            }
             ExecuteError::Unavailable(error) => {
                 Self::Unavailable(error.map(|error| error.to_string()).unwrap_or_default())
             }

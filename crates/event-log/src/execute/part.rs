@@ -23,6 +23,7 @@ pub(super) enum Verdict {
 /// One aggregate's part of a command, whatever its type.
 pub(super) trait Part: Send {
     fn target(&self) -> Target;
+    fn aggregate_type(&self) -> &'static str;
     /// Remembers what the cache has, once it is one's turn.
     fn recall(&mut self, log: &EventLog);
     /// Whether it is worth judging at once: the aggregate is known, or commands like this begin theirs.
@@ -83,6 +84,10 @@ where
 {
     fn target(&self) -> Target {
         self.target
+    }
+
+    fn aggregate_type(&self) -> &'static str {
+        A::TYPE
     }
 
     fn recall(&mut self, log: &EventLog) {

@@ -4,7 +4,7 @@ use crate::counter::{
     Add, Counted, Counter, TooMuch, database, key, log, log_with, meta, owner, target,
 };
 use cqrs_es::Aggregate;
-use meydan_event_log::{EventLog, ExecuteError, Options, PLATFORM, Target};
+use meydan_event_log::{Elsewhere, EventLog, ExecuteError, Options, PLATFORM, Target};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -19,6 +19,35 @@ async fn a_command_sent_again_changes_nothing_and_gets_the_first_answer() {
     assert_eq!((again.position, again.sequence, again.repeated), (1, 1, true));
     let loaded = log.load::<Counter>(target(1)).await.expect("it can be read");
     assert_eq!((loaded.aggregate.sum, loaded.sequence), (6, 2));
+}
+
+#[tokio::test]
+async fn an_id_of_another_aggregates_command_is_refused_whatever_is_known_of_the_two() {
+    let log = log().await;
+    let tenant = target(1).tenant;
+    let first = log.execute::<Counter>(target(1), Add(3), &meta(10)).await.expect("it fits");
+    log.execute::<Counter>(target(2), Add(1), &meta(11)).await.expect("it fits");
+
+    // 2 is in memory, 3 was never heard of; 1001 would be refused on its own.
+    let one = log.execute::<Counter>(target(2), Add(3), &meta(10)).await;
+    let strange = log.execute::<Counter>(target(3), Add(1_001), &meta(10)).await;
+    let group = log.group(tenant).ask::<Counter>(target(2).id, Add(1));
+    let group = group.ask::<Counter>(target(3).id, Add(1)).execute(&meta(10)).await;
+    let with_it = log.group(tenant).ask::<Counter>(target(2).id, Add(1));
+    let with_it = with_it.ask::<Counter>(target(1).id, Add(1)).execute(&meta(10)).await;
+
+    let told = [one.map_err(taken), strange.map_err(taken), group.map_err(taken)];
+    for told in told {
+        let Elsewhere { aggregate_id, committed, .. } = told.expect_err("it is not done");
+        assert_eq!((aggregate_id, committed.position), (target(1).id, first.position));
+    }
+    assert_eq!(with_it.expect("it is asked as well").position, first.position);
+    assert_eq!(log.last_position(0).await.expect("it can be read"), 2);
+}
+
+fn taken<R: std::fmt::Debug>(error: ExecuteError<R>) -> Elsewhere {
+    let ExecuteError::CommandIdTaken(elsewhere) = error else { panic!("{error:?}") };
+    elsewhere
 }
 
 #[tokio::test]

@@ -99,6 +99,10 @@ impl Crm {
             if let Some((_, ticket)) = &newest {
                 match self.put(tenant, *ticket, message, None, meta).await {
                     Err(AppError::Log(ExecuteError::Refused(TicketRefusal::Ended))) => {}
+                    // It came before, when another ticket was the newest.
+                    Err(AppError::Log(ExecuteError::CommandIdTaken(first))) => {
+                        return Ok((first.aggregate_id, first.committed));
+                    }
                     done => return Ok((*ticket, done?)),
                 }
             }
@@ -320,6 +324,9 @@ impl<R: std::error::Error> AppError<R> {
             Self::Keys(error) => AppError::Keys(error),
             Self::Log(ExecuteError::Conflict) => ExecuteError::Conflict.into(),
             Self::Log(ExecuteError::KeyTaken) => ExecuteError::KeyTaken.into(),
+            Self::Log(ExecuteError::CommandIdTaken(first)) => {
+                ExecuteError::CommandIdTaken(first).into()
+            }
             Self::Log(ExecuteError::Unavailable(error)) => ExecuteError::Unavailable(error).into(),
             Self::Log(ExecuteError::Damaged(error)) => ExecuteError::Damaged(error).into(),
         }

@@ -98,7 +98,10 @@ fn after<R: std::error::Error + 'static>(error: &AppError<R>) -> Outcome {
             Outcome::Retry(error.to_string())
         }
         AppError::Log(
-            ExecuteError::Refused(_) | ExecuteError::KeyTaken | ExecuteError::Damaged(_),
+            ExecuteError::Refused(_)
+            | ExecuteError::KeyTaken
+            | ExecuteError::CommandIdTaken(_)
+            | ExecuteError::Damaged(_),
         )
         | AppError::NotFound
         | AppError::Keys(_) => Outcome::Park(error.to_string()),

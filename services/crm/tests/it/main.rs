@@ -1,15 +1,22 @@
 //! The inbox behind its doors: what its tables show of facts, and what it records of facts of others.
 
 mod inbox;
+mod received;
 mod settled;
 
+use std::sync::Arc;
+
+use crm::{app::Crm, projections::Inbox};
 use crm_domain::{
     Citizen, CitizenEvent, Ticket, TicketEvent,
     body::{Body, Kind},
 };
-use meydan_event_log::Target;
-use meydan_keyring::Sealed;
+use meydan_event_log::{
+    Actor, Clock, EventLog, Meta, ProjectionRunner, Source, Target, prepare_database,
+};
+use meydan_keyring::{KeyFile, Keyring, Sealed};
 use meydan_testkit::{given::Given, servers};
+use sqlx::PgPool;
 use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
@@ -77,4 +84,24 @@ fn conversation() -> Given {
 /// A database of the inbox's own.
 async fn database() -> String {
     crm::migrate(servers::postgres(), &servers::prefix()).await.expect("it migrates")
+}
+
+/// An inbox at noon, its log, and the folder with its key.
+async fn inbox_of_its_own() -> (EventLog, Crm, tempfile::TempDir) {
+    let log = EventLog::open("crm", &database().await, 4).await.expect("the log opens");
+    let secrets = servers::folder();
+    let keys = format!("{}keys", servers::prefix());
+    let keys = prepare_database(servers::postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
+    let keys = PgPool::connect(&keys.expect("it can be made")).await.expect("it answers");
+    let platform = KeyFile::open(&secrets.path().join("platform.key")).expect("a key");
+    let keyring = Keyring::new(keys, Arc::new(platform));
+    let inbox = Inbox { nats: None, pool: log.pool().clone() };
+    let source = Source::Log(log.clone(), 0);
+    let shown = ProjectionRunner::new(inbox, source, log.pool().clone()).progress();
+    let crm = Crm::new(log.clone(), keyring, shown, Clock::new(|| NOON));
+    (log, crm, secrets)
+}
+
+fn origin(command: u128) -> Meta {
+    Meta::new(Uuid::from_u128(command), Actor::Service { name: "test".to_owned() })
 }

@@ -1,26 +1,17 @@
 //! Given facts of the bot hub, when the policy takes them, then facts of the ticket.
 
-use std::sync::Arc;
-
-use crm::{
-    app::Crm, policies::when_reply_settled_record::WhenReplySettledRecord, projections::Inbox,
-};
+use crm::policies::when_reply_settled_record::WhenReplySettledRecord;
 use crm_domain::{
     Citizen, Ticket, TicketCommand,
     body::Kind,
     citizen::CitizenCommand,
     ticket::{Answer, Incoming},
 };
-use meydan_event_log::{
-    Actor, Clock, EventLog, Meta, Outcome, ProjectionRunner, Source, prepare_database,
-};
-use meydan_keyring::{KeyFile, Keyring};
-use meydan_testkit::{given::Given, servers};
+use meydan_event_log::{EventLog, Outcome};
+use meydan_testkit::given::Given;
 use serde_json::{Value, json};
-use sqlx::PgPool;
-use uuid::Uuid;
 
-use crate::{MEMBER, NOON, SARA, TICKET, at, database, message, of, sealed};
+use crate::{MEMBER, NOON, SARA, TICKET, at, inbox_of_its_own, message, of, origin, sealed};
 
 /// An inbox in which Sara has written and a member has answered, and the policy that records the answer's fate.
 struct Desk {
@@ -31,17 +22,7 @@ struct Desk {
 
 impl Desk {
     async fn answered() -> Self {
-        let log = EventLog::open("crm", &database().await, 4).await.expect("the log opens");
-        let secrets = servers::folder();
-        let keys = format!("{}keys", servers::prefix());
-        let keys = prepare_database(servers::postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
-        let keys = PgPool::connect(&keys.expect("it can be made")).await.expect("it answers");
-        let platform = KeyFile::open(&secrets.path().join("platform.key")).expect("a key");
-        let keyring = Keyring::new(keys, Arc::new(platform));
-        let inbox = Inbox { nats: None, pool: log.pool().clone() };
-        let source = Source::Log(log.clone(), 0);
-        let shown = ProjectionRunner::new(inbox, source, log.pool().clone()).progress();
-        let crm = Crm::new(log.clone(), keyring, shown, Clock::new(|| NOON));
+        let (log, crm, secrets) = inbox_of_its_own().await;
         let desk = Self { log, policy: WhenReplySettledRecord::new(crm), _secrets: secrets };
         desk.write().await;
         desk
@@ -86,10 +67,6 @@ impl Desk {
         let caused = facts.into_iter().filter(|fact| fact.meta.causation_id.is_some());
         caused.map(|fact| fact.event_type).collect()
     }
-}
-
-fn origin(command: u128) -> Meta {
-    Meta::new(Uuid::from_u128(command), Actor::Service { name: "test".to_owned() })
 }
 
 /// A fact of the dialogue with Sara.

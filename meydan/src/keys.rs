@@ -1,27 +1,26 @@
 //! `meydan keys`: the database of keys, and the rotation of what wraps them.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use meydan_event_log::{PLATFORM, open_pool};
+use meydan_event_log::{EventLog, PLATFORM, open_pool};
 use meydan_keyring::{KeyError, KeyFile, Keyring, PlatformKey, Transit};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use time::format_description::well_known::Rfc3339;
 use url::Url;
-use uuid::Uuid;
 
 use crate::{
-    operate::{Output, columns},
+    operate::{Context, Output, Platform, campaign_of, columns},
     servers,
 };
 
 /// What may be done with keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the campaigns' keys, and how many keys of people and bots each wraps.
+    /// Lists the campaigns' keys, which the platform's key wraps, and how many keys of people and bots each wraps.
     List,
     /// Exchanges keys that wrap other keys. No event, table or hash is touched; the platform may run.
     Rotate {
@@ -33,9 +32,9 @@ pub(crate) enum Command {
         /// cannot be read then.
         #[arg(long, requires = "platform")]
         forget_older: bool,
-        /// The key of one campaign.
-        #[arg(long, value_name = "ID")]
-        campaign: Option<Uuid>,
+        /// The key of one campaign, by its id or its name in addresses.
+        #[arg(long, value_name = "ID|NAME")]
+        campaign: Option<String>,
         /// The keys of all campaigns.
         #[arg(long, conflicts_with = "campaign")]
         campaigns: bool,
@@ -81,15 +80,21 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
     let (server, _) = servers::running(&settings)?;
     let database = database(&settings, &server, "keys")?;
     match command {
-        Command::List => list(&open(&settings, &database).await?, output).await,
+        Command::List => {
+            let keyring = open(&settings, &database).await?;
+            let identity = Platform::find(&settings)?.log(Context::Identity).await?;
+            list(&settings, &identity, &keyring, output).await
+        }
         Command::Rotate { platform: false, campaign: None, campaigns: false, .. } => {
             bail!("say what: --platform, --campaign ID or --campaigns")
         }
         Command::Rotate { platform, forget_older, campaign, campaigns } => {
             let keyring = open(&settings, &database).await?;
             let all = keyring.campaigns().await?;
-            if let Some(campaign) = campaign.filter(|campaign| !all.contains(campaign)) {
-                bail!("there is no key of a campaign {campaign}");
+            let mut one = None;
+            if let Some(name) = campaign {
+                let identity = Platform::find(&settings)?.log(Context::Identity).await?;
+                one = Some(campaign_of(&identity, &keyring, &name).await?);
             }
             let mut wrapped = None;
             if platform {
@@ -97,7 +102,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             }
             let mut rotated = Vec::new();
             let mut outcome = Ok(());
-            for campaign in if campaigns { all } else { campaign.into_iter().collect() } {
+            for campaign in if campaigns { all } else { one.into_iter().collect() } {
                 match keyring.rotate_campaign(campaign).await {
                     Ok(keys) => rotated.push(json!({"campaign": campaign, "keys": keys})),
                     Err(error) => outcome = outcome.and(Err(error)),
@@ -111,12 +116,42 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
     }
 }
 
-async fn list(keyring: &Keyring, output: Output) -> Result<()> {
+/// What wraps the campaigns' keys, for programs and for people.
+fn wrapper(settings: &Settings) -> Result<(Value, String)> {
+    if let Some(address) = &settings.vault_address {
+        let key = &settings.vault_key;
+        let words = format!("all wrapped by the key {key} of the key service at {address}\n");
+        return Ok((json!({"key_service": address, "key": key}), words));
+    }
+    let file = &settings.platform_key_file;
+    let versions = KeyFile::count(file)?;
+    let words = format!(
+        "all wrapped by the newest of the versions in {}, which are {versions}\n",
+        file.display()
+    );
+    Ok((json!({"file": file, "versions": versions}), words))
+}
+
+async fn list(
+    settings: &Settings,
+    identity: &EventLog,
+    keyring: &Keyring,
+    output: Output,
+) -> Result<()> {
     let keys = keyring.inventory().await?;
+    let mut names = HashMap::new();
+    for keys in &keys {
+        let id = Some(keys.campaign);
+        let found = identity::projections::campaigns::find(identity.pool(), id, None).await;
+        if let Some(campaign) = found.context("the campaigns cannot be read")? {
+            names.insert(keys.campaign, campaign.slug);
+        }
+    }
     let rows = keys.iter().map(|keys| {
-        let campaign = match keys.campaign {
-            PLATFORM => "the platform".to_owned(),
-            campaign => campaign.to_string(),
+        let campaign = match (keys.campaign, names.get(&keys.campaign)) {
+            (PLATFORM, _) => "the platform".to_owned(),
+            (campaign, Some(name)) => format!("{name} ({campaign})"),
+            (campaign, None) => campaign.to_string(),
         };
         let counts = [i64::from(keys.version), keys.living, keys.destroyed];
         let [version, living, destroyed] = counts.map(|count| count.to_string());
@@ -125,13 +160,15 @@ async fn list(keyring: &Keyring, output: Output) -> Result<()> {
     let rows = rows.collect::<Vec<_>>();
     let document = keys.iter().map(|keys| {
         json!({
-            "campaign": (keys.campaign != PLATFORM).then_some(keys.campaign), "version": keys.version,
+            "campaign": (keys.campaign != PLATFORM).then_some(keys.campaign),
+            "name": names.get(&keys.campaign), "version": keys.version,
             "since": keys.since.format(&Rfc3339).unwrap_or_default(), "living": keys.living, "destroyed": keys.destroyed,
         })
     });
-    let document = json!({"keys": document.collect::<Vec<_>>()});
+    let (platform, words) = wrapper(settings)?;
+    let document = json!({"platform": platform, "keys": document.collect::<Vec<_>>()});
     output.print(&document, |_| {
-        columns(&["campaign", "version", "since", "living", "destroyed"], &rows)
+        columns(&["campaign", "version", "since", "living", "destroyed"], &rows) + &words
     })
 }
 
@@ -163,7 +200,9 @@ fn words(platform: Option<&Value>, campaigns: &[Value]) -> String {
             if done["older_versions_removed"] == true {
                 said.push(format!("the older versions are no more in {file}"));
             }
-            said.push(format!("keep a copy of {file} now: copies from before open nothing"));
+            said.push(format!(
+                "keep a copy of {file} now: copies from before do not open what it wraps now"
+            ));
         }
     }
     for one in campaigns {

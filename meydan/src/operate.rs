@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 pub(crate) mod log;
 pub(crate) mod projection;
+mod readers;
 pub(crate) mod relay;
 pub(crate) mod verify;
 
@@ -15,10 +16,12 @@ use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream;
 use indicatif::{ProgressBar, ProgressStyle};
 use meydan_event_log::{EventLog, stream_name};
+use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde::Serialize;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use url::Url;
+use uuid::Uuid;
 
 use crate::servers;
 
@@ -191,6 +194,24 @@ pub(crate) fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The id of a campaign, by that or by its name in addresses. One that is gone from the tables of identity may still
+/// be named by its id.
+pub(crate) async fn campaign_of(
+    identity: &EventLog,
+    keyring: &Keyring,
+    name: &str,
+) -> Result<Uuid> {
+    let id = name.parse::<Uuid>().ok();
+    let found = identity::projections::campaigns::find(identity.pool(), id, Some(name)).await;
+    if let Some(campaign) = found.context("the campaigns cannot be read")? {
+        return Ok(campaign.campaign_id);
+    }
+    match id {
+        Some(id) if keyring.campaigns().await?.contains(&id) => Ok(id),
+        _ => bail!("there is no campaign {name}"),
+    }
 }
 
 /// Name of the stream of a context's only partition.

@@ -47,9 +47,11 @@ pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Resul
             Err(error) => Err(error),
         },
         // Servers that were being started end with the future that started them.
-        () = signals.terminated() => Ok(()),
+        () = signals.terminated() => {
+            say("stopped");
+            Ok(())
+        }
     };
-    say("stopped");
     telemetry.shutdown();
     ended
 }
@@ -91,6 +93,7 @@ async fn on(
     if let Some(local) = local {
         local.stop().await;
     }
+    say("stopped");
     ended
 }
 

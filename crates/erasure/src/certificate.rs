@@ -69,6 +69,9 @@ pub enum BadCertificate {
     /// It is none.
     #[error("this is not a certificate of erasure")]
     Malformed,
+    /// What it was to be checked with is no public key.
+    #[error("the public key is none: it is 43 letters, as the certificate names one")]
+    NotAKey,
     /// Another key signed it.
     #[error("the certificate was signed by another key")]
     AnotherKey,
@@ -93,16 +96,18 @@ impl Certificate {
     ///
     /// See [`BadCertificate`].
     pub fn verify(&self, key: &str) -> Result<(), BadCertificate> {
+        let bytes = URL_SAFE_NO_PAD.decode(key).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
+        let verifier = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+        let verifier = verifier.ok_or(BadCertificate::NotAKey)?;
         if self.public_key != key {
             return Err(BadCertificate::AnotherKey);
         }
-        let decode =
-            |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCertificate::Malformed);
-        let key = <[u8; 32]>::try_from(decode(key)?).map_err(|_| BadCertificate::Malformed)?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| BadCertificate::Malformed)?;
-        let signature = decode(&self.signature)?;
+        let signature = URL_SAFE_NO_PAD.decode(&self.signature);
+        let signature = signature.map_err(|_| BadCertificate::Malformed)?;
         let signature = Signature::from_slice(&signature).map_err(|_| BadCertificate::Malformed)?;
-        key.verify_strict(&self.statement.bytes(), &signature).map_err(|_| BadCertificate::Forged)
+        verifier
+            .verify_strict(&self.statement.bytes(), &signature)
+            .map_err(|_| BadCertificate::Forged)
     }
 }
 

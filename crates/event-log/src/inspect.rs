@@ -1,6 +1,7 @@
 //! What an operator asks of a log: how much is in it, how far its readers are, what happened to one thing.
 
 use serde::Serialize;
+use sqlx::PgExecutor;
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
@@ -34,11 +35,29 @@ pub struct Reader {
     pub part: i16,
     /// The last position that it has digested.
     pub position: i64,
-    /// When it did that.
-    #[serde(with = "rfc3339")]
-    pub updated_at: OffsetDateTime,
+    /// When it did that; nothing before its first fact.
+    #[serde(with = "rfc3339::option")]
+    pub updated_at: Option<OffsetDateTime>,
     /// Aggregates that it has parked.
     pub parked: i64,
+}
+
+/// Tells how far each reader with a checkpoint in this database is.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<Reader>, sqlx::Error> {
+    sqlx::query_as!(
+        Reader,
+        r#"
+        SELECT c.reader, c.part, c.position, c.updated_at AS "updated_at?",
+               (SELECT count(*) FROM es.parked p WHERE p.reader = c.reader AND p.part = c.part) AS "parked!"
+        FROM es.checkpoints c ORDER BY c.reader, c.part
+        "#
+    )
+    .fetch_all(db)
+    .await
 }
 
 impl EventLog {
@@ -75,24 +94,6 @@ impl EventLog {
             bytes: counts.bytes,
             types: types.into_iter().map(|row| (row.event_type, row.count)).collect(),
         })
-    }
-
-    /// Tells how far each reader with a checkpoint in this database is.
-    ///
-    /// # Errors
-    ///
-    /// Fails if PostgreSQL does.
-    pub async fn readers(&self) -> Result<Vec<Reader>, sqlx::Error> {
-        sqlx::query_as!(
-            Reader,
-            r#"
-            SELECT c.reader, c.part, c.position, c.updated_at,
-                   (SELECT count(*) FROM es.parked p WHERE p.reader = c.reader AND p.part = c.part) AS "parked!"
-            FROM es.checkpoints c ORDER BY c.reader, c.part
-            "#
-        )
-        .fetch_all(self.pool())
-        .await
     }
 
     /// What happened to an aggregate, whatever its type and tenant, in order.

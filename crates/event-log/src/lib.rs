@@ -73,7 +73,7 @@ pub use self::{
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{Elsewhere, ExecuteError, Group, Refusal},
-    inspect::{Reader, Stats},
+    inspect::{Reader, Stats, readers},
     lead::{Lock, lead},
     load::LoadError,
     log::{EventLog, Loaded, Options, Target, facts},

@@ -101,7 +101,11 @@ impl Relay {
             if began - seen > WATCH {
                 seen = began;
                 if !self.holds(position).await? {
-                    position = self.position().await?;
+                    let held = self.position().await?;
+                    if held == 0 && position > 0 {
+                        self.tell_lost(0, position);
+                    }
+                    position = held;
                 }
             }
             let reached = self.publish_after(position).await?;
@@ -173,8 +177,8 @@ impl Relay {
         }))
     }
 
-    /// Messages are gone, but not their numbers, under which they can never come back.
-    async fn discard_remains(&self, messages: u64, last: u64) -> Result<(), RelayError> {
+    /// Of as many messages as `last` says, `messages` are left.
+    fn tell_lost(&self, messages: u64, last: i64) {
         let context = self.log.context();
         tracing::warn!(
             context,
@@ -182,6 +186,12 @@ impl Relay {
             last,
             "the stream has lost messages, and is made again from the log"
         );
+    }
+
+    /// Messages are gone, but not their numbers, under which they can never come back.
+    async fn discard_remains(&self, messages: u64, last: u64) -> Result<(), RelayError> {
+        let context = self.log.context();
+        self.tell_lost(messages, position(last));
         let discarded = discard_remains(&self.log, &self.jetstream, self.part).await;
         discarded.map_err(|error| RelayError::of_repair(error, context, self.part))
     }

@@ -12,7 +12,7 @@ use meydan_keyring::Keyring;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::operate::{Context, Platform};
+use crate::operate::{Context, Platform, campaign_of};
 
 const UNKNOWN: &str = "there is no such subject: nobody by this id has a key there";
 
@@ -83,7 +83,9 @@ impl Whom {
         let mut tickets = tickets.context("the tickets cannot be read")?;
         tickets.sort_unstable();
         let tickets = tickets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let is_erased = keyring.erasure(tenant, subject).await?.is_some();
         let kind = match (tenant == subject, tickets.as_str()) {
+            _ if is_erased => format!("somebody of campaign {campaign} who was erased before"),
             (true, _) => "the whole campaign".to_owned(),
             (false, "") => format!("a bot or a person of campaign {campaign}"),
             (false, tickets) => {
@@ -91,19 +93,6 @@ impl Whom {
             }
         };
         Ok(Person { tenant, subject, kind })
-    }
-}
-
-/// The id of a campaign. One that is gone from the tables may still be named by its id.
-async fn campaign_of(identity: &EventLog, keyring: &Keyring, name: &str) -> Result<Uuid> {
-    let id = name.parse::<Uuid>().ok();
-    let found = identity::projections::campaigns::find(identity.pool(), id, Some(name)).await;
-    if let Some(campaign) = found.context("the campaigns cannot be read")? {
-        return Ok(campaign.campaign_id);
-    }
-    match id {
-        Some(id) if keyring.campaigns().await?.contains(&id) => Ok(id),
-        _ => bail!("there is no campaign {name}"),
     }
 }
 

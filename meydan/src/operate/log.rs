@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use meydan_event_log::{Actor, EventLog, Recorded, Source, Subscription};
-use meydan_runtime::Signals;
+use meydan_runtime::{Signals, is_unread};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Reads a log. What is sealed stays sealed.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Prints the newest facts of a context, a line each.
+    /// Prints the newest facts of a context, a line each; with --json, a document a line.
     Tail {
         /// Whose log.
         context: Context,
@@ -100,6 +100,9 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
         for fact in &facts {
             at = fact.position;
             line(fact, output)?;
+        }
+        if facts.is_empty() && is_unread(io::stdout()) {
+            return Ok(());
         }
     }
 }

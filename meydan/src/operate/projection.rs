@@ -1,25 +1,23 @@
 //! `meydan projection`: read models, grown anew while the old ones serve.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
 use identity::projections::Directory;
-use meydan_event_log::{
-    Difference, EventLog, Projection, Rebuild, RebuildError, gaps, parked, retry_parked,
-};
+use meydan_event_log::{Difference, EventLog, Rebuild, RebuildError, gaps, parked, retry_parked};
 use meydan_settings::Settings;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, advance, columns};
+use super::{Context, Output, Platform, advance, columns, readers};
 
 /// Looks after read models and the other readers of the logs.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Lists every reader: how far it is, and what it has parked.
+    /// Lists every reader: whose log it reads, how far it is behind that, and what it has parked.
     List {
-        /// Whose; all without one.
+        /// Whose; all without one, and those of the audit.
         context: Option<Context>,
     },
     /// Grows the tables of a context anew beside those in use. Going on after an interruption is
@@ -73,7 +71,7 @@ const IN_USE: &str = "in use; meydan projection rollback goes back";
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
     let platform = Platform::find(&settings)?;
     match command {
-        Command::List { context } => list(&platform, output, context).await,
+        Command::List { context } => readers::list(&platform, output, context).await,
         Command::Parked { context } => list_parked(&platform, output, context).await,
         Command::Rebuild { context, resume, switch, over_gaps } => {
             let log = platform.log(context).await?;
@@ -104,6 +102,10 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         Command::Retry { context, reader, aggregate } => {
             let log = platform.log(context).await?;
             let asked = retry_parked(log.pool(), reader.as_deref(), aggregate).await?;
+            if asked == 0 && (reader.is_some() || aggregate.is_some()) {
+                let name = context.name();
+                bail!("nothing of that is parked; `meydan projection parked {name}` lists what is");
+            }
             output.print(&json!({"aggregates": asked}), |_| {
                 format!("{asked} aggregates are tried again\n")
             })
@@ -148,23 +150,6 @@ async fn put_in_place(log: &EventLog, context: Context) -> Result<(), RebuildErr
     }
 }
 
-/// What kind of reader has this name.
-fn kind(reader: &str) -> &'static str {
-    let tables = [Directory::NAME, Inbox::NAME, Hub::NAME];
-    let of = |suffix: &str| reader.strip_suffix(suffix).is_some_and(|name| tables.contains(&name));
-    if of("") {
-        "tables"
-    } else if of("_next") {
-        "tables that grow anew"
-    } else if of("_previous") {
-        "tables that were replaced"
-    } else if of("_verify") {
-        "tables to compare with"
-    } else {
-        "policy or worker"
-    }
-}
-
 /// The inbox without anybody to tell.
 fn inbox(log: &EventLog) -> Inbox {
     Inbox { nats: None, pool: log.pool().clone() }
@@ -201,30 +186,6 @@ pub(super) async fn compare(
     };
     bar.finish_and_clear();
     Ok(found)
-}
-
-async fn list(platform: &Platform, output: Output, context: Option<Context>) -> Result<()> {
-    let mut found = Vec::new();
-    for context in Context::or_all(context) {
-        let log = platform.log(context).await?;
-        for reader in log.readers().await? {
-            let kind = kind(&reader.reader);
-            found.push(json!({"context": context.name(), "kind": kind, "reader": reader}));
-        }
-    }
-    output.print(&found, |found| {
-        let text = |value: &serde_json::Value| {
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-        };
-        let row = |one: &serde_json::Value| {
-            let reader = &one["reader"];
-            let cells = [&one["context"], &reader["reader"], &one["kind"], &reader["position"]];
-            let more = [&reader["updated_at"], &reader["parked"]];
-            cells.into_iter().chain(more).map(text).collect::<Vec<_>>()
-        };
-        let head = ["context", "reader", "kind", "position", "at", "parked"];
-        columns(&head, &found.iter().map(row).collect::<Vec<_>>())
-    })
 }
 
 async fn list_parked(platform: &Platform, output: Output, context: Option<Context>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `meydan relay`: the streams, and what to do when one of them and its log disagree.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use async_nats::jetstream;
 use meydan_event_log::{
     EventLog, Finding, RepairError, Standing, compare, discard_stream, recover_from_stream, refill,
@@ -83,15 +83,21 @@ pub(super) fn document(standing: &Standing) -> Value {
 }
 
 async fn status(settings: &Settings, output: Output, context: Option<Context>) -> Result<()> {
-    let platform = Platform::find(settings)?;
-    let jetstream = platform.jetstream().await?;
+    let opened = async {
+        let platform = Platform::find(settings)?;
+        let jetstream = platform.jetstream().await?;
+        anyhow::Ok((platform, jetstream))
+    };
+    let opened = opened.await;
     let (mut found, mut rows) = (Vec::new(), Vec::new());
     let (mut wrong, mut unread) = (Vec::new(), Vec::new());
     for context in Context::or_all(context) {
         let name = stream(context);
         let compared = async {
+            let (platform, jetstream) =
+                opened.as_ref().map_err(|error| anyhow!("servers: {error:#}"))?;
             let log = platform.log(context).await?;
-            anyhow::Ok(standing(&log, &jetstream, output, context).await?)
+            anyhow::Ok(standing(&log, jetstream, output, context).await?)
         };
         let (verdict, mut row, mut one) = match compared.await {
             Ok(standing) => {

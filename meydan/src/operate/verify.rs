@@ -37,18 +37,20 @@ pub(crate) async fn run(settings: Settings, output: Output, arguments: Arguments
 }
 
 async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Result<()> {
-    let platform = Platform::find(settings)?;
-    let jetstream = platform.jetstream().await?;
     let mut found = Findings::default();
-    for context in Context::or_all(arguments.context) {
-        let log = match platform.log(context).await {
-            Ok(log) => log,
-            Err(error) => {
-                found.unread.push(format!("{error:#}"));
-                continue;
+    let opened = async {
+        let platform = Platform::find(settings)?;
+        let jetstream = platform.jetstream().await?;
+        anyhow::Ok((platform, jetstream))
+    };
+    // Also a program that reads JSON is told why nothing was compared.
+    if let Some((platform, jetstream)) = found.or_unread("servers", opened.await) {
+        for context in Context::or_all(arguments.context) {
+            let log = platform.log(context).await;
+            if let Some(log) = found.or_unread(context.name(), log) {
+                found.look(&log, &jetstream, output, (context, !arguments.no_tables)).await;
             }
-        };
-        found.look(&log, &jetstream, output, (context, !arguments.no_tables)).await;
+        }
     }
     let Findings { contexts, wrong, unread } = &found;
     let document = json!({"contexts": contexts, "wrong": wrong, "not_compared": unread});

@@ -282,6 +282,10 @@ async fn a_platform_key_from_before_a_rotation_is_refused_at_once_and_in_words()
     let after_it = found(ground, &["keys", "list"]).await;
     let listed = before_it["keys"].as_array().expect("keys are listed");
     assert_eq!(listed[0]["campaign"], serde_json::Value::Null, "the platform's came first");
+    assert_eq!(
+        (&listed[1]["name"], &before_it["platform"]["versions"]),
+        (&"tehran".into(), &1.into())
+    );
     for (place, keys) in listed.iter().enumerate() {
         assert_eq!(rotated["campaigns"][place]["keys"], keys["living"]);
         assert_eq!(keys["version"], 1);
@@ -290,6 +294,9 @@ async fn a_platform_key_from_before_a_rotation_is_refused_at_once_and_in_words()
 
     let said = meydan(ground, &["keys", "rotate", "--platform"]).await.expect("it is rotated");
     assert!(said.contains("keep a copy of"), "{said}");
+    assert_eq!(found(ground, &["keys", "list"]).await["platform"]["versions"], 2);
+    let named = found(ground, &["keys", "rotate", "--campaign", "tehran"]).await;
+    assert_eq!(named["campaigns"][0]["campaign"], listed[1]["campaign"]);
     std::fs::write(&key, before).expect("a copy is put back");
 
     let said = meydan(ground, &["keys", "rotate", "--campaigns"]).await.expect_err("it is old");

@@ -1,8 +1,11 @@
 //! What operators type while the platform runs: it reads the logs, compares everything that is kept twice, and
 //! grows read models anew, while people go on.
 
-use meydan_testkit::process::Ground;
+use std::{process::Stdio, time::Duration};
+
+use meydan_testkit::{ports, process::Ground};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
     erase::database,
@@ -10,6 +13,7 @@ use crate::{
 };
 
 const SARA: i64 = 4_200_000_000_000_001;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `meydan` with these arguments beside the platform; what it printed, or what it complained of.
 pub(crate) async fn meydan(ground: &Ground, arguments: &[&str]) -> Result<String, String> {
@@ -89,5 +93,57 @@ async fn operators_read_who_did_what_and_never_what_was_said() {
     let named = |one: &Value| one["reader"]["reader"] == "inbox" && one["kind"] == "tables";
     assert!(readers.as_array().expect("a list").iter().any(named), "{readers}");
     assert_eq!(found(ground, &["projection", "parked"]).await, Value::Array(vec![]));
+    let told = meydan(ground, &["projection", "retry", "crm", "--reader", "inbix"]).await;
+    assert!(told.expect_err("there is none").contains("nothing of that is parked"));
     office.meydan.stop().await;
+}
+
+#[tokio::test]
+async fn every_reader_is_listed_with_its_log_also_one_that_has_read_nothing_yet() {
+    let office = busy().await;
+    let ground = &office.ground;
+    let absent = sqlx::raw_sql("DELETE FROM es.checkpoints WHERE reader = 'entries_crm'");
+    office.meydan.stop().await;
+    absent.execute(&database(ground, "audit").await).await.expect("a superuser may");
+
+    let all = found(ground, &["projection", "list"]).await;
+
+    let all = all.as_array().expect("a list");
+    let without = all.iter().filter(|one| one["reads"].is_null());
+    let without = without.map(|one| &one["reader"]["reader"]).collect::<Vec<_>>();
+    assert_eq!(without, ["telegram_intake"], "only what comes from Telegram is in no log");
+    let lost = all.iter().find(|one| one["reader"]["reader"] == "entries_crm").expect("it is told");
+    let stats = found(ground, &["log", "stats", "crm"]).await;
+    assert_eq!(lost["behind"], stats[0]["events"]);
+    assert!(lost["reader"]["updated_at"].is_null(), "{lost}");
+}
+
+#[tokio::test]
+async fn following_a_log_ends_when_nobody_reads_any_more() {
+    let office = busy().await;
+    let mut tail = office.ground.command(PROGRAM, &["log", "tail", "crm", "--follow"]);
+    let mut tail = tail.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
+    let mut lines = BufReader::new(tail.stdout.take().expect("it is ours")).lines();
+    lines.next_line().await.expect("it is text").expect("there are facts");
+
+    drop(lines);
+
+    let ended =
+        tokio::time::timeout(PATIENCE, tail.wait()).await.expect("nothing happens, and it ends");
+    assert!(ended.expect("it can be waited for").success());
+    office.meydan.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_reads_json_is_told_too_that_nothing_could_be_compared() {
+    let telegram = telegram().await;
+    let mut ground = Ground::prepare(&telegram.url()).await;
+    ground.settings.insert("MEYDAN_NATS_URL", format!("nats://127.0.0.1:{}", ports::free()));
+
+    for arguments in [["verify", "--json"].as_slice(), &["relay", "status", "--json"]] {
+        let run = ground.command(PROGRAM, arguments).output().await.expect("it starts");
+        let told: Value = serde_json::from_slice(&run.stdout).expect("it is JSON");
+        assert!(told.to_string().contains("NATS cannot be reached"), "{told}");
+        assert_eq!(run.status.code(), Some(2));
+    }
 }

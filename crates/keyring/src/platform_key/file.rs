@@ -83,6 +83,15 @@ impl KeyFile {
         Ok(self.versions.read().expect(held).clone())
     }
 
+    /// How many versions the file holds: the newest wraps, all unwrap.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKeyFile`]
+    pub fn count(path: &Path) -> Result<usize, BadKeyFile> {
+        Ok(versions(path)?.len())
+    }
+
     /// Adds a version to the file, which wraps from now on, in all processes.
     ///
     /// # Errors

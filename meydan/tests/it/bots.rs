@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use meydan_rpc::pb::bot_hub::{BotState, Mode};
+use meydan_rpc::{
+    caller::Caller,
+    guard::{Need, PROOF_NEEDED},
+    outcome::Failure,
+    pb::bot_hub::{BotState, Mode},
+};
 use meydan_testkit::telegram::{Fault, TelegramSimulator};
 
 use crate::{
@@ -238,4 +243,24 @@ async fn another_public_address_reaches_telegram_and_none_means_asking() {
     hub.until_bot(campaign(1), |bot| is_live(bot) && bot.mode() == Mode::Polling).await;
     telegram.say(TOKEN, SARA, "سلام").expect("she writes");
     hub.until_says(campaign(1), 1001, "سلام").await;
+}
+
+#[tokio::test]
+async fn the_hub_gives_and_takes_no_token_for_whoever_proved_nothing_for_a_while() {
+    let fresh = bot_hub::grpc::POLICIES.iter().filter(|(_, need)| matches!(need, Need::Fresh(_)));
+    assert_eq!(fresh.count(), 2, "both are asked below");
+    let telegram = telegram().await;
+    let hub = Hub::open(&telegram).await;
+    let campaign = campaign(1);
+    hub.connect(campaign, TOKEN, "narges_bot").await;
+
+    for fresh_until in [None, Some(0)] {
+        let stale = Caller { fresh_until, ..Hub::member(campaign) };
+        let refused = Err(Failure::Refused(PROOF_NEEDED.to_owned()));
+        let given = hub.try_give(campaign, SECOND, &stale).await;
+        assert_eq!(given.map_err(Failure::from), refused);
+        let taken = hub.try_disconnect(campaign, &stale).await;
+        assert_eq!(taken.map_err(Failure::from), refused);
+    }
+    assert!(hub.bot(campaign).await.is_some_and(|bot| is_live(&bot)), "nothing has changed");
 }

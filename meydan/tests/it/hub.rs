@@ -216,7 +216,8 @@ impl Hub {
         self.dials.clone().expect("it was started")
     }
 
-    fn member(campaign: Uuid) -> Caller {
+    /// Somebody of a campaign's team, who has just proved who they are.
+    pub(crate) fn member(campaign: Uuid) -> Caller {
         Caller {
             who: Who::Account { id: Uuid::from_u128(7), session: Uuid::from_u128(8), admin: true },
             campaign: Some(campaign),
@@ -228,12 +229,22 @@ impl Hub {
 
     /// Gives a campaign's bot a token.
     pub(crate) async fn give(&self, campaign: Uuid, token: &str) {
+        let given = self.try_give(campaign, token, &Self::member(campaign)).await;
+        given.expect("the hub takes it");
+    }
+
+    /// The same by this caller, if the hub lets them.
+    pub(crate) async fn try_give(
+        &self,
+        campaign: Uuid,
+        token: &str,
+        by: &Caller,
+    ) -> Result<(), tonic::Status> {
         let dial = self.dials().0;
         let message =
             ConnectBotRequest { campaign_id: campaign.to_string(), token: token.to_owned() };
-        let request = dial.command(&Self::member(campaign), Uuid::new_v4(), message);
-        let given = BotsClient::new(dial.channel()).connect_bot(request).await;
-        given.expect("the hub takes it");
+        let request = dial.command(by, Uuid::new_v4(), message);
+        BotsClient::new(dial.channel()).connect_bot(request).await.map(|_| ())
     }
 
     /// The same, and waits until the bot is live under this handle.
@@ -244,10 +255,20 @@ impl Hub {
 
     /// Forgets a campaign's bot.
     pub(crate) async fn disconnect(&self, campaign: Uuid) {
+        let done = self.try_disconnect(campaign, &Self::member(campaign)).await;
+        done.expect("the hub does it");
+    }
+
+    /// The same by this caller, if the hub lets them.
+    pub(crate) async fn try_disconnect(
+        &self,
+        campaign: Uuid,
+        by: &Caller,
+    ) -> Result<(), tonic::Status> {
         let dial = self.dials().0;
         let message = DisconnectBotRequest { campaign_id: campaign.to_string() };
-        let request = dial.command(&Self::member(campaign), Uuid::new_v4(), message);
-        BotsClient::new(dial.channel()).disconnect_bot(request).await.expect("the hub does it");
+        let request = dial.command(by, Uuid::new_v4(), message);
+        BotsClient::new(dial.channel()).disconnect_bot(request).await.map(|_| ())
     }
 
     /// Has a bot tried again.

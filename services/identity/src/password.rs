@@ -9,7 +9,10 @@ mod imported;
 mod rules;
 mod tuning;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::Semaphore;
@@ -22,6 +25,9 @@ pub use self::{
 
 /// How many may wait.
 const QUEUE: usize = 200;
+/// How many hashes fit between the moments at which wrong passwords are answered. Imported ones take up to twice as
+/// long as ours, and the tables are asked besides.
+const STEPS: u32 = 3;
 
 /// There are too many ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +43,8 @@ pub struct Passwords {
     parameters: Parameters,
     /// A hash of nothing anybody knows.
     decoy: Arc<str>,
+    /// Longer than any hash takes here, those of other systems among them.
+    step: Duration,
 }
 
 /// How a password was judged.
@@ -63,8 +71,10 @@ impl Passwords {
     pub fn new(parameters: Parameters) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let strangers = (cores / 2).max(1);
+        let began = Instant::now();
         let decoy = hash(&uuid::Uuid::new_v4().to_string(), parameters).unwrap_or_default();
         Self {
+            step: STEPS * began.elapsed(),
             known: Lane::new((cores - strangers).max(1)),
             strangers: Lane::new(strangers),
             parameters,
@@ -126,6 +136,14 @@ impl Passwords {
     pub async fn hash_again(&self, password: String) -> Result<String, Busy> {
         let parameters = self.parameters;
         self.known.work(move || hash(&password, parameters)).await?.ok_or(Busy)
+    }
+
+    /// Waits for the next of even moments since `began`. Whoever is turned away at one of them cannot tell by the time
+    /// what was looked at: whether there is an account, nor whose system made its hash.
+    pub async fn even(&self, began: Instant) {
+        let steps = began.elapsed().as_nanos() / self.step.as_nanos().max(1) + 1;
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        tokio::time::sleep_until((began + self.step * steps).into()).await;
     }
 
     /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.

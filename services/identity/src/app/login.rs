@@ -1,5 +1,7 @@
 //! Coming in: a password, then a second factor where the account has one, then a session.
 
+use std::time::Instant;
+
 use identity_domain::{Account, AccountCommand, AccountEvent, Origin, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use meydan_keyring::{Place, Sealed};
@@ -89,6 +91,7 @@ impl Identity {
     /// password, and an account that is closed for a while.
     pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entrance> {
         let turn = self.turn(guest.device.is_some()).await;
+        let began = Instant::now();
         let account = self.account_of(address).await?;
         drop(turn);
         let claim = Claim { account, address, guest };
@@ -102,6 +105,7 @@ impl Identity {
             // The others leave a row as well, for the time it takes.
             let account = account.filter(|_| tried.open);
             self.note_failure(Failed { account, proof: Proof::Password, guest }, &tried).await?;
+            self.passwords.even(began).await;
             return Err(failed());
         };
         self.forgive(&tried).await?;

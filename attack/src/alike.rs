@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 
 use crate::{
     line,
-    town::{KNOWN, Town, known},
+    town::{KNOWN, Town, imported, known},
 };
 
 /// By how much the medians may differ.
@@ -21,6 +21,8 @@ const DIFFERENCE: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Door {
     LogIn,
+    /// The same, where another system made the hash.
+    LogInImported,
     Recovery,
     Invitation,
 }
@@ -28,9 +30,12 @@ enum Door {
 pub(crate) async fn run(town: &Town, tries: usize) -> Result<bool> {
     println!("\n{tries} tries each at known and at unknown addresses");
     let mut held = true;
-    for (door, name) in
-        [(Door::LogIn, "login"), (Door::Recovery, "recovery"), (Door::Invitation, "invitation")]
-    {
+    for (door, name) in [
+        (Door::LogIn, "login"),
+        (Door::LogInImported, "login, imported"),
+        (Door::Recovery, "recovery"),
+        (Door::Invitation, "invitation"),
+    ] {
         held &= at(town, door, name, tries).await?;
     }
     Ok(held)
@@ -44,7 +49,11 @@ async fn at(town: &Town, door: Door, name: &str, tries: usize) -> Result<bool> {
     let (mut times, mut known_said) = ([vec![], vec![]], None);
     for number in 0..2 * tries {
         let (kind, pair) = (number.div_ceil(2) % 2, number / 2);
-        let email = if kind == 0 { known(pair) } else { format!("nobody{pair}@meydan.example") };
+        let email = match (kind, door) {
+            (0, Door::LogInImported) => imported(pair),
+            (0, _) => known(pair),
+            _ => format!("nobody{pair}@meydan.example"),
+        };
         let (status, page, took) = if door == Door::Invitation {
             // Everybody known is asked once into each campaign.
             if kind == 0 && pair.is_multiple_of(KNOWN) {
@@ -81,7 +90,9 @@ async fn at(town: &Town, door: Door, name: &str, tries: usize) -> Result<bool> {
 /// A login or a recovery, each from where nobody has asked before.
 async fn ask(visitor: &Visitor, (door, number): (Door, usize), email: &str) -> Result<Answer> {
     match door {
-        Door::LogIn => visitor.log_in(email, "not the password", &network(number)).await,
+        Door::LogIn | Door::LogInImported => {
+            visitor.log_in(email, "not the password", &network(number)).await
+        }
         _ => visitor.send("/recover", &[("email", email)], &network(number)).await,
     }
 }

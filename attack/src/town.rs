@@ -1,12 +1,13 @@
 //! A platform with a campaign, its owner at a known browser, and people whose addresses are known.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use meydan_testkit::{
     ports,
     process::{Ground, Meydan, Person},
     telegram::TelegramSimulator,
     visitor::Visitor,
 };
+use serde_json::json;
 
 /// The password of everybody here.
 pub(crate) const PASSWORD: &str = "velvet harbour ninety lanterns";
@@ -15,11 +16,14 @@ pub(crate) const OWNER: &str = "owner@meydan.example";
 /// Known addresses beside the owner's.
 pub(crate) const KNOWN: usize = 40;
 
+/// What another system made of a password: bcrypt, with a cost of 12.
+const IMPORTED: &str = "$2b$12$NxrqzXpE4MPQvk7DaNIkQObbktjVlcygF9tCmPGJTGqhrGZAwFHD2";
+
 /// A running platform.
 pub(crate) struct Town {
     meydan: Meydan,
     _telegram: TelegramSimulator,
-    _ground: Ground,
+    ground: Ground,
     metrics: String,
     /// The admin, with a second factor.
     pub(crate) admin: Person,
@@ -30,6 +34,11 @@ pub(crate) struct Town {
 /// The address of somebody who has an account.
 pub(crate) fn known(number: usize) -> String {
     format!("member{}@meydan.example", number % KNOWN)
+}
+
+/// The address of somebody whose account came from another system.
+pub(crate) fn imported(number: usize) -> String {
+    format!("imported{}@meydan.example", number % KNOWN)
 }
 
 impl Town {
@@ -59,14 +68,8 @@ impl Town {
         let form = admin.open(&link).await;
         admin.send(&form, &link, &[names, passwords].concat()).await;
         admin.enrol().await;
-        let mut town = Self {
-            meydan,
-            _telegram: telegram,
-            _ground: ground,
-            metrics,
-            owner: admin.clone(),
-            admin,
-        };
+        let mut town =
+            Self { meydan, _telegram: telegram, ground, metrics, owner: admin.clone(), admin };
         town.owner = town.found_campaign("tehran", OWNER).await?;
         for number in 0..if with_members { KNOWN } else { 0 } {
             let team = town.owner.open("/c/tehran/team").await;
@@ -75,7 +78,23 @@ impl Town {
             let invited = town.owner.send(&team, "/c/tehran/team/invite", &fields).await;
             town.welcome(&invited.html).await?;
         }
+        if with_members {
+            town.import(program).await?;
+        }
         Ok(town)
+    }
+
+    /// Brings accounts of another system in.
+    async fn import(&self, program: &str) -> Result<()> {
+        let line = |number| {
+            let account = json!({"email": imported(number), "name": "Member", "hash": IMPORTED});
+            format!("{account}\n")
+        };
+        let file = self.ground.data().join("imported.jsonl");
+        std::fs::write(&file, (0..KNOWN).map(line).collect::<String>())?;
+        let file = file.to_str().context("the folder has a plain name")?;
+        let done = self.ground.run(program, &["accounts", "import", file]).await;
+        done.map(|_| ()).map_err(Error::msg)
     }
 
     /// The admin makes a campaign; its owner, who has come in.

@@ -83,6 +83,7 @@ proof-totp = with a code
 proof-recovery-code = with a recovery code
 proof-passkey = with a passkey
 problem-wrong-code = The code is not right. Enter a new one.
+problem-asked-too-often = Your network has asked for passkeys very often. Wait a minute, or use your password.
 problem-too-many-factors = There is no room for more. Remove one first.
 notice-factor-added = The second step is switched on.
 notice-factor-removed = Removed.

@@ -80,6 +80,7 @@ proof-totp = با کد
 proof-recovery-code = با کد بازیابی
 proof-passkey = با گذرکلید
 problem-wrong-code = این کد درست نیست. کد تازه را بنویسید.
+problem-asked-too-often = از شبکهٔ شما بارها گذرکلید درخواست شده است. یک دقیقه صبر کنید یا با گذرواژه وارد شوید.
 problem-too-many-factors = بیش از این جا نیست. نخست یکی را حذف کنید.
 notice-factor-added = مرحلهٔ دوم فعال شد.
 notice-factor-removed = حذف شد.

@@ -91,8 +91,11 @@ fn asked(app: &App, visit: &Visit, asked: Result<(String, String), Failure>) -> 
             go("/login?notice=challenge-over")
         }
         Err(Failure::Refused(code)) => {
-            let full = code == "identity.factor.too_many";
-            let problem = if full { Problem::TooManyFactors } else { Problem::WrongPasskey };
+            let problem = match code.as_str() {
+                "identity.factor.too_many" => Problem::TooManyFactors,
+                "identity.passkey.too_many" => Problem::AskedTooOften,
+                _ => Problem::WrongPasskey,
+            };
             let problem = problem.text(&visit.shell(app, Nav::None));
             (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problem": problem }))).into_response()
         }
@@ -107,7 +110,8 @@ fn pair(challenge: tonic::Response<PasskeyChallenge>) -> (String, String) {
 
 async fn ask(app: &App, visit: &Visit, challenge_token: String) -> Response {
     let caller = Caller::service(crate::NAME, None);
-    let request = app.identity.ask(&caller, AskPasskeyRequest { challenge_token });
+    let address = visit.address.clone();
+    let request = app.identity.ask(&caller, AskPasskeyRequest { challenge_token, address });
     let challenge = app.passkey_logins().ask_passkey(request).await;
     asked(app, visit, challenge.map(pair).map_err(Failure::from))
 }

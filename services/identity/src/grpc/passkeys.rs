@@ -38,9 +38,10 @@ impl PasskeyLogins for PasskeyLoginsApi {
         &self,
         request: Request<pb::AskPasskeyRequest>,
     ) -> Result<Response<pb::PasskeyChallenge>, Status> {
-        let challenge = request.into_inner().challenge_token;
-        let challenge = Some(challenge.as_str()).filter(|challenge| !challenge.is_empty());
-        self.0.ask_passkey(challenge).await.map(asked).map_err(status)
+        let wire = request.into_inner();
+        let challenge =
+            Some(wire.challenge_token.as_str()).filter(|challenge| !challenge.is_empty());
+        self.0.ask_passkey(challenge, &wire.address).await.map(asked).map_err(status)
     }
 
     async fn enter_with_passkey(

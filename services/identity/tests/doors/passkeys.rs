@@ -1,6 +1,7 @@
 //! Passkeys through the door. The authenticator is webauthn-authenticator-rs's, in software.
 
 mod attacks;
+mod floods;
 
 use futures::future::join_all;
 use identity::relying_party::RelyingParty;
@@ -95,7 +96,16 @@ impl Identity {
 
     /// A challenge of the login page, or of a login that waits.
     async fn ask_key(&self, waiting: &str) -> Result<PasskeyChallenge, Failure> {
-        let message = AskPasskeyRequest { challenge_token: waiting.to_owned() };
+        self.ask_key_from(waiting, HOME).await
+    }
+
+    async fn ask_key_from(
+        &self,
+        waiting: &str,
+        address: &str,
+    ) -> Result<PasskeyChallenge, Failure> {
+        let (challenge_token, address) = (waiting.to_owned(), address.to_owned());
+        let message = AskPasskeyRequest { challenge_token, address };
         let request = self.dial.ask(&gateway(), message);
         Ok(self.passkey_logins().ask_passkey(request).await?.into_inner())
     }

@@ -302,13 +302,12 @@ pub(crate) fn to_proof(back: &str) -> Response {
     Redirect::to(&format!("/account/prove?next={query}")).into_response()
 }
 
-/// Leads a member to the second factor that the campaign demands.
-fn to_factors(rate: RateClass, headers: &HeaderMap) -> Response {
+/// Leads a visitor to what they need first: the second factor that the campaign demands, or new recovery codes.
+fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response {
     if is_part(rate, headers) {
         return empty(StatusCode::UNAUTHORIZED);
     }
-    let notice = Notice::FactorDemanded.code();
-    Redirect::to(&format!("/account/factors?notice={notice}")).into_response()
+    Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
 }
 
 /// Lets a visitor in, or says in which words not.
@@ -322,6 +321,9 @@ fn enter(
     let Some(visitor) = &visit.visitor else { return Ok(()) };
     match access.need {
         Need::Nobody | Need::Session => Ok(()),
+        Need::Admin if visitor.admin && visitor.needs_codes => {
+            Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers))
+        }
         Need::Admin if visitor.admin => Ok(()),
         // Whoever is no admin does not learn that there is anything.
         Need::Admin | Need::ApiKey(_) => Err(failure::page(app, visit, Shown::NotFound)),
@@ -333,7 +335,10 @@ fn enter(
                 return Err(failure::page(app, visit, Shown::NotFound));
             };
             if place.needs_factor {
-                return Err(to_factors(access.rate, &parts.headers));
+                return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
+            }
+            if visitor.needs_codes {
+                return Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers));
             }
             visit.membership = Some(place);
             if visit.may(permission) {

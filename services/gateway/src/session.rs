@@ -43,6 +43,8 @@ pub struct Visitor {
     pub memberships: Vec<Membership>,
     /// They work with nothing before they have a second factor.
     pub needs_factor: bool,
+    /// Their last recovery code was used: they work with nothing before they have new ones.
+    pub needs_codes: bool,
     /// Until when their last proof is good for what is dangerous.
     pub fresh_until: OffsetDateTime,
 }
@@ -120,8 +122,8 @@ impl Visit {
         let Some(visitor) = &self.visitor else { return Caller::service(crate::NAME, None) };
         let membership = self.membership.as_ref();
         let (id, session) = (visitor.account, visitor.session);
-        // Without the second factor that they need they are nobody yet.
-        let admin = visitor.admin && !visitor.needs_factor;
+        // Without the second factor or the codes that they need they are nobody yet.
+        let admin = visitor.admin && !visitor.needs_factor && !visitor.needs_codes;
         let who = match &visitor.impersonates {
             Some(seen) => Who::Impersonator { id, session, subject: seen.subject },
             None => Who::Account { id, session, admin },
@@ -301,6 +303,7 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
         admin: answer.is_admin,
         memberships: memberships.collect::<Option<_>>()?,
         needs_factor: answer.needs_factor,
+        needs_codes: answer.needs_codes,
         fresh_until: answer.fresh_until.and_then(instant)?,
     })
 }

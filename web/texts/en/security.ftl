@@ -54,6 +54,7 @@ codes-lead = Without your phone, each of these codes lets you in once.
 codes-once = These codes are shown this once only. Print them or keep them in a safe place; not on the same phone.
 codes-kept = I have kept them
 codes-none = No codes are left. Make new ones.
+codes-needed = All your recovery codes are used. Make new ones and keep them safe; nothing else opens before that.
 codes-left = { $count ->
     [one] One code is left.
    *[other] { $count } codes are left.

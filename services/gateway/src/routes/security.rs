@@ -242,10 +242,17 @@ pub(super) async fn remove(
     }
 }
 
-pub(super) async fn renew_codes(State(app): State<App>, visit: Visit) -> Response {
+pub(super) async fn renew_codes(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+) -> Response {
     let request = app.identity.ask(&visit.caller(), RenewRecoveryCodesRequest {});
     match app.accounts().renew_recovery_codes(request).await.map_err(Failure::from) {
-        Ok(answer) => codes(&app, &visit, answer.into_inner().recovery_codes, None),
+        Ok(answer) => {
+            session::forget(&app, &headers).await;
+            codes(&app, &visit, answer.into_inner().recovery_codes, None)
+        }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_)) => go(FACTORS),
         Err(failure) => failure::of_call(&app, &visit, &failure),

@@ -38,6 +38,8 @@ pub struct Held {
     pub needs_factor: bool,
     /// Whether it has one.
     pub has_factor: bool,
+    /// Whether its last recovery code was used: it works with nothing before it has new ones.
+    pub needs_codes: bool,
     /// As whom they look, if they do.
     pub impersonated: Option<Impersonated>,
     /// Where they work, as what, and whether the campaign runs.
@@ -91,9 +93,19 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let needs_factor = row.admin && !has_factor;
+        let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
         let (admin, places) = (row.admin, places.collect());
         let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
-        Ok(Held { session, profile, admin, needs_factor, has_factor, impersonated, places })
+        Ok(Held {
+            session,
+            profile,
+            admin,
+            needs_factor,
+            has_factor,
+            needs_codes,
+            impersonated,
+            places,
+        })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second
@@ -148,10 +160,19 @@ impl Identity {
     /// # Errors
     ///
     /// `identity.proof.needed` when not.
-    pub(super) async fn fresh(&self, (account, session): (Uuid, Uuid)) -> Result<()> {
+    pub(super) async fn fresh(&self, holder: (Uuid, Uuid)) -> Result<()> {
+        self.proved_within(FRESH, holder).await
+    }
+
+    /// The same, of a proof that may be as old as `window`.
+    pub(super) async fn proved_within(
+        &self,
+        window: Duration,
+        (account, session): (Uuid, Uuid),
+    ) -> Result<()> {
         let proved = tokens::proved_at(self.log.pool(), account, session).await?;
         let proved = proved.ok_or(AppError::NotFound)?;
-        if self.clock.now() - proved > FRESH {
+        if self.clock.now() - proved > window {
             return Err(AppError::Refused(PROOF_NEEDED, "prove who you are first"));
         }
         Ok(())

@@ -280,7 +280,8 @@ impl Identity {
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
         let hash = self.choose("new_password", new, chooser).await?;
         self.confirm((account, session), present, guest).await?;
-        let letter = self.notice(account, Notice::PasswordChanged).await?;
+        let kept = self.kept(account).await?;
+        let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
         let at = self.clock.now();
         let mut tx = self.log.pool().begin().await?;
         tokens::set_password(&mut tx, account, &hash, at).await?;

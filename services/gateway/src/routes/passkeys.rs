@@ -50,6 +50,8 @@ pub(super) struct Signed {
     credential: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    trusted: String,
 }
 
 /// Whether passkeys are used where a visitor has come to. What the browser calls the panel leads to words alone: what
@@ -137,7 +139,7 @@ pub(super) async fn enter(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, .. }): Form<Signed>,
 ) -> Response {
     let guest = Some(login::guest(&app, &visit, &headers));
     let message =
@@ -156,13 +158,14 @@ pub(super) async fn enter_factor(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, trusted }): Form<Signed>,
 ) -> Response {
     let Some(challenge_token) = cookies::get(&headers, Kind::Challenge, app.secure) else {
         return go("/login?notice=challenge-over");
     };
     let guest = Some(login::guest(&app, &visit, &headers));
-    let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest };
+    let trusted = trusted == "yes";
+    let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest, trusted };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.passkey_logins().enter_with_passkey(request).await.map_err(Failure::from) {
         Ok(answer) => login::enter(&app, answer.get_ref(), local(&next)),
@@ -227,7 +230,7 @@ pub(super) async fn prove(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, .. }): Form<Signed>,
 ) -> Response {
     let message = ProveWithPasskeyRequest { token, credential };
     let request = app.identity.ask(&visit.caller(), message);

@@ -213,7 +213,8 @@ impl Identity {
         self.begin(account, Proof::Passkey, guest, false).await
     }
 
-    /// Judges a passkey as the second factor of a login, and begins a session.
+    /// Judges a passkey as the second factor of a login, and begins a session. `trusted` says that nobody else uses the
+    /// browser.
     ///
     /// # Errors
     ///
@@ -223,6 +224,7 @@ impl Identity {
         challenge: &str,
         signed: Signed<'_>,
         guest: &Guest,
+        trusted: bool,
     ) -> Result<Entered> {
         let (pool, challenge) = (self.log.pool(), hash(challenge));
         let account = challenges::try_at(pool, &challenge, self.clock.now()).await?;
@@ -233,7 +235,7 @@ impl Identity {
         if !challenges::end(pool, &challenge).await? {
             return Err(over());
         }
-        self.begin(account, Proof::Passkey, guest, false).await
+        self.begin(account, Proof::Passkey, guest, trusted).await
     }
 
     /// Lets the holder of a session prove once more who they are. The session gets a new token.

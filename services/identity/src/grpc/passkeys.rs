@@ -55,7 +55,7 @@ impl PasskeyLogins for PasskeyLoginsApi {
             self.0.log_in_with_passkey(signed, &from).await
         } else {
             let challenge = &wire.challenge_token;
-            self.0.prove_with_passkey(challenge, signed, &from).await
+            self.0.prove_with_passkey(challenge, signed, &from, wire.trusted).await
         };
         proved.map(entered).map_err(status)
     }

@@ -121,6 +121,7 @@ impl Identity {
             credential: credential.to_owned(),
             challenge_token: waiting.to_owned(),
             guest: Some(from(HOME, "")),
+            trusted: !waiting.is_empty(),
         };
         let request = self.dial.ask(&gateway(), message);
         Ok(self.passkey_logins().enter_with_passkey(request).await?.into_inner())
@@ -329,4 +330,21 @@ fn there_are_no_passkeys_where_the_host_is_a_number() {
     assert!(at("https://meydan.example"));
     assert!(!at("http://127.0.0.1:8080"));
     assert!(!at("https://[2001:db8::1]"));
+}
+
+#[tokio::test]
+async fn a_browser_that_is_theirs_alone_rests_for_days_after_a_passkey_as_after_a_code() {
+    let identity = Identity::start().await;
+    let mut sara = identity.sara_with_key().await;
+    let alone = identity.log_in_with(&mut sara.key).await.expect("it is hers").session_token;
+    let waiting = identity.waiting(SARA).await;
+    let asked = identity.ask_key(&waiting).await.expect("she has one");
+    let signed = sara.key.sign(PANEL, &asked.options);
+    let second = identity.enter_key(&waiting, &asked.token, &signed).await;
+    let second = second.expect("it is hers").session_token;
+
+    identity.advance(Duration::hours(3));
+
+    assert!(!identity.is_known(&alone).await, "nobody said whose browser it is");
+    assert!(identity.is_known(&second).await);
 }

@@ -28,7 +28,7 @@ use crate::{
     csrf, failure,
     limits::{self, Asker, RateClass},
     oversight,
-    session::{self, Membership, Visit},
+    session::{self, Membership, Needs, Visit},
 };
 
 /// Largest form, in bytes.
@@ -285,7 +285,9 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 fn prove_first(app: &App, access: Access, visit: &Visit, path: &str) -> Result<(), Response> {
     let Some(visitor) = &visit.visitor else { return Ok(()) };
-    if visitor.needs_factor && matches!(access.need, Need::Admin | Need::Permission(_)) {
+    if visitor.needs == Some(Needs::Factor)
+        && matches!(access.need, Need::Admin | Need::Permission(_))
+    {
         return Err(Redirect::to("/account/factors").into_response());
     }
     let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
@@ -321,7 +323,7 @@ fn enter(
     let Some(visitor) = &visit.visitor else { return Ok(()) };
     match access.need {
         Need::Nobody | Need::Session => Ok(()),
-        Need::Admin if visitor.admin && visitor.needs_codes => {
+        Need::Admin if visitor.admin && visitor.needs == Some(Needs::Codes) => {
             Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers))
         }
         Need::Admin if visitor.admin => Ok(()),
@@ -337,7 +339,7 @@ fn enter(
             if place.needs_factor {
                 return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
             }
-            if visitor.needs_codes {
+            if visitor.needs == Some(Needs::Codes) {
                 return Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers));
             }
             visit.membership = Some(place);

@@ -30,7 +30,7 @@ use crate::{
     app::App,
     cookies::{self, Kind},
     failure,
-    session::{self, Visit},
+    session::{self, Needs, Visit},
     views,
 };
 
@@ -103,7 +103,8 @@ pub(super) async fn page(app: &App, visit: &Visit, problems: Problems) -> Respon
         factors: listed.factors.into_iter().filter_map(factor).collect(),
         codes_left: u64::try_from(listed.recovery_codes).unwrap_or_default(),
         needed: visit.visitor.as_ref().is_some_and(|visitor| {
-            visitor.needs_factor || visitor.memberships.iter().any(|place| place.needs_factor)
+            visitor.needs == Some(Needs::Factor)
+                || visitor.memberships.iter().any(|place| place.needs_factor)
         }),
         passkeys: passkeys::offered(app, visit),
         problems,

@@ -34,9 +34,7 @@ pub struct Held {
     pub profile: Profile,
     /// Platform staff.
     pub admin: bool,
-    /// Whether the account works with nothing before it has a second factor.
-    pub needs_factor: bool,
-    /// Whether it has one.
+    /// Whether the account has a second factor.
     pub has_factor: bool,
     /// Whether its last recovery code was used: it works with nothing before it has new ones.
     pub needs_codes: bool,
@@ -44,6 +42,14 @@ pub struct Held {
     pub impersonated: Option<Impersonated>,
     /// Where they work, as what, and whether the campaign runs.
     pub places: Vec<(members::PlaceRow, Role)>,
+}
+
+impl Held {
+    /// Whether the account works with nothing before it has a second factor.
+    #[must_use]
+    pub const fn needs_factor(&self) -> bool {
+        self.admin && !self.has_factor
+    }
 }
 
 /// A session as its holder sees it.
@@ -92,20 +98,10 @@ impl Identity {
             tokens::end_session(pool, token).await?;
             return Err(AppError::NotFound);
         }
-        let needs_factor = row.admin && !has_factor;
         let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
         let (admin, places) = (row.admin, places.collect());
         let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
-        Ok(Held {
-            session,
-            profile,
-            admin,
-            needs_factor,
-            has_factor,
-            needs_codes,
-            impersonated,
-            places,
-        })
+        Ok(Held { session, profile, admin, has_factor, needs_codes, impersonated, places })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second

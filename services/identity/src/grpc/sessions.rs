@@ -171,6 +171,7 @@ fn impersonated_out(
 }
 
 fn held_out(held: Held) -> pb::AuthenticateResponse {
+    let own_factor = held.needs_factor();
     let impersonated = held.impersonated;
     let memberships = held.places.into_iter().map(|(place, role)| {
         let needs_factor = place.factor_demanded && !held.has_factor;
@@ -194,7 +195,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         email: held.profile.email,
         is_admin: held.admin,
         memberships: memberships.collect(),
-        needs_factor: held.needs_factor,
+        needs_factor: own_factor,
         fresh_until: Some(timestamp(Identity::fresh_until(&held.session))),
         impersonation: None,
         needs_codes: held.needs_codes,

@@ -116,8 +116,11 @@ test('it is the second step after a password', async () => {
   assert.match(owner.url(), /\/login\/factor/);
   await sound(owner, 'login-factor-passkey');
   await inEnglish(owner, 'login-factor-passkey');
+  await owner.check('input[type=checkbox][name=trusted]');
   await use(owner);
   assert.match(owner.url(), /\/c\/tehran\/team$/);
+  await open(owner, '/account/sessions');
+  assert.match(await owner.textContent('tbody'), /دستگاه شخصی/);
 });
 
 test('it opens a session alone, and the history says so', async () => {

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod accounts;
+mod channel;
 mod demo;
 mod erase;
 mod keys;

@@ -12,7 +12,7 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{accounts, keys, panel::Panel, post, restored, servers::Servers};
+use crate::{accounts, channel, keys, panel::Panel, post, restored, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
@@ -151,7 +151,9 @@ impl Platform {
             clock: clock.clone(),
         };
         let place = (listeners.audit, databases.audit);
-        let audit = audit_setup(settings, place, nats.clone(), assertions.clone(), clock.clone())?;
+        let mut audit =
+            audit_setup(settings, place, nats.clone(), assertions.clone(), clock.clone())?;
+        audit.posting = channel::open(settings, self.demo)?;
         let identity = identity::Setup {
             post: post::open(settings, self.address, self.demo)?,
             passkeys: post::passkeys(settings, self.address),
@@ -233,11 +235,12 @@ fn audit_setup(
         nats,
         assertions,
         clock,
-        notary: Notary::open(&settings.audit_key_file)?,
-        folder: settings.audit_folder.clone(),
+        notary: Notary::open(&settings.checkpoints.key_file)?,
+        folder: settings.checkpoints.folder.clone(),
         pace: audit::Pace {
-            entries: settings.audit_checkpoint_entries,
-            seconds: settings.audit_checkpoint_seconds,
+            entries: settings.checkpoints.entries,
+            seconds: settings.checkpoints.seconds,
         },
+        posting: None,
     })
 }

@@ -55,6 +55,8 @@ pub enum Problem {
     WrongCode,
     /// A passkey that is not right, is known already, or came too late.
     WrongPasskey,
+    /// More challenges were asked for than a network may.
+    AskedTooOften,
     /// As many authenticators as an account may have.
     TooManyFactors,
     /// Not a day of the calendar.
@@ -110,6 +112,7 @@ impl Problem {
             Self::EmailTaken => shell.t("problem-email-taken"),
             Self::InvalidPhone => shell.t("problem-invalid-phone"),
             Self::WrongPasskey => shell.t("problem-wrong-passkey"),
+            Self::AskedTooOften => shell.t("problem-asked-too-often"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),

@@ -41,6 +41,9 @@ function say(form, words) {
 }
 
 async function answer(form) {
+  // Said once on the page, for every way in.
+  const { trusted } = form.elements;
+  if (trusted) trusted.value = document.querySelector('[name=trusted]:checked')?.value ?? '';
   const asked = await fetch(`${form.action}/ask`, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
   // Something else comes first: a login, or a proof.
   if (asked.redirected) {

@@ -48,14 +48,8 @@ pub struct Settings {
     pub bot_hub_listen: SocketAddr,
     /// Where the audit serves gRPC.
     pub audit_listen: SocketAddr,
-    /// Where signed checkpoints of the audit are written.
-    pub audit_folder: PathBuf,
-    /// The key that signs them.
-    pub audit_key_file: PathBuf,
-    /// After how many new entries one is signed.
-    pub audit_checkpoint_entries: u32,
-    /// After how many seconds one is signed when there are fewer.
-    pub audit_checkpoint_seconds: u32,
+    /// Where signed checkpoints of the audit go.
+    pub checkpoints: Checkpoints,
     /// Where the Bot API is.
     pub telegram_api_url: Url,
     /// Through which proxy Telegram is reached.
@@ -106,4 +100,21 @@ pub struct Settings {
     pub live_limit: u32,
     /// Connections to the panel at a time.
     pub connection_limit: u32,
+}
+
+/// Signed checkpoints of the audit.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    /// Where they are written.
+    pub folder: PathBuf,
+    /// The key that signs them.
+    pub key_file: PathBuf,
+    /// After how many new entries one is signed.
+    pub entries: u32,
+    /// After how many seconds one is signed when there are fewer.
+    pub seconds: u32,
+    /// To which channel they are posted.
+    pub channel: Option<String>,
+    /// The file of the token of the bot that posts them.
+    pub channel_token_file: PathBuf,
 }

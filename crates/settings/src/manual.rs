@@ -118,6 +118,16 @@ pub const KEYS: &[Key] = &[
         "After how many seconds one is signed when there are fewer, 1 to 86400.",
     ),
     key(
+        "audit-channel",
+        "",
+        "The Telegram channel to which signed checkpoints of the audit are posted as well, by its name, such as @meydan_witness, or its number, such as -1001234567890. Whoever reads it learns how much happens in each campaign, and nothing else. Without it, none are posted.",
+    ),
+    key(
+        "audit-channel-token-file",
+        "",
+        "The file of the token of a bot that may post there, and does nothing else; nobody else may read the file. Without it: secrets/audit-channel.token in data-dir.",
+    ),
+    key(
         "platform-key-file",
         "",
         "The key that everything personal hangs on: 32 bytes for each version, made when it is not there. Without it: secrets/platform.key in data-dir. Whoever loses it loses all personal data.",

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    Settings,
+    Checkpoints, Settings,
     manual::{KEYS, Key},
 };
 
@@ -176,11 +176,30 @@ impl Given {
         self.text(name).map(SecretString::from)
     }
 
+    /// Where a secret lies: named, or among the secrets of the folder of data.
+    fn secret_file(&self, data_dir: &Path, name: &str, default: &str) -> PathBuf {
+        self.text(name).map_or_else(|| data_dir.join("secrets").join(default), PathBuf::from)
+    }
+
+    fn checkpoints(&mut self, data_dir: &Path) -> Checkpoints {
+        Checkpoints {
+            folder: self.text("audit-folder").map_or_else(|| data_dir.join("audit"), PathBuf::from),
+            key_file: self.secret_file(data_dir, "audit-key-file", "audit.pem"),
+            entries: self.number("audit-checkpoint-entries", 1..=1_000_000),
+            seconds: self.number("audit-checkpoint-seconds", 1..=86_400),
+            channel: self.text("audit-channel"),
+            channel_token_file: self.secret_file(
+                data_dir,
+                "audit-channel-token-file",
+                "audit-channel.token",
+            ),
+        }
+    }
+
     fn into_settings(mut self) -> Result<Settings, InvalidSettings> {
         let data_dir = PathBuf::from(self.text("data-dir").unwrap_or_default());
-        let secret_file = |given: &Self, name, default: &str| {
-            given.text(name).map_or_else(|| data_dir.join("secrets").join(default), PathBuf::from)
-        };
+        let secret_file =
+            |given: &Self, name, default: &str| given.secret_file(&data_dir, name, default);
         let settings = Settings {
             platform_key_file: secret_file(&self, "platform-key-file", "platform.key"),
             vault_address: self.parsed("vault-address", None, |text| secure_url(text).map(Some)),
@@ -203,12 +222,7 @@ impl Given {
             crm_listen: self.address("crm-listen"),
             bot_hub_listen: self.address("bot-hub-listen"),
             audit_listen: self.address("audit-listen"),
-            audit_folder: self
-                .text("audit-folder")
-                .map_or_else(|| data_dir.join("audit"), PathBuf::from),
-            audit_key_file: secret_file(&self, "audit-key-file", "audit.pem"),
-            audit_checkpoint_entries: self.number("audit-checkpoint-entries", 1..=1_000_000),
-            audit_checkpoint_seconds: self.number("audit-checkpoint-seconds", 1..=86_400),
+            checkpoints: self.checkpoints(&data_dir),
             telegram_api_url: self.parsed("telegram-api-url", telegram(), |text| {
                 Url::parse(text).map_err(|_| "must be a URL")
             }),

@@ -94,6 +94,15 @@ impl TelegramSimulator {
         self.shared.change(|state| control::register(state, token, username));
     }
 
+    /// Makes a bot an administrator of a channel, which has this public name, without `@`.
+    pub fn add_channel(&self, token: &str, channel: i64, name: &str) {
+        self.shared.change(|state| {
+            if let Some(bot) = state.bots.get_mut(token) {
+                bot.chats.entry(channel).or_default().channel = Some(name.to_owned());
+            }
+        });
+    }
+
     /// Revokes a token: every call with it gets 401.
     pub fn revoke(&self, token: &str) {
         self.shared.change(|state| {

@@ -1,5 +1,7 @@
 //! `meydan audit`: whether what happened is still what was signed, and proofs of it for those who trust nobody here.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 use audit::{
     FILE,
@@ -22,6 +24,10 @@ pub(crate) enum Command {
         /// One campaign alone, or the platform by its own id.
         #[arg(long, value_name = "ID")]
         campaign: Option<Uuid>,
+        /// Checkpoints that somebody copied from the channel, into a text file; what stands around them is passed
+        /// over.
+        #[arg(long, value_name = "FILE")]
+        notes: Option<PathBuf>,
     },
     /// Prints, as JSON, the entry of a fact with the proof that it is in a tree that was signed.
     Prove {
@@ -42,12 +48,15 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
 async fn carry_out(settings: Settings, output: Output, command: Command) -> Result<()> {
     let platform = Platform::find(&settings)?;
     let entries = platform.database(audit::NAME).await?;
-    if !settings.audit_key_file.exists() {
-        bail!("there is no key in {}; has meydan up made it?", settings.audit_key_file.display());
+    if !settings.checkpoints.key_file.exists() {
+        bail!(
+            "there is no key in {}; has meydan up made it?",
+            settings.checkpoints.key_file.display()
+        );
     }
-    let notary = Notary::open(&settings.audit_key_file)?;
+    let notary = Notary::open(&settings.checkpoints.key_file)?;
     match command {
-        Command::Verify { campaign } => {
+        Command::Verify { campaign, notes } => {
             let mut logs = Vec::new();
             for context in Context::ALL {
                 logs.push((context.name(), platform.database(context.name()).await?));
@@ -55,7 +64,8 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
             let evidence = Evidence {
                 audit: &entries,
                 logs: &logs,
-                file: &settings.audit_folder.join(FILE),
+                file: &settings.checkpoints.folder.join(FILE),
+                copies: notes.as_deref(),
                 verifier: notary.verifier(),
                 tree: campaign,
             };

@@ -2,6 +2,7 @@
 //! campaign's day left, and `meydan audit verify` says what was done.
 
 mod alive;
+mod channel;
 mod ground;
 mod insider;
 mod proofs;

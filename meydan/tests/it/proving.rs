@@ -58,13 +58,14 @@ async fn a_recovery_code_opens_the_panel_and_is_counted_down() {
 }
 
 #[tokio::test]
-async fn the_last_recovery_code_leads_to_where_new_ones_are_made() {
+async fn the_last_recovery_code_leads_to_where_new_ones_are_made_and_nothing_else_opens() {
     let office = office().await;
     let codes = office.owner.enrol().await.codes;
     let mut homes = vec![];
+    let mut person = Person::visiting(&office.meydan.url);
 
     for code in &codes {
-        let person = Person::visiting(&office.meydan.url);
+        person = Person::visiting(&office.meydan.url);
         let step = first_step(&person).await;
         homes.push(person.send(&step, "/login/factor", &[("code", code)]).await);
     }
@@ -73,6 +74,15 @@ async fn the_last_recovery_code_leads_to_where_new_ones_are_made() {
     assert!(homes.iter().all(|home| home.url.ends_with("/c/tehran")));
     assert!(last.url.ends_with("/account/factors?notice=codes-used-up"), "{}", last.url);
     assert!(last.says("آخرین کد بازیابی"), "{}", last.html);
+    for path in ["/c/tehran", "/c/tehran/inbox", "/c/tehran/team", "/c/tehran/figures"] {
+        let led = person.open(path).await;
+        assert!(led.status == 401 || led.url.ends_with("?notice=codes-used-up"), "{}", led.url);
+    }
+    let sent = person.send(&last, "/c/tehran/inbox/1001/reply", &[("text", "x")]).await;
+    assert!(sent.url.ends_with("?notice=codes-used-up"), "{}", sent.url);
+    let made = person.send(&last, "/account/recovery-codes", &[]).await;
+    assert_eq!(made.html.matches("<li><code>").count(), 10);
+    assert!(person.open("/c/tehran/inbox").await.url.ends_with("/inbox"), "it opens again");
 }
 
 #[tokio::test]

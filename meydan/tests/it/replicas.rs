@@ -80,6 +80,31 @@ async fn show(house: &House, code: &str) -> Vec<Person> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_last_recovery_code_every_gateway_leads_to_new_ones() {
+    let house = House::open().await;
+    house.team().await;
+    let factors = enrol(&house).await;
+    let mut last = vec![];
+    for code in &factors.codes {
+        house.later(Duration::minutes(1));
+        last = show(&house, code).await;
+    }
+    let sara = last.pop().expect("the last code is right");
+
+    for gateway in house.gateways {
+        let there = sara.at(&format!("http://{gateway}"));
+        let led = there.open("/c/tehran/inbox").await;
+        assert!(led.url.ends_with("?notice=codes-used-up"), "{}", led.url);
+    }
+    let page = sara.open("/account/factors").await;
+    let renewed = sara.send(&page, "/account/recovery-codes", &[]).await;
+    assert_eq!(codes_on(&renewed).len(), 10);
+    for gateway in house.gateways {
+        sara.at(&format!("http://{gateway}")).until("/c/tehran/inbox", "list-title").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_lets_one_in_however_many_gateways_it_is_shown_to_at_once() {
     let house = House::open().await;
     house.team().await;

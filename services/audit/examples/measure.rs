@@ -47,6 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         audit: &PgPool::connect(&audit).await?,
         logs: &[("crm", owner)],
         file: &secrets.path().join(audit::FILE),
+        copies: None,
         verifier: notary.verifier(),
         tree: None,
     };

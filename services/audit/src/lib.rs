@@ -2,7 +2,8 @@
 //!
 //! - [`entry`]: what is kept of a fact, and its canonical form; [`merkle`] and [`note`]: trees of entries and their
 //!   signed checkpoints.
-//! - [`follow`], [`record`] and `sign`: facts become entries, entries become trees, trees become checkpoints.
+//! - [`follow`], [`record`] and `sign`: facts become entries, entries become trees, trees become checkpoints; [`post`]
+//!   brings these to a channel.
 //! - [`entries`]: what may be asked; [`grpc`]: `meydan.audit.v1` in front of it.
 //! - [`verify`] and [`prove`]: what operators ask, of the databases and the file themselves.
 
@@ -12,6 +13,7 @@ pub mod follow;
 pub mod grpc;
 pub mod merkle;
 pub mod note;
+pub mod post;
 pub mod prove;
 pub mod record;
 mod service;

@@ -74,6 +74,18 @@ pub enum BadNote {
     Forged,
 }
 
+/// The notes that somebody copied from elsewhere, whatever stands around them: only the lines of each are looked at,
+/// and empty lines are put back where they belong. What begins like a note and is none comes as it stands.
+pub(crate) fn copied(text: &str) -> Vec<String> {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let begins = (0..lines.len()).filter(|place| lines[*place].starts_with(ORIGIN));
+    let note = |place: usize| {
+        let (said, signed) = lines[place..].split_at(4.min(lines.len() - place));
+        format!("{}\n\n{}\n", said.join("\n"), signed.first().unwrap_or(&""))
+    };
+    begins.map(note).collect()
+}
+
 /// Checks notes.
 #[derive(Debug, Clone)]
 pub struct Verifier(VerifyingKey);
@@ -164,7 +176,7 @@ mod tests {
     use time::macros::datetime;
     use uuid::Uuid;
 
-    use super::{BadNote, Checkpoint, Notary};
+    use super::{BadNote, Checkpoint, Notary, copied};
 
     fn notary() -> Notary {
         let folder = tempfile::tempdir().expect("there is room");
@@ -184,6 +196,20 @@ mod tests {
 
         assert!(note.starts_with("meydan.audit/00000000-0000-0000-0000-000000000007\n1284\n"));
         assert_eq!(notary.verifier().open(&note), Ok(checkpoint()));
+    }
+
+    #[test]
+    fn a_note_is_read_as_people_copy_it() {
+        let notary = notary();
+        let note = notary.sign(&checkpoint());
+        let windows = note.replace('\n', "\r\n");
+        let squeezed = note.replace("\n\n", "\n");
+        let text =
+            format!("Witness, [21.11.2026 15:30]\n{windows}\n{squeezed}hello\n  {}", note.trim());
+
+        assert_eq!(copied(&text), [note.as_str(); 3]);
+        assert_eq!(copied("meydan.audit/x\n1"), ["meydan.audit/x\n1\n\n\n"]);
+        assert!(copied("hello").is_empty());
     }
 
     #[test]

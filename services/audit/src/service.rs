@@ -16,6 +16,7 @@ use crate::{
     follow::{LOGS, follow},
     grpc,
     note::Notary,
+    post::{Poster, Posting},
     sign::{Pace, Signer},
 };
 
@@ -48,6 +49,8 @@ pub struct Setup {
     pub folder: PathBuf,
     /// When checkpoints are signed.
     pub pace: Pace,
+    /// Where they are posted, if anywhere.
+    pub posting: Option<Posting>,
 }
 
 /// Why the service does not run.
@@ -91,9 +94,13 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         notary: setup.notary,
         file: setup.folder.join(FILE),
         pace: setup.pace,
-        clock: setup.clock,
+        clock: setup.clock.clone(),
     };
     tasks.spawn(signer.run(workers.clone()));
+    if let Some(posting) = setup.posting {
+        let poster = Poster::new(pool.clone(), posting, setup.clock);
+        tasks.spawn(poster.run(workers.clone()));
+    }
     let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let workers = Workers { tasks, end: workers, database: pool.clone() };
     Ok(serve(setup.listener, guard, grpc::routes(pool), workers, stop).await?)

@@ -28,7 +28,13 @@ pub enum VerifyError {
     Database(#[from] sqlx::Error),
     /// The file of checkpoints cannot be read.
     #[error("the file of checkpoints cannot be read")]
-    File(#[from] std::io::Error),
+    File(#[source] std::io::Error),
+    /// The copied notes cannot be read.
+    #[error("the copied notes cannot be read")]
+    Copies(#[source] std::io::Error),
+    /// There are no notes among what was copied.
+    #[error("there is no checkpoint among the copied notes")]
+    NoCopies,
 }
 
 /// What is wrong with something.
@@ -79,7 +85,7 @@ pub struct Report {
     pub trees: u64,
     /// How many entries.
     pub entries: u64,
-    /// How many signed checkpoints, those of the file and those of the table.
+    /// How many signed checkpoints, those of the file, of the table, and copied ones.
     pub checkpoints: u64,
     /// How many facts.
     pub events: u64,
@@ -108,6 +114,8 @@ pub struct Evidence<'a> {
     pub logs: &'a [(&'static str, PgPool)],
     /// The file of checkpoints.
     pub file: &'a Path,
+    /// Notes that somebody copied from where they were posted, if there are any.
+    pub copies: Option<&'a Path>,
     /// Checks signatures.
     pub verifier: &'a Verifier,
     /// One tree alone; all without one.

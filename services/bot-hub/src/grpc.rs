@@ -8,9 +8,10 @@ use meydan_rpc::{
     guard::{Need, Policies},
     pb::bot_hub::{bots_server::BotsServer, files_server::FilesServer, hooks_server::HooksServer},
 };
+use meydan_telegram::Telegram;
 use tonic::service::Routes;
 
-use crate::{app::BotHub, telegram::Telegram};
+use crate::app::BotHub;
 
 /// Who may call what.
 pub const POLICIES: Policies = &[

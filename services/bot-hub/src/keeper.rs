@@ -17,6 +17,7 @@ use std::{
 
 use bot_hub_domain::Mode;
 use meydan_intake::Intake;
+use meydan_telegram::Telegram;
 use secrecy::SecretString;
 use tokio::{
     sync::{Notify, Semaphore},
@@ -30,7 +31,6 @@ use self::desk::{Desk, Next, Work};
 use crate::{
     app::BotHub,
     projections::bots::{self, BotRow, LeftRow},
-    telegram::Telegram,
 };
 
 /// How often the keeper reads the table of bots, unless a bot changes sooner.

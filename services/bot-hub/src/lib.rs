@@ -4,7 +4,7 @@
 //! - [`outbound`]: answers out, from a ledger.
 //! - [`keeper`]: connects bots and keeps them connected.
 //! - [`app`]: every command and query; [`grpc`]: `meydan.bot_hub.v1` in front of it.
-//! - [`projections`], [`policies`], [`clients`], [`telegram`]: tables, reactions, other services, the Bot API.
+//! - [`projections`], [`policies`], [`clients`]: tables, reactions, other services.
 
 pub mod app;
 pub mod clients;
@@ -15,6 +15,5 @@ pub mod outbound;
 pub mod policies;
 pub mod projections;
 mod service;
-pub mod telegram;
 
 pub use self::service::{NAME, RunError, Setup, migrate, run};

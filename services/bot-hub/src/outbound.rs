@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bot_hub_domain::ReplyFailure;
 use meydan_event_log::{Actor, ExecuteError, Meta, Target};
 use meydan_keyring::{Place, Sealed};
+use meydan_telegram::{ApiFailure, Telegram};
 use serde::Deserialize;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,6 @@ pub use self::ledger::{Planned, plan};
 use crate::{
     app::{AppError, BotHub, place},
     projections::{bots, dialogues},
-    telegram::{ApiFailure, Telegram},
 };
 
 /// Longest time that an answer is tried.

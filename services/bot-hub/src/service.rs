@@ -15,6 +15,7 @@ use meydan_rpc::{
     guard::Guard,
     server::{ServeError, Workers, serve},
 };
+use meydan_telegram::{BadProxy, Telegram};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,6 @@ use crate::{
         when_subject_erased_forget::WhenSubjectErasedForget,
     },
     projections::Hub,
-    telegram::{BadProxy, Telegram},
 };
 
 /// Name of the service: its audience, and the actor in the log.

@@ -28,7 +28,7 @@ use crate::{
     csrf, failure,
     limits::{self, Asker, RateClass},
     oversight,
-    session::{self, Membership, Visit},
+    session::{self, Membership, Needs, Visit},
 };
 
 /// Largest form, in bytes.
@@ -285,7 +285,9 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 fn prove_first(app: &App, access: Access, visit: &Visit, path: &str) -> Result<(), Response> {
     let Some(visitor) = &visit.visitor else { return Ok(()) };
-    if visitor.needs_factor && matches!(access.need, Need::Admin | Need::Permission(_)) {
+    if visitor.needs == Some(Needs::Factor)
+        && matches!(access.need, Need::Admin | Need::Permission(_))
+    {
         return Err(Redirect::to("/account/factors").into_response());
     }
     let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
@@ -302,13 +304,12 @@ pub(crate) fn to_proof(back: &str) -> Response {
     Redirect::to(&format!("/account/prove?next={query}")).into_response()
 }
 
-/// Leads a member to the second factor that the campaign demands.
-fn to_factors(rate: RateClass, headers: &HeaderMap) -> Response {
+/// Leads a visitor to what they need first: the second factor that the campaign demands, or new recovery codes.
+fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response {
     if is_part(rate, headers) {
         return empty(StatusCode::UNAUTHORIZED);
     }
-    let notice = Notice::FactorDemanded.code();
-    Redirect::to(&format!("/account/factors?notice={notice}")).into_response()
+    Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
 }
 
 /// Lets a visitor in, or says in which words not.
@@ -322,6 +323,9 @@ fn enter(
     let Some(visitor) = &visit.visitor else { return Ok(()) };
     match access.need {
         Need::Nobody | Need::Session => Ok(()),
+        Need::Admin if visitor.admin && visitor.needs == Some(Needs::Codes) => {
+            Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers))
+        }
         Need::Admin if visitor.admin => Ok(()),
         // Whoever is no admin does not learn that there is anything.
         Need::Admin | Need::ApiKey(_) => Err(failure::page(app, visit, Shown::NotFound)),
@@ -333,7 +337,10 @@ fn enter(
                 return Err(failure::page(app, visit, Shown::NotFound));
             };
             if place.needs_factor {
-                return Err(to_factors(access.rate, &parts.headers));
+                return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
+            }
+            if visitor.needs == Some(Needs::Codes) {
+                return Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers));
             }
             visit.membership = Some(place);
             if visit.may(permission) {

@@ -41,10 +41,19 @@ pub struct Visitor {
     pub impersonates: Option<Impersonates>,
     /// Their campaigns.
     pub memberships: Vec<Membership>,
-    /// They work with nothing before they have a second factor.
-    pub needs_factor: bool,
+    /// What they need before they work with anything.
+    pub needs: Option<Needs>,
     /// Until when their last proof is good for what is dangerous.
     pub fresh_until: OffsetDateTime,
+}
+
+/// What somebody needs before they work with anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// A second factor.
+    Factor,
+    /// New recovery codes: their last one was used.
+    Codes,
 }
 
 /// As which member an admin looks.
@@ -120,8 +129,8 @@ impl Visit {
         let Some(visitor) = &self.visitor else { return Caller::service(crate::NAME, None) };
         let membership = self.membership.as_ref();
         let (id, session) = (visitor.account, visitor.session);
-        // Without the second factor that they need they are nobody yet.
-        let admin = visitor.admin && !visitor.needs_factor;
+        // Without the second factor or the codes that they need they are nobody yet.
+        let admin = visitor.admin && visitor.needs.is_none();
         let who = match &visitor.impersonates {
             Some(seen) => Who::Impersonator { id, session, subject: seen.subject },
             None => Who::Account { id, session, admin },
@@ -300,7 +309,11 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
         email: answer.email,
         admin: answer.is_admin,
         memberships: memberships.collect::<Option<_>>()?,
-        needs_factor: answer.needs_factor,
+        needs: match (answer.needs_factor, answer.needs_codes) {
+            (true, _) => Some(Needs::Factor),
+            (_, true) => Some(Needs::Codes),
+            _ => None,
+        },
         fresh_until: answer.fresh_until.and_then(instant)?,
     })
 }

@@ -82,14 +82,26 @@ pub enum Letter {
     },
 }
 
+/// What opens an account besides its password, and stayed as it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// How many passkeys.
+    pub passkeys: u32,
+    /// How many authenticators.
+    pub authenticators: u32,
+    /// How many recovery codes.
+    pub codes: u32,
+}
+
 /// What people are told of their own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
     /// The password was changed.
-    PasswordChanged,
+    PasswordChanged(Kept),
     /// The password was set anew by a link, and all sessions ended.
-    Recovered,
+    Recovered(Kept),
     /// The address was changed; this goes to the old one.
     EmailChanged,
     /// The telephone was changed.
@@ -122,8 +134,8 @@ impl Letter {
             Self::PhoneProof { .. } => "phone-proof",
             Self::Recovery { .. } => "recovery",
             Self::Impersonation { .. } => "impersonation",
-            Self::Notice(Notice::PasswordChanged) => "password-changed",
-            Self::Notice(Notice::Recovered) => "recovered",
+            Self::Notice(Notice::PasswordChanged(_)) => "password-changed",
+            Self::Notice(Notice::Recovered(_)) => "recovered",
             Self::Notice(Notice::EmailChanged) => "email-changed",
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
             Self::Notice(Notice::NewDevice) => "new-device",
@@ -164,6 +176,14 @@ impl Letter {
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
             Self::Recovery { token } => Some(format!("/recover/{token}")),
             Self::PhoneProof { .. } | Self::Impersonation { .. } | Self::Notice(_) => None,
+        }
+    }
+
+    /// What it says was kept, if it does.
+    pub(crate) const fn kept(&self) -> Option<Kept> {
+        match self {
+            Self::Notice(Notice::PasswordChanged(kept) | Notice::Recovered(kept)) => Some(*kept),
+            _ => None,
         }
     }
 

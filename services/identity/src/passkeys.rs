@@ -9,15 +9,22 @@ use uuid::Uuid;
 /// How long a challenge waits: as long as WebAuthn gives people to find their authenticator.
 const WAITS: Duration = Duration::minutes(5);
 
-/// Keeps a challenge, bound to what alone may use it.
+/// To what challenges are bound that anybody may answer: those of the login page.
+pub const LOGIN_PAGE: &[u8] = b"login";
+/// Most challenges of the login page at a time.
+const MOST: i64 = 1_000;
+/// Most challenges of one session, or of one login that waits: of several open pages.
+const MOST_OF_ONE: i64 = 5;
+
+/// Keeps a challenge, bound to what alone may use it, and lets go of the oldest ones bound to the same when there are too
+/// many: whoever asks without end pushes out what was asked long ago, and never closes the door to who asks now.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn keep(
-    pool: &PgPool,
-    token_sha256: &[u8],
-    bound_to: &[u8],
+    db: &mut PgConnection,
+    (token_sha256, bound_to): (&[u8], &[u8]),
     state: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
@@ -28,7 +35,21 @@ pub async fn keep(
         state,
         now + WAITS,
     )
-    .execute(pool)
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!(
+        r#"
+        WITH old AS (
+          SELECT token_sha256 FROM passkey_challenges WHERE bound_to = $1
+          ORDER BY expires_at DESC, token_sha256 OFFSET $2)
+        DELETE FROM passkey_challenges WHERE token_sha256 IN (
+          SELECT token_sha256 FROM passkey_challenges JOIN old USING (token_sha256)
+          FOR UPDATE OF passkey_challenges SKIP LOCKED)
+        "#,
+        bound_to,
+        if bound_to == LOGIN_PAGE { MOST } else { MOST_OF_ONE },
+    )
+    .execute(db)
     .await?;
     Ok(())
 }

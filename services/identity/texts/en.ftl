@@ -2,6 +2,22 @@
 brand = Meydan
 link-hint = If the button does not work, open this address in your browser:
 footer = This letter was sent by a program; please do not answer it. Meydan never asks for your password or a code.
+kept = { $kept ->
+    [none] Nothing but the password opens your account.
+   *[some] What else opens your account was not changed: { $passkeys ->
+        [0] no passkey
+        [one] one passkey
+       *[other] { $passkeys } passkeys
+    }, { $authenticators ->
+        [0] no authenticator app
+        [one] one authenticator app
+       *[other] { $authenticators } authenticator apps
+    } and { $codes ->
+        [0] no recovery codes
+        [one] one recovery code
+       *[other] { $codes } recovery codes
+    }. If you do not recognise one of them, log in and remove it under "Two-step login".
+}
 invitation-subject = Invitation to the campaign of { $candidate }
 invitation-text = The campaign of { $candidate } invites you to work with it on Meydan. Open the link below to accept.
 invitation-action = See and accept the invitation

@@ -89,6 +89,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
         problems: Problems::none().and("credential", Problem::WrongPasskey),
         ..some.clone()
     };
+    let used_up = FactorsPage { codes_left: 0, ..some.clone() };
     let nowhere = FactorsPage { passkeys: Passkeys::Nowhere, ..some.clone() };
     let enrol = EnrolPage {
         shell: shell.clone(),
@@ -105,6 +106,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
         Sample { name: "factors-none", html: none.render() },
         Sample { name: "factors", html: some.render() },
         Sample { name: "factors-passkey-refused", html: refused_key.render() },
+        Sample { name: "factors-codes-used-up", html: used_up.render() },
         Sample { name: "factors-no-passkeys", html: nowhere.render() },
         Sample { name: "enrol", html: enrol.render() },
         Sample { name: "enrol-refused", html: refused.render() },

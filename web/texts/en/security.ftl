@@ -54,6 +54,7 @@ codes-lead = Without your phone, each of these codes lets you in once.
 codes-once = These codes are shown this once only. Print them or keep them in a safe place; not on the same phone.
 codes-kept = I have kept them
 codes-none = No codes are left. Make new ones.
+codes-needed = All your recovery codes are used. Make new ones and keep them safe; nothing else opens before that.
 codes-left = { $count ->
     [one] One code is left.
    *[other] { $count } codes are left.
@@ -83,6 +84,7 @@ proof-totp = with a code
 proof-recovery-code = with a recovery code
 proof-passkey = with a passkey
 problem-wrong-code = The code is not right. Enter a new one.
+problem-asked-too-often = Your network has asked for passkeys very often. Wait a minute, or use your password.
 problem-too-many-factors = There is no room for more. Remove one first.
 notice-factor-added = The second step is switched on.
 notice-factor-removed = Removed.

@@ -79,7 +79,14 @@ impl Invocation<'_> {
     }
 
     fn chat_id(&self) -> Result<i64, Refusal> {
-        self.parameters.integer("chat_id").ok_or_else(|| bad("chat_id is empty"))
+        let Some(name) = self.parameters.text("chat_id").and_then(|id| id.strip_prefix('@')) else {
+            return self.parameters.integer("chat_id").ok_or_else(|| bad("chat_id is empty"));
+        };
+        self.bot(|bot| {
+            let named = |chat: &ChatState| chat.channel.as_deref() == Some(name);
+            let channel = bot.chats.iter().find(|(_, chat)| named(chat));
+            channel.map(|(id, _)| *id).ok_or_else(|| bad("chat not found"))
+        })
     }
 
     fn message_id(&self) -> Result<i64, Refusal> {
@@ -119,6 +126,9 @@ fn me(bot: &Bot) -> Value {
 fn writable(bot: &Bot, chat: i64) -> Result<(), Refusal> {
     match bot.chats.get(&chat) {
         None => Err(bad("chat not found")),
+        Some(ChatState { blocked: true, channel: Some(_), .. }) => {
+            Err((403, "Forbidden: bot is not a member of the channel chat".to_owned()))
+        }
         Some(ChatState { blocked: true, .. }) => {
             Err((403, "Forbidden: bot was blocked by the user".to_owned()))
         }
@@ -157,7 +167,18 @@ fn send_message(call: &Invocation<'_>) -> Result<Value, Refusal> {
 
 /// A sent message as the Bot API shows it.
 fn shown(sent: &super::SentMessage, from: &Value, date: i64) -> Value {
-    let kind = if sent.chat > 0 { "private" } else { "supergroup" };
+    let kind = match sent.chat {
+        1.. => "private",
+        // Channels are numbered from here on; nobody writes there but they themselves.
+        ..=-1_000_000_000_000 => {
+            let channel = json!({"id": sent.chat, "type": "channel", "title": "Channel"});
+            return json!({
+                "message_id": sent.message_id, "sender_chat": channel, "chat": channel,
+                "date": date, "text": sent.text
+            });
+        }
+        _ => "supergroup",
+    };
     json!({
         "message_id": sent.message_id,
         "from": from,

@@ -80,11 +80,13 @@ pub(super) struct Bot {
     pub(super) gone_since: Option<Duration>,
 }
 
-/// A chat that the bot knows.
+/// A chat that the bot knows, or a channel in which it may post.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ChatState {
     pub(super) last_message: i32,
     pub(super) blocked: bool,
+    /// The public name of a channel, without `@`; other chats have none.
+    pub(super) channel: Option<String>,
 }
 
 /// A file that a citizen sent.

@@ -1,4 +1,4 @@
-//! The signed checkpoints: of the file that only grows, and of the table.
+//! The signed checkpoints: of the file that only grows, of the table, and those that others kept.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Evidence, Report, VerifyError, Wrong, named};
-use crate::{merkle::Hash, note::Checkpoint};
+use crate::{
+    merkle::Hash,
+    note::{Checkpoint, copied},
+};
 
 /// What was signed: for each tree, at which sizes it had which roots.
 pub(super) type Signed = BTreeMap<Uuid, BTreeMap<u64, Hash>>;
@@ -61,7 +64,40 @@ pub(super) async fn read(
         );
         report.find(Wrong::Checkpoint, Some(*tree), Some(*size), words);
     }
+    of_copies(evidence, &kept, &mut signed, report)?;
     Ok(signed)
+}
+
+/// The checkpoints that others kept: each is in the table, or was.
+fn of_copies(
+    evidence: &Evidence<'_>,
+    kept: &BTreeSet<(Uuid, u64)>,
+    signed: &mut Signed,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    let Some(copies) = evidence.copies else { return Ok(()) };
+    let text = std::fs::read_to_string(copies).map_err(VerifyError::Copies)?;
+    let notes = copied(&text);
+    if notes.is_empty() {
+        return Err(VerifyError::NoCopies);
+    }
+    for (number, note) in notes.into_iter().enumerate() {
+        let place = format!("copied checkpoint {}", number + 1);
+        match evidence.verifier.open(&note) {
+            Err(bad) => report.find(Wrong::Checkpoint, None, None, format!("{place}: {bad}")),
+            Ok(note) if evidence.concerns(note.tree) => {
+                if !kept.contains(&(note.tree, note.size)) {
+                    let of = named(note.tree);
+                    let words =
+                        format!("{place}, of {} entries of {of}, is not in the table", note.size);
+                    report.find(Wrong::Checkpoint, Some(note.tree), Some(note.size), words);
+                }
+                keep(signed, &note, report);
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The checkpoints of the file, which are believed one by one.
@@ -72,7 +108,7 @@ fn of_file(
 ) -> Result<BTreeSet<(Uuid, u64)>, VerifyError> {
     let text = match std::fs::read_to_string(evidence.file) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        other => other?,
+        other => other.map_err(VerifyError::File)?,
     };
     let mut filed = BTreeSet::new();
     let mut newest: BTreeMap<Uuid, u64> = BTreeMap::new();

@@ -3,3 +3,4 @@
 mod arriving;
 mod asking;
 mod ground;
+mod posting;

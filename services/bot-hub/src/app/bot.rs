@@ -3,11 +3,12 @@
 use bot_hub_domain::{Bot, BotCommand, BotProblem, BotRefusal, Mode};
 use hmac::digest::Digest;
 use meydan_event_log::{Committed, Meta, PLATFORM, Target, UniqueKey};
+use meydan_telegram::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{BotHub, Result, bot_of, hex, place, telegram_bot};
-use crate::{projections::bots::LeftRow, telegram::Identity};
+use crate::projections::bots::LeftRow;
 
 /// Which campaign has which Telegram bot.
 const BOTS: &str = "telegram.bot";

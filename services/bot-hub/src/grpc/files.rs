@@ -8,13 +8,10 @@ use meydan_rpc::{
     outcome::{not_found, unavailable},
     pb::bot_hub::{FetchFileRequest, FetchFileResponse, files_server::Files},
 };
+use meydan_telegram::{ApiFailure, Telegram};
 use tonic::{Request, Response, Status};
 
-use crate::{
-    app::BotHub,
-    projections::bots,
-    telegram::{ApiFailure, Telegram},
-};
+use crate::{app::BotHub, projections::bots};
 
 #[derive(Debug)]
 pub(super) struct FilesApi {

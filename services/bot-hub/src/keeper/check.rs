@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bot_hub_domain::BotProblem;
+use meydan_telegram::ApiFailure;
 use time::OffsetDateTime;
 
 use super::{Keeper, desk::Next};
-use crate::{projections::bots::BotRow, telegram::ApiFailure};
+use crate::projections::bots::BotRow;
 
 /// How often a webhook is looked after.
 const EVERY: Duration = Duration::from_secs(10 * 60);

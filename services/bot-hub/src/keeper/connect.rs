@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bot_hub_domain::BotProblem;
 use meydan_event_log::ExecuteError;
+use meydan_telegram::{ApiFailure, Identity};
 use uuid::Uuid;
 
 use super::{Keeper, desk::Next};
 use crate::{
     app::AppError,
     projections::bots::{self, BotRow, LeftRow},
-    telegram::{ApiFailure, Identity},
 };
 
 /// How long to wait until the table shows what was just recorded.

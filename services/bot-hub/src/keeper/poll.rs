@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bot_hub_domain::BotProblem;
 use meydan_intake::Hook;
+use meydan_telegram::ApiFailure;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{Keeper, desk::Next};
-use crate::{projections::bots::BotRow, telegram::ApiFailure};
+use crate::projections::bots::BotRow;
 
 /// Pause after an attempt that failed.
 const PAUSE: Duration = Duration::from_secs(3);

@@ -50,6 +50,8 @@ pub(super) struct Signed {
     credential: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    trusted: String,
 }
 
 /// Whether passkeys are used where a visitor has come to. What the browser calls the panel leads to words alone: what
@@ -91,8 +93,11 @@ fn asked(app: &App, visit: &Visit, asked: Result<(String, String), Failure>) -> 
             go("/login?notice=challenge-over")
         }
         Err(Failure::Refused(code)) => {
-            let full = code == "identity.factor.too_many";
-            let problem = if full { Problem::TooManyFactors } else { Problem::WrongPasskey };
+            let problem = match code.as_str() {
+                "identity.factor.too_many" => Problem::TooManyFactors,
+                "identity.passkey.too_many" => Problem::AskedTooOften,
+                _ => Problem::WrongPasskey,
+            };
             let problem = problem.text(&visit.shell(app, Nav::None));
             (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problem": problem }))).into_response()
         }
@@ -107,7 +112,8 @@ fn pair(challenge: tonic::Response<PasskeyChallenge>) -> (String, String) {
 
 async fn ask(app: &App, visit: &Visit, challenge_token: String) -> Response {
     let caller = Caller::service(crate::NAME, None);
-    let request = app.identity.ask(&caller, AskPasskeyRequest { challenge_token });
+    let address = visit.address.clone();
+    let request = app.identity.ask(&caller, AskPasskeyRequest { challenge_token, address });
     let challenge = app.passkey_logins().ask_passkey(request).await;
     asked(app, visit, challenge.map(pair).map_err(Failure::from))
 }
@@ -133,7 +139,7 @@ pub(super) async fn enter(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, .. }): Form<Signed>,
 ) -> Response {
     let guest = Some(login::guest(&app, &visit, &headers));
     let message =
@@ -152,13 +158,14 @@ pub(super) async fn enter_factor(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, trusted }): Form<Signed>,
 ) -> Response {
     let Some(challenge_token) = cookies::get(&headers, Kind::Challenge, app.secure) else {
         return go("/login?notice=challenge-over");
     };
     let guest = Some(login::guest(&app, &visit, &headers));
-    let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest };
+    let trusted = trusted == "yes";
+    let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest, trusted };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.passkey_logins().enter_with_passkey(request).await.map_err(Failure::from) {
         Ok(answer) => login::enter(&app, answer.get_ref(), local(&next)),
@@ -223,7 +230,7 @@ pub(super) async fn prove(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next }): Form<Signed>,
+    Form(Signed { token, credential, next, .. }): Form<Signed>,
 ) -> Response {
     let message = ProveWithPasskeyRequest { token, credential };
     let request = app.identity.ask(&visit.caller(), message);

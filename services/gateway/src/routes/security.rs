@@ -30,7 +30,7 @@ use crate::{
     app::App,
     cookies::{self, Kind},
     failure,
-    session::{self, Visit},
+    session::{self, Needs, Visit},
     views,
 };
 
@@ -103,7 +103,8 @@ pub(super) async fn page(app: &App, visit: &Visit, problems: Problems) -> Respon
         factors: listed.factors.into_iter().filter_map(factor).collect(),
         codes_left: u64::try_from(listed.recovery_codes).unwrap_or_default(),
         needed: visit.visitor.as_ref().is_some_and(|visitor| {
-            visitor.needs_factor || visitor.memberships.iter().any(|place| place.needs_factor)
+            visitor.needs == Some(Needs::Factor)
+                || visitor.memberships.iter().any(|place| place.needs_factor)
         }),
         passkeys: passkeys::offered(app, visit),
         problems,
@@ -242,10 +243,17 @@ pub(super) async fn remove(
     }
 }
 
-pub(super) async fn renew_codes(State(app): State<App>, visit: Visit) -> Response {
+pub(super) async fn renew_codes(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+) -> Response {
     let request = app.identity.ask(&visit.caller(), RenewRecoveryCodesRequest {});
     match app.accounts().renew_recovery_codes(request).await.map_err(Failure::from) {
-        Ok(answer) => codes(&app, &visit, answer.into_inner().recovery_codes, None),
+        Ok(answer) => {
+            session::forget(&app, &headers).await;
+            codes(&app, &visit, answer.into_inner().recovery_codes, None)
+        }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_)) => go(FACTORS),
         Err(failure) => failure::of_call(&app, &visit, &failure),

@@ -40,14 +40,31 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.factor.needed` of somebody who lacks what the campaign demands.
+    /// `identity.factor.needed` of somebody who lacks what the campaign demands; `identity.codes.needed` of somebody
+    /// whose last recovery code was used.
     pub(super) async fn actor(&self, campaign: Uuid, account: Uuid) -> Result<Member> {
         let target = Target { tenant: campaign, id: campaign };
         let demanded = self.log.load::<Campaign>(target).await?.aggregate.demands_factor();
         if self.lacks(demanded, account).await? {
             return Err(AppError::Refused("identity.factor.needed", "a second factor is needed"));
         }
+        if self.has_used_up(account).await? {
+            return Err(AppError::Refused(
+                "identity.codes.needed",
+                "new recovery codes are needed",
+            ));
+        }
         self.place(campaign, account).await
+    }
+
+    /// Whether an account with a second factor has no recovery code left.
+    async fn has_used_up(&self, account: Uuid) -> Result<bool> {
+        Ok(factors::has(self.log.pool(), account).await? && self.lacks_codes(account).await?)
+    }
+
+    /// Whether an account has no recovery code.
+    pub(super) async fn lacks_codes(&self, account: Uuid) -> Result<bool> {
+        Ok(factors::codes_left(self.log.pool(), account).await? == 0)
     }
 
     /// Whether an account has no second factor where one is demanded.

@@ -3,7 +3,7 @@
 use identity_domain::{AccountEvent, Proof};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::{Place, Sealed};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{AppError, Identity, Result, name};
@@ -14,6 +14,9 @@ use crate::{
     tokens::{Token, hash},
     totp,
 };
+
+/// How old a proof may be for new recovery codes when none is left.
+const WITHOUT_CODES: Duration = Duration::minutes(30);
 
 /// A factor as its holder sees it.
 #[derive(Debug, Clone)]
@@ -222,9 +225,14 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.proof.needed`; `identity.factor.none` without an authenticator.
+    /// `identity.proof.needed`; `identity.factor.none` without an authenticator. Whoever has none left may have nothing to
+    /// prove themselves with any more: then the login itself is a proof for longer.
     pub async fn renew_codes(&self, (account, session): (Uuid, Uuid)) -> Result<Vec<String>> {
-        self.fresh((account, session)).await?;
+        if self.lacks_codes(account).await? {
+            self.proved_within(WITHOUT_CODES, (account, session)).await?;
+        } else {
+            self.fresh((account, session)).await?;
+        }
         if !factors::has(self.log.pool(), account).await? {
             return Err(AppError::Refused("identity.factor.none", "add an authenticator first"));
         }
@@ -246,6 +254,9 @@ impl Identity {
         let (pool, now, code) = (self.log.pool(), self.clock.now(), totp::typed(code));
         if !totp::is_short(&code) {
             let used = factors::use_code(pool, account, &hash(&code)).await?;
+            if used && self.lacks_codes(account).await? {
+                self.changes.tell(account).await;
+            }
             return Ok(used.then_some(Proof::RecoveryCode));
         }
         let theirs = factors::of_account(pool, account).await?;

@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{Identity, Result};
 use crate::{
-    letters::{self, Content, Letter, Locale, Notice, Written},
+    factors::{self, PASSKEY, TOTP},
+    letters::{self, Content, Kept, Letter, Locale, Notice, Written},
     projections::campaigns,
 };
 
@@ -25,6 +26,18 @@ impl Identity {
         let locale = self.locale_of(account).await?;
         let names = (Uuid::now_v7(), account);
         self.letter(names, (profile.email, locale), Letter::Notice(notice)).await
+    }
+
+    /// What opens an account besides its password.
+    pub(super) async fn kept(&self, account: Uuid) -> Result<Kept> {
+        let pool = self.log.pool();
+        let theirs = factors::of_account(pool, account).await?;
+        let of_kind = |kind| u32::try_from(theirs.iter().filter(|row| row.kind == kind).count());
+        Ok(Kept {
+            passkeys: of_kind(PASSKEY).unwrap_or(u32::MAX),
+            authenticators: of_kind(TOTP).unwrap_or(u32::MAX),
+            codes: u32::try_from(factors::codes_left(pool, account).await?).unwrap_or(u32::MAX),
+        })
     }
 
     /// A letter of a name, about an account, to be put in the ledger with what causes it.

@@ -6,27 +6,32 @@
 use identity_domain::{AccountEvent, Proof};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::Sealed;
+use sqlx::PgConnection;
+use time::Duration;
 use uuid::Uuid;
 
 use super::{
     AppError, Confirmed, Entered, Guest, Identity, Result,
     factors::place,
     failures::Failed,
-    gate::{Claim, Credential, Try},
+    gate::{Claim, Credential, Try, network},
     login::{origin, origin_place},
     name,
+    quotas::Quota,
 };
 use crate::{
     challenges,
     factors::{self, Confirmation, PASSKEY, TOTP},
     letters::Notice,
-    passkeys::{self, PasskeyRow},
+    passkeys::{self, LOGIN_PAGE, PasskeyRow},
     relying_party::{Answer, Judgement, Question, RelyingParty},
     tokens::{self, Token, hash},
 };
 
-/// To what challenges are bound that anybody may answer: those of the login page.
-const LOGIN_PAGE: &[u8] = b"login";
+/// Begins a transaction whose commit does not wait for the disk: a challenge that a crash forgets is asked for again.
+const LIGHTLY: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+/// Challenges of the login page for one network.
+const PER_NETWORK: Quota = Quota { of: "passkey.network", most: 60, window: Duration::minutes(1) };
 
 /// A challenge for a passkey.
 #[derive(Debug)]
@@ -144,10 +149,22 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.challenge.over` when the login waits no more; `identity.passkey.none` when there is no passkey.
-    pub async fn ask_passkey(&self, challenge: Option<&str>) -> Result<Asked> {
+    /// `identity.challenge.over` when the login waits no more; `identity.passkey.none` when there is no passkey;
+    /// `identity.passkey.too_many` for a network that asks too often without having given a password.
+    pub async fn ask_passkey(&self, challenge: Option<&str>, address: &str) -> Result<Asked> {
         let Some(challenge) = challenge.map(hash) else {
-            return self.challenge(LOGIN_PAGE, &[]).await;
+            // Strangers wait in turn, as with passwords.
+            let _turn = self.turn(false).await;
+            let mut tx = self.log.pool().begin_with(LIGHTLY).await?;
+            let within = self.within(&mut tx, PER_NETWORK, &network(address)).await?;
+            let words = "too many were asked for from this network";
+            let asked = if within {
+                self.challenge(&mut tx, LOGIN_PAGE, &[]).await
+            } else {
+                Err(AppError::Refused("identity.passkey.too_many", words))
+            };
+            tx.commit().await?;
+            return asked;
         };
         let account = challenges::waiting(self.log.pool(), &challenge, self.clock.now()).await?;
         self.ask_holder(account.ok_or_else(over)?, &challenge).await
@@ -167,14 +184,19 @@ impl Identity {
         if theirs.is_empty() {
             return Err(AppError::Refused("identity.passkey.none", "there is no passkey"));
         }
-        self.challenge(bound_to, &theirs).await
+        self.challenge(&mut *self.log.pool().acquire().await?, bound_to, &theirs).await
     }
 
-    async fn challenge(&self, bound_to: &[u8], allowed: &[String]) -> Result<Asked> {
+    async fn challenge(
+        &self,
+        db: &mut PgConnection,
+        bound_to: &[u8],
+        allowed: &[String],
+    ) -> Result<Asked> {
         let Question { options, state } =
             self.relying_party()?.ask(allowed).map_err(|error| unasked(&error))?;
         let (token, now) = (Token::fresh(), self.clock.now());
-        passkeys::keep(self.log.pool(), &token.hash(), bound_to, &state, now).await?;
+        passkeys::keep(db, (&token.hash(), bound_to), &state, now).await?;
         Ok(Asked { token, options })
     }
 
@@ -191,7 +213,8 @@ impl Identity {
         self.begin(account, Proof::Passkey, guest, false).await
     }
 
-    /// Judges a passkey as the second factor of a login, and begins a session.
+    /// Judges a passkey as the second factor of a login, and begins a session. `trusted` says that nobody else uses the
+    /// browser.
     ///
     /// # Errors
     ///
@@ -201,6 +224,7 @@ impl Identity {
         challenge: &str,
         signed: Signed<'_>,
         guest: &Guest,
+        trusted: bool,
     ) -> Result<Entered> {
         let (pool, challenge) = (self.log.pool(), hash(challenge));
         let account = challenges::try_at(pool, &challenge, self.clock.now()).await?;
@@ -211,7 +235,7 @@ impl Identity {
         if !challenges::end(pool, &challenge).await? {
             return Err(over());
         }
-        self.begin(account, Proof::Passkey, guest, false).await
+        self.begin(account, Proof::Passkey, guest, trusted).await
     }
 
     /// Lets the holder of a session prove once more who they are. The session gets a new token.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{AppError, Identity, Result, email, gate::network, quotas::Quota};
 use crate::{
     factors,
-    letters::{self, Letter, Locale, Notice},
+    letters::{self, Kept, Letter, Locale, Notice},
     projections::accounts::AccountRow,
     tokens::{self, Token},
 };
@@ -190,7 +190,9 @@ impl Identity {
         }
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
         let hash = self.choose("new_password", password, chooser).await?;
-        let letter = self.notice(account, Notice::Recovered).await?;
+        let proved = row.email_proved_at.is_some();
+        let kept = if proved { self.kept(account).await? } else { Kept::default() };
+        let letter = self.notice(account, Notice::Recovered(kept)).await?;
         let now = self.clock.now();
         let mut tx = self.log.pool().begin().await?;
         let used = sqlx::query!(
@@ -205,7 +207,6 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         tokens::set_password(&mut tx, account, &hash, now).await?;
-        let proved = row.email_proved_at.is_some();
         let dropped = if proved { vec![] } else { factors::drop_all(&mut tx, account).await? };
         let ended = sqlx::query_scalar!(
             "DELETE FROM sessions WHERE account_id = $1 RETURNING session_id",

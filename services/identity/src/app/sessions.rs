@@ -34,14 +34,22 @@ pub struct Held {
     pub profile: Profile,
     /// Platform staff.
     pub admin: bool,
-    /// Whether the account works with nothing before it has a second factor.
-    pub needs_factor: bool,
-    /// Whether it has one.
+    /// Whether the account has a second factor.
     pub has_factor: bool,
+    /// Whether its last recovery code was used: it works with nothing before it has new ones.
+    pub needs_codes: bool,
     /// As whom they look, if they do.
     pub impersonated: Option<Impersonated>,
     /// Where they work, as what, and whether the campaign runs.
     pub places: Vec<(members::PlaceRow, Role)>,
+}
+
+impl Held {
+    /// Whether the account works with nothing before it has a second factor.
+    #[must_use]
+    pub const fn needs_factor(&self) -> bool {
+        self.admin && !self.has_factor
+    }
 }
 
 /// A session as its holder sees it.
@@ -90,10 +98,10 @@ impl Identity {
             tokens::end_session(pool, token).await?;
             return Err(AppError::NotFound);
         }
-        let needs_factor = row.admin && !has_factor;
+        let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
         let (admin, places) = (row.admin, places.collect());
         let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
-        Ok(Held { session, profile, admin, needs_factor, has_factor, impersonated, places })
+        Ok(Held { session, profile, admin, has_factor, needs_codes, impersonated, places })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second
@@ -148,10 +156,19 @@ impl Identity {
     /// # Errors
     ///
     /// `identity.proof.needed` when not.
-    pub(super) async fn fresh(&self, (account, session): (Uuid, Uuid)) -> Result<()> {
+    pub(super) async fn fresh(&self, holder: (Uuid, Uuid)) -> Result<()> {
+        self.proved_within(FRESH, holder).await
+    }
+
+    /// The same, of a proof that may be as old as `window`.
+    pub(super) async fn proved_within(
+        &self,
+        window: Duration,
+        (account, session): (Uuid, Uuid),
+    ) -> Result<()> {
         let proved = tokens::proved_at(self.log.pool(), account, session).await?;
         let proved = proved.ok_or(AppError::NotFound)?;
-        if self.clock.now() - proved > FRESH {
+        if self.clock.now() - proved > window {
             return Err(AppError::Refused(PROOF_NEEDED, "prove who you are first"));
         }
         Ok(())
@@ -259,7 +276,8 @@ impl Identity {
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
         let hash = self.choose("new_password", new, chooser).await?;
         self.confirm((account, session), present, guest).await?;
-        let letter = self.notice(account, Notice::PasswordChanged).await?;
+        let kept = self.kept(account).await?;
+        let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
         let at = self.clock.now();
         let mut tx = self.log.pool().begin().await?;
         tokens::set_password(&mut tx, account, &hash, at).await?;

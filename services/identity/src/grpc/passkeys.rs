@@ -38,9 +38,10 @@ impl PasskeyLogins for PasskeyLoginsApi {
         &self,
         request: Request<pb::AskPasskeyRequest>,
     ) -> Result<Response<pb::PasskeyChallenge>, Status> {
-        let challenge = request.into_inner().challenge_token;
-        let challenge = Some(challenge.as_str()).filter(|challenge| !challenge.is_empty());
-        self.0.ask_passkey(challenge).await.map(asked).map_err(status)
+        let wire = request.into_inner();
+        let challenge =
+            Some(wire.challenge_token.as_str()).filter(|challenge| !challenge.is_empty());
+        self.0.ask_passkey(challenge, &wire.address).await.map(asked).map_err(status)
     }
 
     async fn enter_with_passkey(
@@ -54,7 +55,7 @@ impl PasskeyLogins for PasskeyLoginsApi {
             self.0.log_in_with_passkey(signed, &from).await
         } else {
             let challenge = &wire.challenge_token;
-            self.0.prove_with_passkey(challenge, signed, &from).await
+            self.0.prove_with_passkey(challenge, signed, &from, wire.trusted).await
         };
         proved.map(entered).map_err(status)
     }

@@ -171,10 +171,11 @@ fn impersonated_out(
 }
 
 fn held_out(held: Held) -> pb::AuthenticateResponse {
+    let own_factor = held.needs_factor();
     let impersonated = held.impersonated;
     let memberships = held.places.into_iter().map(|(place, role)| {
         let needs_factor = place.factor_demanded && !held.has_factor;
-        let open = is_running(&place.status) && !needs_factor;
+        let open = is_running(&place.status) && !needs_factor && !held.needs_codes;
         let permissions =
             if open { effective(role, &place.granted, &place.denied) } else { vec![] };
         pb::Membership {
@@ -194,13 +195,14 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         email: held.profile.email,
         is_admin: held.admin,
         memberships: memberships.collect(),
-        needs_factor: held.needs_factor,
+        needs_factor: own_factor,
         fresh_until: Some(timestamp(Identity::fresh_until(&held.session))),
         impersonation: None,
+        needs_codes: held.needs_codes,
     };
     match impersonated {
-        // Without the second factor that they need they look at nothing.
-        Some(seen) if !own.needs_factor => impersonated_out(own, seen),
+        // Without the second factor or the codes that they need they look at nothing.
+        Some(seen) if !own.needs_factor && !own.needs_codes => impersonated_out(own, seen),
         _ => own,
     }
 }

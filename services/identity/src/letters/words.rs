@@ -5,11 +5,11 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
 use serde::{Deserialize, Serialize};
 use unic_langid::LanguageIdentifier;
 
-use super::{Channel, Letter};
+use super::{Channel, Kept, Letter};
 
 /// The language of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -77,7 +77,10 @@ static EN: LazyLock<Bundle> = LazyLock::new(|| bundle("en-GB", include_str!("../
 
 fn bundle(language: &str, file: &str) -> Bundle {
     let language: LanguageIdentifier = language.parse().expect("the tags are well formed");
-    let mut bundle = Bundle::new_concurrent(vec![language]);
+    let mut bundle = Bundle::new_concurrent(vec![language.clone()]);
+    if language.language.as_str() == "fa" {
+        bundle.set_formatter(Some(persian));
+    }
     let resource = FluentResource::try_new(file.to_owned());
     let resource = resource.expect("the texts are built in and parsed by a test");
     bundle.add_resource(resource).expect("a test checks that no text is given twice");
@@ -105,6 +108,24 @@ fn plain(name: &str) -> String {
     name.replace(commands, " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What opens an account besides its password, in words.
+fn kept(kept: Kept, locale: Locale) -> String {
+    let Kept { passkeys, authenticators, codes } = kept;
+    let mut args = FluentArgs::new();
+    args.set("kept", if kept == Kept::default() { "none" } else { "some" });
+    args.set("passkeys", passkeys);
+    args.set("authenticators", authenticators);
+    args.set("codes", codes);
+    message(locale, "kept", &args)
+}
+
+/// Numbers as they are written in Persian.
+fn persian<M>(value: &FluentValue<'_>, _: &M) -> Option<String> {
+    let FluentValue::Number(number) = value else { return None };
+    let digit = |letter: char| letter.to_digit(10).and_then(|digit| char::from_u32(0x6f0 + digit));
+    Some(number.as_string().chars().map(|letter| digit(letter).unwrap_or(letter)).collect())
+}
+
 /// A letter in words, with links that begin with `panel`.
 pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     let mut args = FluentArgs::new();
@@ -119,7 +140,10 @@ pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     }
     let say = |key: &str| message(locale, key, &args);
     let kind = letter.kind();
-    let says = say(&format!("{kind}-text"));
+    let mut says = say(&format!("{kind}-text"));
+    if let Some(kept) = letter.kept() {
+        says = format!("{says} {}", self::kept(kept, locale));
+    }
     if letter.channel() == Channel::Sms {
         return Words { subject: String::new(), text: says, html: String::new() };
     }
@@ -150,14 +174,14 @@ pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
 #[cfg(test)]
 mod tests {
     use super::{Letter, Locale, of};
-    use crate::letters::{Channel, Notice};
+    use crate::letters::{Channel, Kept, Notice};
 
     fn all() -> Vec<Letter> {
         let (code, token) = ("123456".to_owned(), "t0ken".to_owned());
         let candidate = "Narges <b>\r\nBcc: x".to_owned();
         let notices = [
-            Notice::PasswordChanged,
-            Notice::Recovered,
+            Notice::PasswordChanged(Kept { passkeys: 2, authenticators: 1, codes: 8 }),
+            Notice::Recovered(Kept::default()),
             Notice::EmailChanged,
             Notice::PhoneChanged,
             Notice::NewDevice,
@@ -210,6 +234,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_password_says_what_else_opens_the_account() {
+        let says = |kept, locale| {
+            let words = of(&Letter::Notice(Notice::PasswordChanged(kept)), locale, "").text;
+            words.replace(['\u{2068}', '\u{2069}'], "")
+        };
+        let some = Kept { passkeys: 2, authenticators: 0, codes: 8 };
+
+        let told = says(some, Locale::En);
+        assert!(told.contains("2 passkeys, no authenticator app and 8 recovery codes"), "{told}");
+        let told = says(some, Locale::Fa);
+        assert!(told.contains("۲ گذرکلید، هیچ برنامهٔ رمزسازی و ۸ کد بازیابی"), "{told}");
+        assert!(says(Kept::default(), Locale::En).contains("Nothing but the password"));
+    }
+
+    #[test]
     fn both_languages_have_the_same_texts_and_none_that_no_letter_uses() {
         let keys = |file: &str| {
             let keys = file.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
@@ -219,7 +258,7 @@ mod tests {
             (keys(include_str!("../../texts/fa.ftl")), keys(include_str!("../../texts/en.ftl")));
         assert_eq!(fa, en);
 
-        let frame = ["brand", "link-hint", "footer"].map(ToOwned::to_owned);
+        let frame = ["brand", "link-hint", "footer", "kept"].map(ToOwned::to_owned);
         let parts = |letter: &Letter| {
             let kind = letter.kind();
             let parts: &[_] = match (letter.channel(), letter.path()) {

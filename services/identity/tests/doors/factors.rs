@@ -1,5 +1,7 @@
 //! Second factors through the door. The codes are oathtool's.
 
+mod codes;
+
 use futures::future::join_all;
 use meydan_rpc::{
     outcome::Failure,

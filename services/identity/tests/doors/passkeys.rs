@@ -1,6 +1,7 @@
 //! Passkeys through the door. The authenticator is webauthn-authenticator-rs's, in software.
 
 mod attacks;
+mod floods;
 
 use futures::future::join_all;
 use identity::relying_party::RelyingParty;
@@ -95,7 +96,16 @@ impl Identity {
 
     /// A challenge of the login page, or of a login that waits.
     async fn ask_key(&self, waiting: &str) -> Result<PasskeyChallenge, Failure> {
-        let message = AskPasskeyRequest { challenge_token: waiting.to_owned() };
+        self.ask_key_from(waiting, HOME).await
+    }
+
+    async fn ask_key_from(
+        &self,
+        waiting: &str,
+        address: &str,
+    ) -> Result<PasskeyChallenge, Failure> {
+        let (challenge_token, address) = (waiting.to_owned(), address.to_owned());
+        let message = AskPasskeyRequest { challenge_token, address };
         let request = self.dial.ask(&gateway(), message);
         Ok(self.passkey_logins().ask_passkey(request).await?.into_inner())
     }
@@ -111,6 +121,7 @@ impl Identity {
             credential: credential.to_owned(),
             challenge_token: waiting.to_owned(),
             guest: Some(from(HOME, "")),
+            trusted: !waiting.is_empty(),
         };
         let request = self.dial.ask(&gateway(), message);
         Ok(self.passkey_logins().enter_with_passkey(request).await?.into_inner())
@@ -319,4 +330,21 @@ fn there_are_no_passkeys_where_the_host_is_a_number() {
     assert!(at("https://meydan.example"));
     assert!(!at("http://127.0.0.1:8080"));
     assert!(!at("https://[2001:db8::1]"));
+}
+
+#[tokio::test]
+async fn a_browser_that_is_theirs_alone_rests_for_days_after_a_passkey_as_after_a_code() {
+    let identity = Identity::start().await;
+    let mut sara = identity.sara_with_key().await;
+    let alone = identity.log_in_with(&mut sara.key).await.expect("it is hers").session_token;
+    let waiting = identity.waiting(SARA).await;
+    let asked = identity.ask_key(&waiting).await.expect("she has one");
+    let signed = sara.key.sign(PANEL, &asked.options);
+    let second = identity.enter_key(&waiting, &asked.token, &signed).await;
+    let second = second.expect("it is hers").session_token;
+
+    identity.advance(Duration::hours(3));
+
+    assert!(!identity.is_known(&alone).await, "nobody said whose browser it is");
+    assert!(identity.is_known(&second).await);
 }

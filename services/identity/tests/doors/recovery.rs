@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PANEL, PASSWORD, gateway},
+    harness::{Identity, PANEL, PASSWORD, from, gateway},
     letters::with_mail,
 };
 
@@ -202,6 +202,32 @@ async fn whoever_changes_the_password_is_told_by_mail() {
     assert_eq!(mails.next().await.expect("a mail comes").subject(), "گذرواژهٔ شما عوض شد");
     identity.end().await;
     assert_eq!(mails.waiting().await, 0, "once");
+}
+
+#[tokio::test]
+async fn letters_about_a_new_password_say_what_else_opens_the_account() {
+    let (mails, identity, session) = with_owner().await;
+    let sara = identity.enrol(&session).await;
+    mails.next().await.expect("a mail tells of the authenticator");
+    let owner = identity.holder(&sara.session).await;
+    let (current_password, new_password) = (PASSWORD.to_owned(), NEW.to_owned());
+    let change = ChangePasswordRequest { current_password, new_password };
+    let mut accounts = AccountsClient::new(identity.dial.channel());
+    accounts.change_password(identity.dial.ask(&owner, change)).await.expect("it is right");
+    let changed = mails.next().await.expect("a mail comes");
+
+    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    finish(&identity, &link(&mails).await, PASSWORD).await.expect("the link is good");
+    let recovered = mails.next().await.expect("a mail comes");
+
+    for letter in [changed, recovered] {
+        let text = letter.text.replace(['\u{2068}', '\u{2069}'], "");
+        let kept = "هیچ گذرکلیدی، ۱ برنامهٔ رمزساز و ۱۰ کد بازیابی";
+        assert!(text.contains(kept), "{text}");
+    }
+    let still = identity.enter("tehran@meydan.example", PASSWORD, from("192.0.2.1", "")).await;
+    let still = still.expect("the password is right");
+    assert_eq!(still.session_token, "", "what they say is so: a second step is asked for");
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bot_hub::telegram::Telegram;
 use futures::StreamExt;
+use meydan_telegram::Telegram;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -1,10 +1,10 @@
-//! The Bot API, as far as the hub speaks it: teloxide's payloads, and one word for each way a request ends.
+//! The Bot API, as far as Meydan speaks it: teloxide's payloads, and one word for each way a request ends.
 //!
 //! The requests themselves are made here. teloxide's own client writes method names with a capital letter,
 //! which other servers refuse, gives up on answers with a field it does not expect, and sleeps ten seconds
 //! on any 5xx.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
@@ -16,10 +16,11 @@ use serde::{
 use serde_json::value::RawValue;
 use teloxide_core::{
     payloads::{
-        DeleteWebhook, GetFile, GetMe, GetWebhookInfo, SendMessage, SetWebhook, SetWebhookSetters,
+        DeleteWebhook, GetFile, GetMe, GetWebhookInfo, SendMessage, SendMessageSetters, SetWebhook,
+        SetWebhookSetters,
     },
     requests::Payload,
-    types::{AllowedUpdate, ChatId, FileId},
+    types::{AllowedUpdate, ChatId, FileId, Recipient},
 };
 use url::Url;
 
@@ -89,6 +90,34 @@ pub struct Telegram {
     /// A file may take as long as it comes.
     files: reqwest::Client,
     base: Url,
+}
+
+/// A channel, by its number or by its public name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel(Recipient);
+
+/// What names no channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a channel is a number such as -1001234567890, or a name such as @meydan_audit")]
+pub struct BadChannel;
+
+impl FromStr for Channel {
+    type Err = BadChannel;
+
+    fn from_str(text: &str) -> Result<Self, BadChannel> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let recipient = match text.strip_prefix('@') {
+            Some(name) if (4..=32).contains(&name.len()) && name.bytes().all(plain) => {
+                Recipient::ChannelUsername(text.to_owned())
+            }
+            Some(_) => return Err(BadChannel),
+            None => {
+                let number = text.parse().ok().filter(|number: &i64| *number < 0);
+                Recipient::Id(ChatId(number.ok_or(BadChannel)?))
+            }
+        };
+        Ok(Self(recipient))
+    }
 }
 
 /// A setting with which Telegram cannot be reached.
@@ -225,6 +254,21 @@ impl Telegram {
         }
         let message: Message = self.call(token, SendMessage::new(ChatId(chat), text)).await?;
         Ok(message.message_id)
+    }
+
+    /// Posts a text as it is to a channel, whose readers' telephones stay silent.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiFailure`].
+    pub async fn post(
+        &self,
+        token: &SecretString,
+        channel: &Channel,
+        text: &str,
+    ) -> Result<(), ApiFailure> {
+        let request = SendMessage::new(channel.0.clone(), text).disable_notification(true);
+        self.call::<_, IgnoredAny>(token, request).await.map(|_| ())
     }
 
     /// The content of a file, piece by piece.

@@ -55,6 +55,10 @@ pub enum Notice {
     AccountSuspended,
     /// An account was opened again.
     AccountReactivated,
+    /// The viewer became an admin, and logs in as one.
+    AdminAppointed,
+    /// The role was taken from an admin.
+    AdminDismissed,
     /// All sessions of an account were ended.
     SessionsEnded,
     /// An admin looks no more as a member.
@@ -69,7 +73,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -96,6 +100,8 @@ impl Notice {
         Self::FactorDemanded,
         Self::AccountSuspended,
         Self::AccountReactivated,
+        Self::AdminAppointed,
+        Self::AdminDismissed,
         Self::SessionsEnded,
         Self::ImpersonationEnded,
         Self::CodesUsedUp,
@@ -131,6 +137,8 @@ impl Notice {
             Self::FactorDemanded => "notice-factor-demanded",
             Self::AccountSuspended => "notice-account-suspended",
             Self::AccountReactivated => "notice-account-reactivated",
+            Self::AdminAppointed => "notice-admin-appointed",
+            Self::AdminDismissed => "notice-admin-dismissed",
             Self::SessionsEnded => "notice-sessions-ended",
             Self::ImpersonationEnded => "notice-impersonation-ended",
             Self::CodesUsedUp => "notice-codes-used-up",

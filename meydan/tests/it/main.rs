@@ -1,6 +1,7 @@
 //! Journeys through the real program: a process of its own, a real PostgreSQL and NATS, a Telegram that keeps
 //! to Telegram's rules, and people who use the panel through HTTP.
 
+mod admins;
 mod answers;
 mod attack;
 mod audit;

@@ -257,7 +257,7 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     let office = Office::open(&telegram.url(), Reach::Polling).await;
     let (admin, owner) = (&office.admin, &office.owner);
     let found = admin.open("/admin/accounts?email=tehran%40meydan.example").await;
-    let id = between(&found.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let id = between(&found.html, "row-link\" href=\"/admin/accounts/", "\"").to_owned();
     let path = format!("/admin/accounts/{id}");
     let page = admin.open(&path).await;
     assert!(page.says("نرگس زاینده"), "{}", page.html);
@@ -281,7 +281,7 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     assert!(out.url.contains("/login"), "{}", out.url);
     admin.until("/admin/security?action=account.suspended", &format!("href=\"{path}\"")).await;
     let own = admin.open("/admin/accounts?email=admin%40meydan.example").await;
-    let own = between(&own.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let own = between(&own.html, "row-link\" href=\"/admin/accounts/", "\"").to_owned();
     let refused = [("csrf", suspended.field("csrf"))];
     let refused = admin.post(&format!("/admin/accounts/{own}/suspend"), &refused).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody suspends themselves");

@@ -54,6 +54,11 @@ pub enum Letter {
         /// The secret part of the link.
         token: String,
     },
+    /// An admin asks somebody to become one.
+    AdminInvitation {
+        /// The secret part of the link.
+        token: String,
+    },
     /// Whether an address is theirs.
     EmailProof {
         /// Six digits.
@@ -118,6 +123,7 @@ impl Letter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Invitation { .. } => "invitation",
+            Self::AdminInvitation { .. } => "admin-invitation",
             Self::EmailProof { .. } => "email-proof",
             Self::PhoneProof { .. } => "phone-proof",
             Self::Recovery { .. } => "recovery",
@@ -150,9 +156,10 @@ impl Letter {
             Self::EmailProof { .. } => Duration::minutes(15),
             Self::PhoneProof { .. } => Duration::minutes(5),
             Self::Recovery { .. } => Duration::minutes(30),
-            Self::Invitation { .. } | Self::Impersonation { .. } | Self::Notice(_) => {
-                Duration::hours(24)
-            }
+            Self::Invitation { .. }
+            | Self::AdminInvitation { .. }
+            | Self::Impersonation { .. }
+            | Self::Notice(_) => Duration::hours(24),
         }
     }
 
@@ -160,7 +167,9 @@ impl Letter {
     #[must_use]
     pub fn path(&self) -> Option<String> {
         match self {
-            Self::Invitation { token, .. } => Some(format!("/welcome/{token}")),
+            Self::Invitation { token, .. } | Self::AdminInvitation { token } => {
+                Some(format!("/welcome/{token}"))
+            }
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
             Self::Recovery { token } => Some(format!("/recover/{token}")),
             Self::PhoneProof { .. } | Self::Impersonation { .. } | Self::Notice(_) => None,

@@ -85,6 +85,10 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::ImpersonationEnded { at: NOON },
             AccountEvent::Recovered { at: NOON },
             AccountEvent::CodeReplayed { at: NOON },
+            AccountEvent::AdminInvited { said: sealed(), at: NOON },
+            AccountEvent::AdminInvitationWithdrawn { at: NOON },
+            AccountEvent::AdminAppointed { at: NOON },
+            AccountEvent::AdminDismissed { at: NOON },
         ],
     );
 }

@@ -75,8 +75,9 @@ impl Accounts for AccountsApi {
         &self,
         request: Request<pb::JoinRequest>,
     ) -> Result<Response<pb::JoinResponse>, Status> {
-        let (account, _) = holder(&request)?;
-        let position = self.0.join(account, &request.get_ref().token).await.map_err(status)?;
+        let (holder, from) = (holder(&request)?, guest(caller(&request)?));
+        let pb::JoinRequest { token, password } = request.into_inner();
+        let position = self.0.join(holder, &token, password, &from).await.map_err(status)?;
         Ok(Response::new(pb::JoinResponse { position }))
     }
 

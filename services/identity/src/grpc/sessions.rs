@@ -53,7 +53,7 @@ impl Sessions for SessionsApi {
         request: Request<pb::GetInvitationRequest>,
     ) -> Result<Response<pb::GetInvitationResponse>, Status> {
         let entry = self.0.entry(&request.get_ref().token).await.map_err(status)?;
-        let is_admin = entry.profile.is_none();
+        let is_admin = entry.admin;
         let (email, display_name) =
             entry.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
         let candidate_name = entry.candidate_name.unwrap_or_default();

@@ -168,6 +168,7 @@ mod tests {
         ];
         let mut all = vec![
             Letter::Invitation { candidate: candidate.clone(), token: token.clone() },
+            Letter::AdminInvitation { token: token.clone() },
             Letter::EmailProof { code: code.clone(), token: token.clone() },
             Letter::PhoneProof { code },
             Letter::Recovery { token },

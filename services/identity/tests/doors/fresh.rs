@@ -8,7 +8,7 @@ use meydan_rpc::{
     pb::identity::{
         ChangeAccountRequest, ChangeMemberRequest, ChangePermissionsRequest, ChangeRoleRequest,
         CreateApiKeyRequest, DeletionRequest, DemandFactorRequest, ImpersonateRequest,
-        api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
+        InviteAdminRequest, api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
         members_client::MembersClient, oversight_client::OversightClient,
     },
 };
@@ -16,9 +16,11 @@ use uuid::Uuid;
 
 use crate::harness::{Identity, admin, member};
 
-const DANGEROUS: [&str; 9] = [
+const DANGEROUS: [&str; 11] = [
     "/meydan.identity.v1.Oversight/SuspendAccount",
     "/meydan.identity.v1.Oversight/ReactivateAccount",
+    "/meydan.identity.v1.Oversight/InviteAdmin",
+    "/meydan.identity.v1.Oversight/DismissAdmin",
     "/meydan.identity.v1.Oversight/Impersonate",
     "/meydan.identity.v1.Campaigns/RequestDeletion",
     "/meydan.identity.v1.Members/ChangeRole",
@@ -41,6 +43,14 @@ async fn ask(identity: &Identity, path: &str, caller: &Caller) -> Result<(), Fai
         "ReactivateAccount" => {
             let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
             oversight.reactivate_account(request).await?;
+        }
+        "InviteAdmin" => {
+            let request = identity.dial.command(caller, id, InviteAdminRequest::default());
+            oversight.invite_admin(request).await?;
+        }
+        "DismissAdmin" => {
+            let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
+            oversight.dismiss_admin(request).await?;
         }
         "Impersonate" => {
             let request = identity.dial.command(caller, id, ImpersonateRequest::default());

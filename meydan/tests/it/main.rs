@@ -16,6 +16,7 @@ mod hub;
 mod limits;
 mod methods;
 mod metrics;
+mod networks;
 mod office;
 mod open_page;
 mod operate;

@@ -47,7 +47,7 @@ impl House {
     }
 
     /// An admin with a second factor, and their session's token.
-    async fn staff(&self) -> (Caller, String) {
+    pub(crate) async fn staff(&self) -> (Caller, String) {
         let meydan = Caller::service("meydan", None);
         let request = self.identity.command(&meydan, Uuid::now_v7(), InviteFirstAdminRequest {});
         let link = self.sessions().invite_first_admin(request).await.expect("there is none yet");

@@ -216,7 +216,7 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
             Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
         }
     }
-    oversight::within_networks(app, access, &mut visit, client)?;
+    oversight::within_networks(app, access, &mut visit)?;
     oversight::while_impersonating(app, access, &visit, &parts)?;
     if visit.visitor.is_none() && access.need != Need::Nobody {
         return Err(to_login(access.rate, &visit, &parts.headers));
@@ -277,6 +277,7 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
         cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
+        outside: oversight::is_outside(app, client),
         host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
     }
 }

@@ -19,6 +19,13 @@ use crate::{
 /// What one does while impersonating that is not a look at the campaign: find it, end it, log out.
 const WHILE_IMPERSONATING: [&str; 3] = ["/", "/impersonation/end", "/logout"];
 
+/// Whether staff does not work from an address. Where no networks are set, it works everywhere.
+#[must_use]
+pub fn is_outside(app: &App, client: IpAddr) -> bool {
+    let networks = &app.admin_networks;
+    !networks.is_empty() && !networks.iter().any(|network| network.contains(&client))
+}
+
 /// Turns away whoever comes from where staff does not work: there are no pages for admins, and an admin's session
 /// opens nothing but the way out. Told first, before anything is said of who visits.
 ///
@@ -26,14 +33,8 @@ const WHILE_IMPERSONATING: [&str; 3] = ["/", "/impersonation/end", "/logout"];
 ///
 /// The whole answer: *not found*, as for whoever is no admin.
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-pub fn within_networks(
-    app: &App,
-    access: Access,
-    visit: &mut Visit,
-    client: IpAddr,
-) -> Result<(), Response> {
-    let networks = &app.admin_networks;
-    if networks.is_empty() || networks.iter().any(|network| network.contains(&client)) {
+pub fn within_networks(app: &App, access: Access, visit: &mut Visit) -> Result<(), Response> {
+    if !visit.outside {
         return Ok(());
     }
     let staff = visit.visitor.as_ref().is_some_and(|visitor| visitor.staff);

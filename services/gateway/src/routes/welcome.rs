@@ -46,11 +46,17 @@ pub(super) struct Beginning {
     current_password: String,
 }
 
-async fn invitation(app: &App, token: &str) -> Result<GetInvitationResponse, Failure> {
+/// For whom a link is. Where staff does not work, none makes an admin.
+async fn invitation(
+    app: &App,
+    visit: &Visit,
+    token: &str,
+) -> Result<GetInvitationResponse, Failure> {
     let caller = Caller::service(crate::NAME, None);
     let request = app.identity.ask(&caller, GetInvitationRequest { token: token.to_owned() });
     let answer = app.sessions_client().get_invitation(request).await;
-    answer.map(tonic::Response::into_inner).map_err(Failure::from)
+    let found = answer.map(tonic::Response::into_inner)?;
+    if found.is_admin && visit.outside { Err(Failure::NotFound) } else { Ok(found) }
 }
 
 pub(super) async fn show(
@@ -58,7 +64,7 @@ pub(super) async fn show(
     visit: Visit,
     Path(token): Path<String>,
 ) -> Response {
-    match invitation(&app, &token).await {
+    match invitation(&app, &visit, &token).await {
         Ok(found) => page(&app, &visit, token, found, (Beginning::default(), Problems::none())),
         Err(failure) => expired(&app, &visit, &failure),
     }
@@ -121,7 +127,7 @@ pub(super) async fn submit(
     Path(token): Path<String>,
     Form(form): Form<Beginning>,
 ) -> Response {
-    let found = match invitation(&app, &token).await {
+    let found = match invitation(&app, &visit, &token).await {
         Ok(found) => found,
         Err(failure) => return expired(&app, &visit, &failure),
     };

@@ -152,6 +152,9 @@ impl Identity {
         guest: &Guest,
     ) -> Result<Entered> {
         let invitation = self.invitation(token).await?;
+        if guest.outside && invitation.campaign_id.is_none() {
+            return Err(AppError::NotFound);
+        }
         let Some(account) = invitation.account_id else {
             return self.begin_first_admin(token, said, password, guest).await;
         };

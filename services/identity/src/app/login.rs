@@ -29,6 +29,8 @@ pub struct Guest {
     pub user_agent: String,
     /// The cookie by which a browser is known from which somebody has logged in.
     pub device: Option<String>,
+    /// Whether staff does not work from there.
+    pub outside: bool,
 }
 
 /// A session that has begun.
@@ -98,9 +100,9 @@ impl Identity {
         let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
         let genuine = verdict != Verdict::Wrong;
         let Some(account) = account.filter(|_| genuine && tried.open) else {
-            // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
+            // Closed is closed: only tries that guessers were open to are facts, or guessing would fill the log.
             // The others leave a row as well, for the time it takes.
-            let account = account.filter(|_| tried.open);
+            let account = account.filter(|_| tried.counts);
             self.note_failure(Failed { account, proof: Proof::Password, guest }, &tried).await?;
             return Err(failed());
         };

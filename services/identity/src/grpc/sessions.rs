@@ -23,9 +23,9 @@ pub(super) fn entered(entered: Entered) -> Response<pb::LogInResponse> {
 }
 
 pub(super) fn guest(wire: Option<pb::Guest>) -> Guest {
-    let pb::Guest { address, user_agent, device_token } = wire.unwrap_or_default();
+    let pb::Guest { address, user_agent, device_token, outside } = wire.unwrap_or_default();
     let device = Some(device_token).filter(|token| !token.is_empty());
-    Guest { address, user_agent, device }
+    Guest { address, user_agent, device, outside }
 }
 
 #[tonic::async_trait]

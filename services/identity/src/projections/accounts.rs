@@ -172,6 +172,20 @@ pub async fn is_suspended(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
     .await
 }
 
+/// Whether an account is an admin's. Asked of nobody's account as well, so that it takes the same time.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn is_admin(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = $1 AND admin) AS "admin!""#,
+        account,
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// The admins that are not suspended.
 ///
 /// # Errors

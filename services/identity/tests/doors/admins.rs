@@ -3,13 +3,16 @@
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{Account, ChangeAccountRequest, InviteAdminRequest, ListAccountsRequest},
+    pb::identity::{
+        AcceptInvitationRequest, Account, ChangeAccountRequest, Guest, InviteAdminRequest,
+        ListAccountsRequest,
+    },
 };
 use time::Duration;
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PASSWORD},
+    harness::{Identity, PASSWORD, from, gateway},
     oversight::{id, refused},
     team::Team,
 };
@@ -210,6 +213,46 @@ async fn a_dismissed_admin_is_out_at_once_and_an_admin_like_before_nowhere() {
     assert!(identity.opened(&again).await.expect("it is good").begun);
     identity.advance(Duration::minutes(6));
     assert_eq!(identity.dismiss(&admin, id(&omid)).await, refused("proof.needed"));
+}
+
+#[tokio::test]
+async fn where_staff_does_not_work_all_that_an_admin_shows_is_answered_like_a_wrong_one() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let outside = || Guest { outside: true, ..from("198.51.100.1", "") };
+    let message = AcceptInvitationRequest {
+        token: link.clone(),
+        email: OMID.to_owned(),
+        display_name: "Omid".to_owned(),
+        password: PASSWORD.to_owned(),
+        guest: Some(outside()),
+    };
+    let begun = identity.sessions().accept_invitation(identity.dial.ask(&gateway(), message)).await;
+    assert_eq!(begun.map(|_| ()).map_err(Failure::from), Err(Failure::NotFound));
+    let session = identity.accept(&link, OMID).await.expect("the link is good still");
+    let omid = identity.enrol(&session).await;
+
+    let enter = async |email: &str, password: &str, device: &str| {
+        let guest = Guest { device_token: device.to_owned(), ..outside() };
+        identity.enter(email, password, guest).await.map(|_| ())
+    };
+    let nobody = enter("x@meydan.example", PASSWORD, "").await;
+    assert_eq!(nobody, refused("login.failed"));
+    assert_eq!(enter(OMID, PASSWORD, "").await, nobody, "right");
+    assert_eq!(enter(OMID, "wrong", "").await, nobody, "wrong");
+    assert_eq!(enter(OWNER, PASSWORD, "").await, Ok(()), "members work everywhere");
+
+    let inside = || from("192.0.2.1", "");
+    let waits = identity.enter(OMID, PASSWORD, inside()).await.expect("it is right");
+    let code = meydan_testkit::authenticator::code(&omid.secret, identity.now());
+    let proved = identity.prove(&waits.challenge_token, &code, outside()).await.map(|_| ());
+    assert_eq!(proved, refused("code.wrong"));
+    let entered = identity.prove(&waits.challenge_token, &code, inside()).await;
+    let entered = entered.expect("a code that was not judged is not used up");
+    assert_eq!(enter(OMID, PASSWORD, &entered.device_token).await, nobody, "a known browser");
+    identity.end().await;
+    assert_eq!(identity.facts("account.log_in_failed").await, 3, "right and wrong leave the same");
 }
 
 #[tokio::test]

@@ -345,6 +345,7 @@ pub(crate) fn from(address: &str, device: &str) -> Guest {
         address: address.to_owned(),
         user_agent: "test".to_owned(),
         device_token: device.to_owned(),
+        outside: false,
     }
 }
 

@@ -270,9 +270,19 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     assert_eq!(look("کوتاه").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let home = look("مدیر ستاد پرسیده است چرا صندوق خالی است.").await;
     assert!(home.url.ends_with("/c/tehran"), "{} {}", home.url, home.html);
+    assert_eq!(admin.open("/c/tehran/inbox").await.status, StatusCode::OK);
     let end = admin.send(&home, "/impersonation/end", &[]).await;
     assert!(end.url.contains(&path), "{}", end.url);
-    assert!(owner.open("/account/history").await.says("نگاه مدیر سامانه"), "the owner sees it");
+    let history = owner.open("/account/history").await;
+    assert!(history.says("نگاه مدیر سامانه"), "the owner sees it");
+    assert!(history.says("بازکردن صفحه هنگام نگاه") && history.says("صندوق پیام‌ها"));
+    let opened = "/c/tehran/audit?action=member.looked_at";
+    let opened = owner.until(opened, "<small>صندوق پیام‌ها</small>").await;
+    assert!(opened.says("از حساب ") && opened.says("نرگس زاینده"), "{}", opened.html);
+    let csv = owner.open("/c/tehran/audit/export.csv?action=member.looked_at").await.html;
+    assert!(csv.contains("\"on_behalf_of\"\r\n"), "{csv}");
+    let row = csv.lines().find(|row| row.contains("inbox")).expect("the page is there");
+    assert!(row.ends_with(&format!("\"{id}\"")) && row.contains("از حساب"), "{row}");
     owner.until("/c/tehran/audit", "نگاه مدیر سامانه از حساب این عضو</span>").await;
 
     let suspended = admin.send(&end, &format!("{path}/suspend"), &[]).await;

@@ -39,6 +39,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/EndImpersonation", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/NoteLook", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Accounts/Join", Need::Account),
     ("/meydan.identity.v1.Accounts/ChangePassword", Need::Account),

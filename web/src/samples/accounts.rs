@@ -127,6 +127,7 @@ fn details(make: &Samples) -> Vec<Sample> {
         at: NOW - Duration::hours(hours),
         kind: format!("account.{kind}"),
         proof: proof.to_owned(),
+        page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
         browser: Some("Firefox · Android".to_owned()),
     };
@@ -147,6 +148,7 @@ fn details(make: &Samples) -> Vec<Sample> {
             entry(5, "logged_in", "totp"),
             entry(6, "locked", ""),
             entry(6, "log_in_failed", "password"),
+            entry(29, "looked_at", ""),
             entry(30, "impersonated", ""),
         ],
         before: None,
@@ -189,6 +191,7 @@ fn watched(make: &Samples) -> Vec<Sample> {
         entry: AuditEntry {
             at: NOW - Duration::hours(hours),
             who: Who::Person { id: ID.to_owned(), name: "نرگس کاویانی".to_owned() },
+            on_behalf_of: None,
             action: action.to_owned(),
             details: Vec::new(),
             target_type: action.split('.').next().unwrap_or_default().to_owned(),

@@ -66,6 +66,7 @@ pub fn happened(entry: pb::Happened) -> Option<Happened> {
         at: entry.at.and_then(known)?,
         kind: entry.kind,
         proof: entry.proof,
+        page: entry.page,
         address: entry.address,
         browser: browser(&entry.user_agent),
     })

@@ -254,6 +254,17 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// The admin opened a page of the campaign meanwhile.
+    #[serde(rename = "account.looked_at")]
+    LookedAt {
+        /// In which campaign.
+        campaign_id: Uuid,
+        /// Which, by the parts of its address that are no names.
+        page: String,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// The admin looks no more, before that ended by itself.
     #[serde(rename = "account.impersonation_ended")]
     ImpersonationEnded {
@@ -305,6 +316,7 @@ impl AccountEvent {
             | Self::AdminAppointed { at }
             | Self::AdminDismissed { at }
             | Self::Impersonated { at, .. }
+            | Self::LookedAt { at, .. }
             | Self::ImpersonationEnded { at }
             | Self::Recovered { at }
             | Self::CodeReplayed { at }
@@ -331,6 +343,7 @@ impl DomainEvent for AccountEvent {
             Self::AdminAppointed { .. } => "account.admin_appointed",
             Self::AdminDismissed { .. } => "account.admin_dismissed",
             Self::Impersonated { .. } => "account.impersonated",
+            Self::LookedAt { .. } => "account.looked_at",
             Self::ImpersonationEnded { .. } => "account.impersonation_ended",
             Self::Recovered { .. } => "account.recovered",
             Self::CodeReplayed { .. } => "account.code_replayed",

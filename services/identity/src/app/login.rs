@@ -79,8 +79,17 @@ impl Identity {
         meta: &Meta,
     ) -> Result<()> {
         let target = Target { tenant: PLATFORM, id: account };
+        let ended = if let AccountEvent::LoggedOut { session_id, .. } = &fact {
+            Some(*session_id)
+        } else {
+            None
+        };
         self.log.execute::<Account>(target, AccountCommand::Record(fact), meta).await?;
-        Ok(())
+        // Whoever looked with the session that ended looks no more.
+        match ended {
+            Some(session) => self.end_look(session, meta).await,
+            None => Ok(()),
+        }
     }
 
     /// Judges a password. It opens a session, or, where the account has a second factor, the way to it.

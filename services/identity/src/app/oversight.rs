@@ -145,10 +145,8 @@ impl Identity {
             .execute(&mut *tx)
             .await?;
         sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *tx).await?;
-        sqlx::query!("DELETE FROM impersonations WHERE subject_id = $1", account)
-            .execute(&mut *tx)
-            .await?;
         tx.commit().await?;
+        self.end_looks_at(account, meta).await?;
         self.note_ended(account, ended, meta).await
     }
 

@@ -64,6 +64,7 @@ pub(super) fn happened(happened: Happened) -> pb::Happened {
         at: Some(timestamp(happened.row.at)),
         kind: happened.row.kind,
         proof: happened.row.proof.unwrap_or_default(),
+        page: happened.row.page.unwrap_or_default(),
         address,
         user_agent,
     }

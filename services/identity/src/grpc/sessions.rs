@@ -128,6 +128,15 @@ impl Sessions for SessionsApi {
         Ok(Response::new(pb::EndImpersonationResponse {}))
     }
 
+    async fn note_look(
+        &self,
+        request: Request<pb::NoteLookRequest>,
+    ) -> Result<Response<pb::NoteLookResponse>, Status> {
+        let pb::NoteLookRequest { session_token, page } = request.into_inner();
+        self.0.note_look(&session_token, page).await.map_err(status)?;
+        Ok(Response::new(pb::NoteLookResponse {}))
+    }
+
     async fn authenticate_key(
         &self,
         request: Request<pb::AuthenticateKeyRequest>,

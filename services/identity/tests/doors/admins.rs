@@ -24,7 +24,7 @@ const SHORT: &str = "mopzeq-84vutk";
 
 impl Identity {
     /// Asks somebody to become an admin; the secret part of their link.
-    async fn ask_admin(&self, by: &Caller, email: &str) -> Result<String, Failure> {
+    pub(crate) async fn ask_admin(&self, by: &Caller, email: &str) -> Result<String, Failure> {
         let (email, display_name) = (email.to_owned(), "Omid".to_owned());
         let message = InviteAdminRequest { email, display_name };
         let request = self.dial.command(by, Uuid::now_v7(), message);

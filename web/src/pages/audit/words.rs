@@ -17,6 +17,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.admin_appointed", "act-account-admin-appointed"),
     ("account.admin_dismissed", "act-account-admin-dismissed"),
     ("account.impersonated", "act-account-impersonated"),
+    ("account.looked_at", "act-looked-at"),
     ("account.impersonation_ended", "act-account-impersonation-ended"),
     ("account.recovered", "act-account-recovered"),
     ("account.code_replayed", "act-account-code-replayed"),
@@ -44,6 +45,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("member.deactivated", "act-member-deactivated"),
     ("member.reactivated", "act-member-reactivated"),
     ("member.impersonated", "act-member-impersonated"),
+    ("member.looked_at", "act-looked-at"),
     ("member.removed", "act-member-removed"),
     ("member.invitation_renewed", "act-member-invitation-renewed"),
     ("member.invitation_withdrawn", "act-member-invitation-withdrawn"),
@@ -134,6 +136,15 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("problem", "unreachable", "detail-unreachable"),
     ("problem", "used_elsewhere", "detail-used-elsewhere"),
     ("problem", "webhook_refused", "detail-webhook-refused"),
+    ("page", "home", "page-home"),
+    ("page", "inbox", "page-inbox"),
+    ("page", "inbox.number", "page-ticket"),
+    ("page", "files.message", "page-file"),
+    ("page", "team", "page-team"),
+    ("page", "team.member", "page-member"),
+    ("page", "team.permissions", "page-permissions"),
+    ("page", "audit", "page-audit"),
+    ("page", "audit.export.csv", "page-audit-export"),
     ("", "new", "status-new"),
     ("", "in_progress", "status-in-progress"),
     ("", "waiting", "status-waiting"),
@@ -144,6 +155,13 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("", "suspended", "campaign-status-suspended"),
     ("", "archived", "campaign-status-archived"),
 ];
+
+/// The key of the text of a page that somebody opened.
+#[must_use]
+pub fn page_key(page: &str) -> Option<&'static str> {
+    let found = WORDS.iter().find(|(field, word, _)| *field == "page" && *word == page);
+    found.map(|(_, _, key)| *key)
+}
 
 /// The key of an event's text.
 pub(super) fn action(event: &str) -> Option<&'static str> {

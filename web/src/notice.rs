@@ -39,6 +39,8 @@ pub enum Notice {
     EmailProved,
     /// The telephone was proved.
     PhoneProved,
+    /// The telephone was taken away.
+    PhoneRemoved,
     /// The person logged out.
     LoggedOut,
     /// The session has ended.
@@ -73,7 +75,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -92,6 +94,7 @@ impl Notice {
         Self::CodeSent,
         Self::EmailProved,
         Self::PhoneProved,
+        Self::PhoneRemoved,
         Self::LoggedOut,
         Self::SessionEnded,
         Self::FactorAdded,
@@ -129,6 +132,7 @@ impl Notice {
             Self::CodeSent => "notice-code-sent",
             Self::EmailProved => "notice-email-proved",
             Self::PhoneProved => "notice-phone-proved",
+            Self::PhoneRemoved => "notice-phone-removed",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",
             Self::FactorAdded => "notice-factor-added",

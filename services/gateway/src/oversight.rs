@@ -123,7 +123,7 @@ mod tests {
         let table = routes::table();
         let read = table.iter().filter(|route| {
             let permission =
-                matches!(route.access.need, Need::Permission(name) if name.ends_with(".read"));
+                matches!(route.access.need, Need::Permission(name) if name.rsplit('.').next() == Some("read"));
             permission && route.method == Method::GET
         });
         let pages: Vec<_> = read.map(|route| page(route.path)).collect();

@@ -102,6 +102,7 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/email/{token}", OWN_PROOF, contact::use_link)
         .post("/account/phone", OWN_PROOF, contact::change_phone)
         .post("/account/phone/code", OWN_PROOF, contact::phone_code)
+        .post("/account/phone/remove", OWN.fresh(2), contact::remove_phone)
         .post("/account/password", OWN_PROOF, account::change_password)
         .get("/account/prove", OWN, security::show_proof)
         .post("/account/prove", OWN_PROOF, security::prove)

@@ -76,6 +76,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/AskPhone", Need::Account),
     ("/meydan.identity.v1.Contacts/ProvePhone", Need::Account),
+    ("/meydan.identity.v1.Contacts/RemovePhone", Need::Fresh(&Need::Account)),
     ("/meydan.identity.v1.Recovery/AskRecovery", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Recovery/GetRecovery", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Recovery/FinishRecovery", Need::Service(&["gateway"])),

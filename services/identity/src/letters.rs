@@ -99,6 +99,8 @@ pub enum Notice {
     EmailChanged,
     /// The telephone was changed.
     PhoneChanged,
+    /// The telephone was taken away.
+    PhoneRemoved,
     /// Somebody logged in from a device that was not seen before.
     NewDevice,
     /// Too many wrong tries closed the account to a network for a while.
@@ -132,6 +134,7 @@ impl Letter {
             Self::Notice(Notice::Recovered) => "recovered",
             Self::Notice(Notice::EmailChanged) => "email-changed",
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
+            Self::Notice(Notice::PhoneRemoved) => "phone-removed",
             Self::Notice(Notice::NewDevice) => "new-device",
             Self::Notice(Notice::Locked) => "locked",
             Self::Notice(Notice::FactorAdded) => "factor-added",

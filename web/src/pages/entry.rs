@@ -104,15 +104,21 @@ pub struct LinkExpiredPage {
 impl WelcomePage {
     /// What the link is for, in a sentence.
     fn lead(&self) -> String {
-        let (key, candidate) = match &self.invitation {
+        let (of_campaign, of_platform, candidate) = match &self.invitation {
             Invitation::FirstAdmin => return self.shell.t("welcome-first-admin"),
-            Invitation::Begin { candidate, .. } => ("welcome-member", candidate),
-            Invitation::LogIn { candidate, .. } => ("welcome-log-in", candidate),
-            Invitation::Accept { candidate, .. } => ("welcome-accept", candidate),
+            Invitation::Begin { candidate, .. } => {
+                ("welcome-member", "welcome-member-admin", candidate)
+            }
+            Invitation::LogIn { candidate, .. } => {
+                ("welcome-log-in", "welcome-log-in-admin", candidate)
+            }
+            Invitation::Accept { candidate, .. } => {
+                ("welcome-accept", "welcome-accept-admin", candidate)
+            }
         };
         match candidate {
-            Some(candidate) => self.shell.s(key, "candidate", candidate),
-            None => self.shell.t(&format!("{key}-admin")),
+            Some(candidate) => self.shell.s(of_campaign, "candidate", candidate),
+            None => self.shell.t(of_platform),
         }
     }
 }

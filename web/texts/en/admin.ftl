@@ -51,6 +51,7 @@ admins-title = Admins
 admins-lead = Who looks after accounts and campaigns, and the invitations that nobody has accepted yet.
 admin-invite-title = Invite an admin
 admin-invite-text = A one-time link, good for 72 hours. Whoever has an account accepts while logged in to it. To invite once more ends the link from before.
+admin-link-title = Invitation link for the new admin
 admin-link-text = This link is shown this once only. Pass it on by a safe way: nobody is an admin before they open and accept it.
 admin-asked-title = Invited to be an admin
 admin-asked-text = This person was asked to become an admin of the platform, and has not accepted yet.

@@ -76,6 +76,7 @@ act-account-recovery-codes-made = New recovery codes made
 act-account-email-verified = E-mail address proved
 act-account-email-lost = E-mail address went to whoever proved it
 act-account-phone-verified = Telephone proved
+act-account-phone-removed = Telephone number removed
 act-campaign-created = Campaign created
 act-campaign-edited = Campaign edited
 act-campaign-status-changed = Campaign's status changed

@@ -76,6 +76,7 @@ act-account-recovery-codes-made = کدهای بازیابی تازه ساخته 
 act-account-email-verified = تأیید ایمیل
 act-account-email-lost = ایمیل به کسی رسید که مالکیتش را نشان داد
 act-account-phone-verified = تأیید تلفن
+act-account-phone-removed = برداشتن شمارهٔ تلفن
 act-campaign-created = ساختن ستاد
 act-campaign-edited = ویرایش ستاد
 act-campaign-status-changed = تغییر وضعیت ستاد

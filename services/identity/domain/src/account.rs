@@ -194,6 +194,13 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its holder took the telephone number away.
+    #[serde(rename = "account.phone_removed")]
+    PhoneRemoved {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// An admin closed it: nothing proves it any more.
     #[serde(rename = "account.suspended")]
     Suspended {
@@ -309,6 +316,7 @@ impl AccountEvent {
             | Self::EmailVerified { at, .. }
             | Self::EmailLost { at }
             | Self::PhoneVerified { at, .. }
+            | Self::PhoneRemoved { at }
             | Self::Suspended { at }
             | Self::Reactivated { at }
             | Self::AdminInvited { at, .. }
@@ -336,6 +344,7 @@ impl DomainEvent for AccountEvent {
             Self::EmailVerified { .. } => "account.email_verified",
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
+            Self::PhoneRemoved { .. } => "account.phone_removed",
             Self::Suspended { .. } => "account.suspended",
             Self::Reactivated { .. } => "account.reactivated",
             Self::AdminInvited { .. } => "account.admin_invited",

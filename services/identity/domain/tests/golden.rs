@@ -90,6 +90,7 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::AdminAppointed { at: NOON },
             AccountEvent::AdminDismissed { at: NOON },
             AccountEvent::LookedAt { campaign_id: SESSION, page: "inbox".to_owned(), at: NOON },
+            AccountEvent::PhoneRemoved { at: NOON },
         ],
     );
 }

@@ -160,6 +160,7 @@ mod tests {
             Notice::Recovered,
             Notice::EmailChanged,
             Notice::PhoneChanged,
+            Notice::PhoneRemoved,
             Notice::NewDevice,
             Notice::Locked,
             Notice::FactorAdded,

@@ -70,6 +70,12 @@ pub(super) async fn apply(
             phone.to_string(),
             at,
         ),
+        AccountEvent::PhoneRemoved { .. } => sqlx::query!(
+            r#"
+            UPDATE accounts SET phone_sealed = NULL, phone_proved_at = NULL WHERE account_id = $1
+            "#,
+            account,
+        ),
         AccountEvent::Suspended { at } => {
             sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
         }

@@ -30,6 +30,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.email_verified", "act-account-email-verified"),
     ("account.email_lost", "act-account-email-lost"),
     ("account.phone_verified", "act-account-phone-verified"),
+    ("account.phone_removed", "act-account-phone-removed"),
     ("campaign.created", "act-campaign-created"),
     ("campaign.edited", "act-campaign-edited"),
     ("campaign.status_changed", "act-campaign-status-changed"),

@@ -71,6 +71,12 @@ pub enum Problem {
     LastOwner,
     /// Nobody closes their own account.
     AccountOneself,
+    /// That is an admin already.
+    AlreadyAdmin,
+    /// The account is suspended.
+    AccountSuspended,
+    /// Not a password that an admin may have.
+    NotForAdmins,
     /// Nobody would run the platform.
     LastAdmin,
     /// Whoever demands a second factor needs one.
@@ -119,6 +125,9 @@ impl Problem {
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),
             Self::AccountOneself => shell.t("problem-account-oneself"),
+            Self::AlreadyAdmin => shell.t("problem-already-admin"),
+            Self::AccountSuspended => shell.t("problem-account-suspended"),
+            Self::NotForAdmins => shell.t("problem-not-for-admins"),
             Self::LastAdmin => shell.t("problem-last-admin"),
             Self::FactorFirst => shell.t("problem-factor-first"),
             Self::LastOwner => shell.t("problem-last-owner"),

@@ -39,6 +39,8 @@ pub enum Notice {
     EmailProved,
     /// The telephone was proved.
     PhoneProved,
+    /// The telephone was taken away.
+    PhoneRemoved,
     /// The person logged out.
     LoggedOut,
     /// The session has ended.
@@ -55,6 +57,10 @@ pub enum Notice {
     AccountSuspended,
     /// An account was opened again.
     AccountReactivated,
+    /// The viewer became an admin, and logs in as one.
+    AdminAppointed,
+    /// The role was taken from an admin.
+    AdminDismissed,
     /// All sessions of an account were ended.
     SessionsEnded,
     /// An admin looks no more as a member.
@@ -69,7 +75,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -88,6 +94,7 @@ impl Notice {
         Self::CodeSent,
         Self::EmailProved,
         Self::PhoneProved,
+        Self::PhoneRemoved,
         Self::LoggedOut,
         Self::SessionEnded,
         Self::FactorAdded,
@@ -96,6 +103,8 @@ impl Notice {
         Self::FactorDemanded,
         Self::AccountSuspended,
         Self::AccountReactivated,
+        Self::AdminAppointed,
+        Self::AdminDismissed,
         Self::SessionsEnded,
         Self::ImpersonationEnded,
         Self::CodesUsedUp,
@@ -123,6 +132,7 @@ impl Notice {
             Self::CodeSent => "notice-code-sent",
             Self::EmailProved => "notice-email-proved",
             Self::PhoneProved => "notice-phone-proved",
+            Self::PhoneRemoved => "notice-phone-removed",
             Self::LoggedOut => "notice-logged-out",
             Self::SessionEnded => "notice-session-ended",
             Self::FactorAdded => "notice-factor-added",
@@ -131,6 +141,8 @@ impl Notice {
             Self::FactorDemanded => "notice-factor-demanded",
             Self::AccountSuspended => "notice-account-suspended",
             Self::AccountReactivated => "notice-account-reactivated",
+            Self::AdminAppointed => "notice-admin-appointed",
+            Self::AdminDismissed => "notice-admin-dismissed",
             Self::SessionsEnded => "notice-sessions-ended",
             Self::ImpersonationEnded => "notice-impersonation-ended",
             Self::CodesUsedUp => "notice-codes-used-up",

@@ -1,6 +1,7 @@
 //! Journeys through the real program: a process of its own, a real PostgreSQL and NATS, a Telegram that keeps
 //! to Telegram's rules, and people who use the panel through HTTP.
 
+mod admins;
 mod answers;
 mod attack;
 mod audit;
@@ -15,6 +16,7 @@ mod hub;
 mod limits;
 mod methods;
 mod metrics;
+mod networks;
 mod office;
 mod open_page;
 mod operate;

@@ -47,7 +47,7 @@ impl House {
     }
 
     /// An admin with a second factor, and their session's token.
-    async fn staff(&self) -> (Caller, String) {
+    pub(crate) async fn staff(&self) -> (Caller, String) {
         let meydan = Caller::service("meydan", None);
         let request = self.identity.command(&meydan, Uuid::now_v7(), InviteFirstAdminRequest {});
         let link = self.sessions().invite_first_admin(request).await.expect("there is none yet");
@@ -257,7 +257,7 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     let office = Office::open(&telegram.url(), Reach::Polling).await;
     let (admin, owner) = (&office.admin, &office.owner);
     let found = admin.open("/admin/accounts?email=tehran%40meydan.example").await;
-    let id = between(&found.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let id = between(&found.html, "row-link\" href=\"/admin/accounts/", "\"").to_owned();
     let path = format!("/admin/accounts/{id}");
     let page = admin.open(&path).await;
     assert!(page.says("نرگس زاینده"), "{}", page.html);
@@ -270,9 +270,19 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     assert_eq!(look("کوتاه").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let home = look("مدیر ستاد پرسیده است چرا صندوق خالی است.").await;
     assert!(home.url.ends_with("/c/tehran"), "{} {}", home.url, home.html);
+    assert_eq!(admin.open("/c/tehran/inbox").await.status, StatusCode::OK);
     let end = admin.send(&home, "/impersonation/end", &[]).await;
     assert!(end.url.contains(&path), "{}", end.url);
-    assert!(owner.open("/account/history").await.says("نگاه مدیر سامانه"), "the owner sees it");
+    let history = owner.open("/account/history").await;
+    assert!(history.says("نگاه مدیر سامانه"), "the owner sees it");
+    assert!(history.says("بازکردن صفحه هنگام نگاه") && history.says("صندوق پیام‌ها"));
+    let opened = "/c/tehran/audit?action=member.looked_at";
+    let opened = owner.until(opened, "<small>صندوق پیام‌ها</small>").await;
+    assert!(opened.says("از حساب ") && opened.says("نرگس زاینده"), "{}", opened.html);
+    let csv = owner.open("/c/tehran/audit/export.csv?action=member.looked_at").await.html;
+    assert!(csv.contains("\"on_behalf_of\"\r\n"), "{csv}");
+    let row = csv.lines().find(|row| row.contains("inbox")).expect("the page is there");
+    assert!(row.ends_with(&format!("\"{id}\"")) && row.contains("از حساب"), "{row}");
     owner.until("/c/tehran/audit", "نگاه مدیر سامانه از حساب این عضو</span>").await;
 
     let suspended = admin.send(&end, &format!("{path}/suspend"), &[]).await;
@@ -281,7 +291,7 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     assert!(out.url.contains("/login"), "{}", out.url);
     admin.until("/admin/security?action=account.suspended", &format!("href=\"{path}\"")).await;
     let own = admin.open("/admin/accounts?email=admin%40meydan.example").await;
-    let own = between(&own.html, "href=\"/admin/accounts/", "\"").to_owned();
+    let own = between(&own.html, "row-link\" href=\"/admin/accounts/", "\"").to_owned();
     let refused = [("csrf", suspended.field("csrf"))];
     let refused = admin.post(&format!("/admin/accounts/{own}/suspend"), &refused).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody suspends themselves");

@@ -13,7 +13,7 @@ use crate::merkle::{Hash, leaf_hash};
 
 /// Fields of payloads that say more than the event's name, and of whose values none is personal. Ids of citizens are
 /// not among them, nor is the account of a member: before somebody joins, nothing may tell the team who they are.
-const TOLD: [&str; 15] = [
+const TOLD: [&str; 16] = [
     "admin",
     "bot_id",
     "did",
@@ -22,6 +22,7 @@ const TOLD: [&str; 15] = [
     "kind",
     "message_id",
     "mode",
+    "page",
     "problem",
     "role",
     "session_id",

@@ -177,7 +177,7 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
     let span = tracing::info_span!("http", http.method = %request.method(), http.route = path);
     async move {
         let started = std::time::Instant::now();
-        let response = match prepare(&app, access, request).await {
+        let response = match prepare(&app, (access, path), request).await {
             Ok(request) => next.run(request).await,
             Err(refusal) => refusal,
         };
@@ -192,7 +192,11 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
 }
 
 /// Finds out who visits, and turns away who may not.
-async fn prepare(app: &App, access: Access, request: Request) -> Result<Request, Response> {
+async fn prepare(
+    app: &App,
+    (access, path): (Access, &'static str),
+    request: Request,
+) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let client = asked_by(app, &parts.extensions, &parts.headers);
     if let Need::ApiKey(permission) = access.need {
@@ -216,13 +220,14 @@ async fn prepare(app: &App, access: Access, request: Request) -> Result<Request,
             Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
         }
     }
-    oversight::within_networks(app, access, &mut visit, client)?;
+    oversight::within_networks(app, access, &mut visit)?;
     oversight::while_impersonating(app, access, &visit, &parts)?;
     if visit.visitor.is_none() && access.need != Need::Nobody {
         return Err(to_login(access.rate, &visit, &parts.headers));
     }
     enter(app, access, &mut visit, &parts)?;
     prove_first(app, access, &visit, parts.uri.path())?;
+    oversight::note_look(app, &visit, path, &parts.headers).await?;
     let form = parts.method == Method::POST;
     let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
     let mut request = Request::from_parts(parts, body);
@@ -277,6 +282,7 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
         cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
+        outside: oversight::is_outside(app, client),
         host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
     }
 }

@@ -26,6 +26,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     changes::Changes,
@@ -92,6 +93,9 @@ pub struct App {
     pub zone: Zone,
     /// Sessions, by hash of their token, and until when each is believed.
     pub sessions: Cache<[u8; 32], (Visitor, OffsetDateTime)>,
+    /// Pages that admins have opened while they look as a member, and that are on record: by session, the end of
+    /// the look, and the route.
+    pub looks: Cache<(Uuid, OffsetDateTime, &'static str), ()>,
     /// What changed of accounts.
     pub changes: Changes,
     /// Webhooks, by the random part of their path.
@@ -109,6 +113,13 @@ impl App {
     #[must_use]
     pub fn session_cache() -> Cache<[u8; 32], (Visitor, OffsetDateTime)> {
         Cache::builder().max_capacity(50_000).time_to_live(SESSIONS).build()
+    }
+
+    /// A cache of looks, which last a quarter of an hour.
+    #[must_use]
+    pub fn look_cache() -> Cache<(Uuid, OffsetDateTime, &'static str), ()> {
+        let lasts = std::time::Duration::from_mins(15);
+        Cache::builder().max_capacity(10_000).time_to_live(lasts).build()
     }
 
     /// A cache of webhooks.

@@ -4,20 +4,29 @@
 use std::net::IpAddr;
 
 use axum::{
-    http::{Method, request::Parts},
+    http::{HeaderMap, Method, request::Parts},
     response::Response,
 };
+use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::NoteLookRequest};
 use meydan_web::pages::error::Failure as Shown;
 
 use crate::{
     access::{Access, Need},
     app::App,
+    cookies::{self, Kind},
     failure,
     session::Visit,
 };
 
 /// What one does while impersonating that is not a look at the campaign: find it, end it, log out.
 const WHILE_IMPERSONATING: [&str; 3] = ["/", "/impersonation/end", "/logout"];
+
+/// Whether staff does not work from an address. Where no networks are set, it works everywhere.
+#[must_use]
+pub fn is_outside(app: &App, client: IpAddr) -> bool {
+    let networks = &app.admin_networks;
+    !networks.is_empty() && !networks.iter().any(|network| network.contains(&client))
+}
 
 /// Turns away whoever comes from where staff does not work: there are no pages for admins, and an admin's session
 /// opens nothing but the way out. Told first, before anything is said of who visits.
@@ -26,14 +35,8 @@ const WHILE_IMPERSONATING: [&str; 3] = ["/", "/impersonation/end", "/logout"];
 ///
 /// The whole answer: *not found*, as for whoever is no admin.
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-pub fn within_networks(
-    app: &App,
-    access: Access,
-    visit: &mut Visit,
-    client: IpAddr,
-) -> Result<(), Response> {
-    let networks = &app.admin_networks;
-    if networks.is_empty() || networks.iter().any(|network| network.contains(&client)) {
+pub fn within_networks(app: &App, access: Access, visit: &mut Visit) -> Result<(), Response> {
+    if !visit.outside {
         return Ok(());
     }
     let staff = visit.visitor.as_ref().is_some_and(|visitor| visitor.staff);
@@ -65,4 +68,72 @@ pub fn while_impersonating(
         return Ok(());
     }
     Err(failure::page(app, visit, Shown::Forbidden))
+}
+
+/// Puts on record what somebody who looks as a member opens, before they see it.
+///
+/// # Errors
+///
+/// The whole answer when that is not possible: nobody looks unseen.
+pub async fn note_look(
+    app: &App,
+    visit: &Visit,
+    path: &'static str,
+    headers: &HeaderMap,
+) -> Result<(), Response> {
+    let Some(visitor) = visit.visitor.as_ref().filter(|_| visit.membership.is_some()) else {
+        return Ok(());
+    };
+    let Some(seen) = &visitor.impersonates else { return Ok(()) };
+    let look = (visitor.session, seen.ends_at, path);
+    if app.looks.contains_key(&look) {
+        return Ok(());
+    }
+    let session_token = cookies::get(headers, Kind::Session, app.secure).unwrap_or_default();
+    let message = NoteLookRequest { session_token, page: page(path) };
+    let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
+    match app.sessions_client().note_look(request).await.map_err(Failure::from) {
+        Ok(_) => {
+            app.looks.insert(look, ()).await;
+            Ok(())
+        }
+        Err(failure) => Err(failure::of_call(app, visit, &failure)),
+    }
+}
+
+/// What a page of a campaign is called in the record. A part of a page, which is asked for by itself, is that page.
+fn page(path: &str) -> String {
+    let parts = path.trim_start_matches("/c/{slug}").split('/');
+    let parts =
+        parts.filter(|part| !matches!(*part, "" | "list" | "messages" | "figures" | "live"));
+    let named: Vec<_> = parts.map(|part| part.trim_matches(['{', '}'])).collect();
+    if named.is_empty() { "home".to_owned() } else { named.join(".") }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+    use meydan_web::pages::audit::page_key;
+
+    use super::page;
+    use crate::{access::Need, routes};
+
+    #[test]
+    fn whatever_can_be_read_in_a_campaign_has_a_name_and_words_in_the_record() {
+        let table = routes::table();
+        let read = table.iter().filter(|route| {
+            let permission =
+                matches!(route.access.need, Need::Permission(name) if name.rsplit('.').next() == Some("read"));
+            permission && route.method == Method::GET
+        });
+        let pages: Vec<_> = read.map(|route| page(route.path)).collect();
+        assert!(pages.len() > 8, "{pages:?}");
+        for page in pages {
+            assert!(page_key(&page).is_some(), "{page} has no words");
+            assert!(
+                page.len() <= 40
+                    && page.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.')
+            );
+        }
+    }
 }

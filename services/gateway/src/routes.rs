@@ -5,6 +5,7 @@ mod accounts;
 mod admin;
 mod admin_bot;
 mod admin_deletion;
+mod admins;
 mod api;
 mod api_keys;
 mod audit;
@@ -101,6 +102,7 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/email/{token}", OWN_PROOF, contact::use_link)
         .post("/account/phone", OWN_PROOF, contact::change_phone)
         .post("/account/phone/code", OWN_PROOF, contact::phone_code)
+        .post("/account/phone/remove", OWN.fresh(2), contact::remove_phone)
         .post("/account/password", OWN_PROOF, account::change_password)
         .get("/account/prove", OWN, security::show_proof)
         .post("/account/prove", OWN_PROOF, security::prove)
@@ -135,6 +137,10 @@ fn admins(panel: Panel) -> Panel {
         .post("/admin/campaigns/{slug}/bot/check", ADMIN, admin_bot::check)
         .post("/admin/campaigns/{slug}/bot/disconnect", ADMIN.fresh(1), admin_bot::disconnect)
         .get("/admin/accounts", ADMIN, accounts::list)
+        .get("/admin/accounts/admins", ADMIN, admins::show)
+        .post("/admin/accounts/admins", ADMIN.fresh(0), admins::invite)
+        .post("/admin/accounts/{account}/admin/withdraw", ADMIN, admins::withdraw)
+        .post("/admin/accounts/{account}/admin/dismiss", ADMIN.fresh(2), admins::dismiss)
         .get("/admin/accounts/{account}", ADMIN, accounts::show)
         .post("/admin/accounts/{account}/suspend", ADMIN.fresh(1), accounts::suspend)
         .post("/admin/accounts/{account}/reactivate", ADMIN.fresh(1), accounts::reactivate)

@@ -93,6 +93,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         demo: setup.demo,
         zone: meydan_web::Zone::default(),
         sessions: App::session_cache(),
+        looks: App::look_cache(),
         changes: Changes::default(),
         hooks: App::hook_cache(),
         strange_hooks: App::strange_hook_cache(),

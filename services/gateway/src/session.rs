@@ -112,6 +112,8 @@ pub struct Visit {
     pub path: String,
     /// The network address.
     pub address: String,
+    /// Whether staff does not work from there.
+    pub outside: bool,
     /// What the browser calls the panel: a name or a number, and a port.
     pub host: String,
 }

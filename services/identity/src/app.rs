@@ -1,6 +1,7 @@
 //! Every command and query of identity: the table of contents.
 
 mod addresses;
+mod admins;
 mod api_keys;
 mod campaigns;
 mod demands;

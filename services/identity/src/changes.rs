@@ -55,10 +55,11 @@ impl Changes {
                 | "account.logged_in"
                 | "account.log_in_failed"
                 | "account.challenged"
-                | "account.locked",
+                | "account.locked"
+                | "account.looked_at",
             )
             // Sessions end after the tables show these; whoever ends them tells of both at once.
-            | ("member", "member.deactivated" | "member.removed") => Ok(vec![]),
+            | ("member", "member.deactivated" | "member.removed" | "member.looked_at") => Ok(vec![]),
             ("account" | "subject", _) => Ok(vec![event.aggregate_id]),
             ("member", _) => {
                 let named = event.decode_one::<MemberEvent>().ok().flatten();

@@ -54,6 +54,11 @@ pub enum Letter {
         /// The secret part of the link.
         token: String,
     },
+    /// An admin asks somebody to become one.
+    AdminInvitation {
+        /// The secret part of the link.
+        token: String,
+    },
     /// Whether an address is theirs.
     EmailProof {
         /// Six digits.
@@ -106,6 +111,8 @@ pub enum Notice {
     EmailChanged,
     /// The telephone was changed.
     PhoneChanged,
+    /// The telephone was taken away.
+    PhoneRemoved,
     /// Somebody logged in from a device that was not seen before.
     NewDevice,
     /// Too many wrong tries closed the account to a network for a while.
@@ -130,6 +137,7 @@ impl Letter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Invitation { .. } => "invitation",
+            Self::AdminInvitation { .. } => "admin-invitation",
             Self::EmailProof { .. } => "email-proof",
             Self::PhoneProof { .. } => "phone-proof",
             Self::Recovery { .. } => "recovery",
@@ -138,6 +146,7 @@ impl Letter {
             Self::Notice(Notice::Recovered(_)) => "recovered",
             Self::Notice(Notice::EmailChanged) => "email-changed",
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
+            Self::Notice(Notice::PhoneRemoved) => "phone-removed",
             Self::Notice(Notice::NewDevice) => "new-device",
             Self::Notice(Notice::Locked) => "locked",
             Self::Notice(Notice::FactorAdded) => "factor-added",
@@ -162,9 +171,10 @@ impl Letter {
             Self::EmailProof { .. } => Duration::minutes(15),
             Self::PhoneProof { .. } => Duration::minutes(5),
             Self::Recovery { .. } => Duration::minutes(30),
-            Self::Invitation { .. } | Self::Impersonation { .. } | Self::Notice(_) => {
-                Duration::hours(24)
-            }
+            Self::Invitation { .. }
+            | Self::AdminInvitation { .. }
+            | Self::Impersonation { .. }
+            | Self::Notice(_) => Duration::hours(24),
         }
     }
 
@@ -172,7 +182,9 @@ impl Letter {
     #[must_use]
     pub fn path(&self) -> Option<String> {
         match self {
-            Self::Invitation { token, .. } => Some(format!("/welcome/{token}")),
+            Self::Invitation { token, .. } | Self::AdminInvitation { token } => {
+                Some(format!("/welcome/{token}"))
+            }
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
             Self::Recovery { token } => Some(format!("/recover/{token}")),
             Self::PhoneProof { .. } | Self::Impersonation { .. } | Self::Notice(_) => None,

@@ -75,6 +75,8 @@ pub struct AccountRow {
     pub email: String,
     /// Platform staff.
     pub admin: bool,
+    /// Since when its holder is asked to become an admin.
+    pub asked_at: Option<OffsetDateTime>,
     /// How it stands.
     pub status: AccountStatus,
     /// Whether it has a second factor.
@@ -99,6 +101,26 @@ pub struct AccountsPage {
     pub email: String,
     /// After which account the next page begins.
     pub after: Option<String>,
+}
+
+/// `GET /admin/accounts/admins`, and the answer to `POST` there (`name`, `email`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/admins.html")]
+pub struct AdminsPage {
+    /// What pages share.
+    pub shell: Shell,
+    /// The admins and whoever is asked, the oldest first.
+    pub admins: Vec<AccountRow>,
+    /// The name of whom the viewer asks, as it was typed.
+    pub name: String,
+    /// Their address, as it was typed.
+    pub email: String,
+    /// What is wrong with the form, by field.
+    pub problems: Problems,
+    /// A new one-time link, whole. Shown this once only. Empty where mail brings it.
+    pub invitation_link: Option<String>,
+    /// For idempotency: sent back as `command_id`.
+    pub command_id: String,
 }
 
 /// `GET /admin/accounts/{account}`, and the answers to what is refused there.
@@ -138,4 +160,4 @@ impl AccountDetailPage {
     }
 }
 
-super::renders!(AccountsPage, AccountDetailPage);
+super::renders!(AccountsPage, AdminsPage, AccountDetailPage);

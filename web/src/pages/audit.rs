@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use askama::Template;
 use time::OffsetDateTime;
 
-pub use self::words::{ACTIONS, AREAS};
+pub use self::words::{ACTIONS, AREAS, page_key};
 use crate::{
     form::Problems,
     shell::{CampaignLink, Shell},
@@ -40,6 +40,18 @@ pub enum Who {
     },
 }
 
+impl Who {
+    fn text(&self, shell: &Shell) -> String {
+        match self {
+            Self::Person { name, .. } if name.is_empty() => shell.t("audit-erased"),
+            Self::Person { name, .. } => name.clone(),
+            Self::Account { .. } => shell.t("audit-other-account"),
+            Self::Citizen { .. } => shell.t("audit-citizen"),
+            Self::Service { .. } => shell.t("audit-service"),
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
@@ -47,6 +59,8 @@ pub struct AuditEntry {
     pub at: OffsetDateTime,
     /// Who did it.
     pub who: Who,
+    /// For whom, where somebody acted for another one: an admin who looked as a member.
+    pub on_behalf_of: Option<Who>,
     /// What, as the name of an event.
     pub action: String,
     /// Words that go with it, each with its name.
@@ -245,13 +259,21 @@ impl AuditEntry {
     /// Who did it, in words.
     #[must_use]
     pub fn who_text(&self, shell: &Shell) -> String {
-        match &self.who {
-            Who::Person { name, .. } if name.is_empty() => shell.t("audit-erased"),
-            Who::Person { name, .. } => name.clone(),
-            Who::Account { .. } => shell.t("audit-other-account"),
-            Who::Citizen { .. } => shell.t("audit-citizen"),
-            Who::Service { .. } => shell.t("audit-service"),
-        }
+        self.who.text(shell)
+    }
+
+    /// For whom, in words, where somebody acted for another one.
+    #[must_use]
+    pub fn behalf_text(&self, shell: &Shell) -> Option<String> {
+        let whom = self.on_behalf_of.as_ref()?;
+        Some(shell.s("audit-on-behalf-of", "name", whom.text(shell)))
+    }
+
+    /// Who did it, and for whom, on one line.
+    #[must_use]
+    pub fn who_and_for_whom(&self, shell: &Shell) -> String {
+        let who = self.who_text(shell);
+        self.behalf_text(shell).map_or_else(|| who.clone(), |whom| format!("{who} ({whom})"))
     }
 
     pub(crate) fn who_id(&self) -> &str {

@@ -55,22 +55,22 @@ pub enum Invitation {
         name: String,
         /// Their e-mail address.
         email: String,
-        /// The candidate whose team invites them.
-        candidate: String,
+        /// The candidate whose team invites them; `None` to become an admin.
+        candidate: Option<String>,
     },
     /// A person with a password, who logs in and comes back.
     LogIn {
         /// Their e-mail address, as the inviter gave it.
         email: String,
-        /// The candidate whose team invites them.
-        candidate: String,
+        /// The candidate whose team invites them; `None` to become an admin.
+        candidate: Option<String>,
     },
     /// The person who is logged in.
     Accept {
         /// Their e-mail address, as the inviter gave it.
         email: String,
-        /// The candidate whose team invites them.
-        candidate: String,
+        /// The candidate whose team invites them; `None` to become an admin.
+        candidate: Option<String>,
     },
 }
 
@@ -99,6 +99,28 @@ pub struct WelcomePage {
 pub struct LinkExpiredPage {
     /// What pages share.
     pub shell: Shell,
+}
+
+impl WelcomePage {
+    /// What the link is for, in a sentence.
+    fn lead(&self) -> String {
+        let (of_campaign, of_platform, candidate) = match &self.invitation {
+            Invitation::FirstAdmin => return self.shell.t("welcome-first-admin"),
+            Invitation::Begin { candidate, .. } => {
+                ("welcome-member", "welcome-member-admin", candidate)
+            }
+            Invitation::LogIn { candidate, .. } => {
+                ("welcome-log-in", "welcome-log-in-admin", candidate)
+            }
+            Invitation::Accept { candidate, .. } => {
+                ("welcome-accept", "welcome-accept-admin", candidate)
+            }
+        };
+        match candidate {
+            Some(candidate) => self.shell.s(of_campaign, "candidate", candidate),
+            None => self.shell.t(of_platform),
+        }
+    }
 }
 
 super::renders!(LoginPage, WelcomePage, LinkExpiredPage);

@@ -7,7 +7,11 @@ use askama::{Template, filters::Safe};
 use qrcode::{Color, QrCode};
 use time::OffsetDateTime;
 
-use crate::{form::Problems, pages::audit::ACTIONS, shell::Shell};
+use crate::{
+    form::Problems,
+    pages::audit::{ACTIONS, page_key},
+    shell::Shell,
+};
 
 /// Whether passkeys are used at the address at which a page is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +214,8 @@ pub struct Happened {
     pub kind: String,
     /// With what somebody proved who they are, or tried to; empty for none.
     pub proof: String,
+    /// The page that an admin opened, who looked as its holder; empty for none.
+    pub page: String,
     /// Network address; empty when it is not known.
     pub address: String,
     /// Browser and system, as far as its name tells.
@@ -220,6 +226,10 @@ impl Happened {
     /// The key of the words for it, which are those of the audit.
     pub(crate) fn key(&self) -> Option<&'static str> {
         ACTIONS.iter().find(|(action, _)| *action == self.kind).map(|(_, key)| *key)
+    }
+
+    pub(crate) fn page_key(&self) -> Option<&'static str> {
+        page_key(&self.page)
     }
 
     pub(crate) fn proof_key(&self) -> Option<&'static str> {

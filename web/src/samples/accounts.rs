@@ -6,7 +6,9 @@ use super::{NOW, Sample, Samples};
 use crate::{
     form::{Problem, Problems},
     pages::{
-        accounts::{AccountDetailPage, AccountPlace, AccountRow, AccountStatus, AccountsPage},
+        accounts::{
+            AccountDetailPage, AccountPlace, AccountRow, AccountStatus, AccountsPage, AdminsPage,
+        },
         audit::{AuditEntry, AuditFilter, Who},
         security::{Happened, Session},
         team::{Role, Standing},
@@ -19,6 +21,7 @@ const ID: &str = "0198c0de-0000-7000-8000-000000000011";
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = lists(make);
+    samples.extend(admins(make));
     samples.extend(details(make));
     samples.extend(watched(make));
     samples
@@ -39,6 +42,7 @@ fn account(name: &str, email: &str, status: AccountStatus) -> AccountRow {
         name: name.to_owned(),
         email: email.to_owned(),
         admin: false,
+        asked_at: None,
         status,
         second_factor: status == AccountStatus::Active,
         created_at: NOW - Duration::days(40),
@@ -79,6 +83,43 @@ fn lists(make: &Samples) -> Vec<Sample> {
     ]
 }
 
+fn admins(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.admin("/admin/accounts/admins");
+    shell.active = Nav::Accounts;
+    let staff = |name: &str, email: &str, asked: bool| AccountRow {
+        admin: !asked,
+        asked_at: asked.then(|| NOW - Duration::hours(20)),
+        places: Vec::new(),
+        ..account(name, email, if asked { AccountStatus::Invited } else { AccountStatus::Active })
+    };
+    let page = AdminsPage {
+        shell,
+        admins: vec![
+            staff("نرگس کاویانی", "narges@meydan.example", false),
+            staff("سعید نوری", "saeed.nouri@example.ir", false),
+            staff("Daniel Babayan", "daniel@example.com", true),
+        ],
+        name: String::new(),
+        email: String::new(),
+        problems: Problems::none(),
+        invitation_link: None,
+        command_id: ID.to_owned(),
+    };
+    let refused = AdminsPage {
+        name: "سعید نوری".to_owned(),
+        email: "saeed.nouri@example.ir".to_owned(),
+        problems: Problems::none().and("email", Problem::AlreadyAdmin),
+        ..page.clone()
+    };
+    let link = "https://meydan.example/welcome/kq0xV9d3m1".to_owned();
+    let invited = AdminsPage { invitation_link: Some(link), ..page.clone() };
+    vec![
+        Sample { name: "admins", html: page.render() },
+        Sample { name: "admins-refused", html: refused.render() },
+        Sample { name: "admins-invited", html: invited.render() },
+    ]
+}
+
 fn details(make: &Samples) -> Vec<Sample> {
     let mut shell = make.admin("/admin/accounts/0198c0de");
     shell.active = Nav::Accounts;
@@ -86,6 +127,7 @@ fn details(make: &Samples) -> Vec<Sample> {
         at: NOW - Duration::hours(hours),
         kind: format!("account.{kind}"),
         proof: proof.to_owned(),
+        page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
         browser: Some("Firefox · Android".to_owned()),
     };
@@ -106,6 +148,7 @@ fn details(make: &Samples) -> Vec<Sample> {
             entry(5, "logged_in", "totp"),
             entry(6, "locked", ""),
             entry(6, "log_in_failed", "password"),
+            entry(29, "looked_at", ""),
             entry(30, "impersonated", ""),
         ],
         before: None,
@@ -124,12 +167,18 @@ fn details(make: &Samples) -> Vec<Sample> {
         ..page.clone()
     };
     let last = AccountDetailPage { refusal: Some(Problem::LastAdmin), ..page.clone() };
+    let mut admin = page.clone();
+    admin.account.admin = true;
+    let mut asked = page.clone();
+    asked.account.asked_at = Some(NOW - Duration::hours(20));
     let sent = AccountDetailPage { invitation_link: Some(String::new()), ..page.clone() };
     vec![
         Sample { name: "account-detail", html: page.render() },
         Sample { name: "account-suspended", html: suspended.render() },
         Sample { name: "account-reason-refused", html: short.render() },
         Sample { name: "account-last-admin", html: last.render() },
+        Sample { name: "account-admin", html: admin.render() },
+        Sample { name: "account-asked", html: asked.render() },
         Sample { name: "account-resent", html: sent.render() },
     ]
 }
@@ -142,6 +191,7 @@ fn watched(make: &Samples) -> Vec<Sample> {
         entry: AuditEntry {
             at: NOW - Duration::hours(hours),
             who: Who::Person { id: ID.to_owned(), name: "نرگس کاویانی".to_owned() },
+            on_behalf_of: None,
             action: action.to_owned(),
             details: Vec::new(),
             target_type: action.split('.').next().unwrap_or_default().to_owned(),

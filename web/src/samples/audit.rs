@@ -57,6 +57,7 @@ fn entry(minutes: i64, who: Who, action: &str, details: &[(&str, &str)]) -> Audi
     AuditEntry {
         at: NOW - Duration::minutes(minutes),
         who,
+        on_behalf_of: None,
         action: action.to_owned(),
         details: details.iter().map(owned).collect(),
         target_type,
@@ -69,6 +70,7 @@ fn entry(minutes: i64, who: Who, action: &str, details: &[(&str, &str)]) -> Audi
 fn campaign(make: &Samples) -> AuditPage {
     let (maryam, saeed) = (person(MARYAM, "مریم احمدی"), person(SAEED, "سعید نوری"));
     let some = citizen("0198c0de-0000-7000-8000-00000000b001");
+    let staff = Who::Account { id: REQUEST.to_owned() };
     AuditPage {
         shell: make.owner(Nav::Audit, "/c/isfahan-ahmadi/audit"),
         base: "/c/isfahan-ahmadi/audit".to_owned(),
@@ -89,6 +91,10 @@ fn campaign(make: &Samples) -> AuditPage {
             entry(44, service("bot-hub"), "ticket.reply_failed", &[("failure", "blocked")]),
             entry(90, maryam, "member.invited", &[("role", "staff")]),
             entry(300, Who::Account { id: SAEED.to_owned() }, "campaign.edited", &[]),
+            AuditEntry {
+                on_behalf_of: Some(person(MARYAM, "مریم احمدی")),
+                ..entry(310, staff, "member.looked_at", &[("page", "inbox")])
+            },
             entry(1_500, service("bot-hub"), "bot.went_live", &[("mode", "webhook")]),
             entry(1_501, service("bot-hub"), "bot.failed", &[("problem", "wrong_token")]),
         ],

@@ -95,21 +95,21 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
         invitation: Invitation::Begin {
             name: "سعید نوری".to_owned(),
             email: "saeed.nouri@example.ir".to_owned(),
-            candidate: "مریم احمدی".to_owned(),
+            candidate: Some("مریم احمدی".to_owned()),
         },
         ..first.clone()
     };
     let begun = WelcomePage {
         invitation: Invitation::LogIn {
             email: "saeed.nouri@example.ir".to_owned(),
-            candidate: "مریم احمدی".to_owned(),
+            candidate: Some("مریم احمدی".to_owned()),
         },
         ..first.clone()
     };
     let held = WelcomePage {
         invitation: Invitation::Accept {
             email: "saeed.nouri@example.ir".to_owned(),
-            candidate: "مریم احمدی".to_owned(),
+            candidate: Some("مریم احمدی".to_owned()),
         },
         ..first.clone()
     };
@@ -121,6 +121,27 @@ fn welcomes(make: &Samples) -> Vec<Sample> {
         Sample { name: "welcome-log-in", html: begun.render() },
         Sample { name: "welcome-accept", html: held.render() },
         Sample { name: "link-expired", html: expired.render() },
+    ]
+    .into_iter()
+    .chain(welcomes_of_admins(&first))
+    .collect()
+}
+
+fn welcomes_of_admins(first: &WelcomePage) -> [Sample; 3] {
+    let to_administer = |invitation| WelcomePage { invitation, ..first.clone() };
+    let (name, email) = ("سعید نوری".to_owned(), "saeed.nouri@example.ir".to_owned());
+    let candidate = None;
+    let begin = to_administer(Invitation::Begin { name, email: email.clone(), candidate });
+    let candidate = None;
+    let accept = to_administer(Invitation::Accept { email, candidate });
+    let short = WelcomePage {
+        problems: Problems::none().and("current_password", Problem::NotForAdmins),
+        ..accept.clone()
+    };
+    [
+        Sample { name: "welcome-admin", html: begin.render() },
+        Sample { name: "welcome-admin-accept", html: accept.render() },
+        Sample { name: "welcome-admin-short", html: short.render() },
     ]
 }
 

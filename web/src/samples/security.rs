@@ -132,6 +132,7 @@ fn devices(make: &Samples) -> Vec<Sample> {
         at: NOW - Duration::hours(hours),
         kind: format!("account.{kind}"),
         proof: proof.to_owned(),
+        page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
         browser: Some(BROWSER.to_owned()),
     };

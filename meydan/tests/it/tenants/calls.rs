@@ -242,7 +242,10 @@ const NOT_FOUND: Answer = Answer::Is(Code::NotFound);
 fn of_accounts(method: &str) -> (Vec<u8>, Answer) {
     let factor_id = Uuid::from_u128(77).to_string();
     match method {
-        "Join" => (id::JoinRequest { token: "x".repeat(43) }.encode_to_vec(), NOT_FOUND),
+        "Join" => {
+            let (token, password) = ("x".repeat(43), String::new());
+            (id::JoinRequest { token, password }.encode_to_vec(), NOT_FOUND)
+        }
         "ChangePassword" | "ProveAgain" | "BeginFactor" | "RenewRecoveryCodes" => {
             (vec![], Answer::Nameless)
         }

@@ -59,7 +59,7 @@ pub(super) async fn list(
     visit: Visit,
     Query(Asked { email, after, .. }): Query<Asked>,
 ) -> Response {
-    let message = ListAccountsRequest { email: email.clone(), after };
+    let message = ListAccountsRequest { email: email.clone(), after, staff: false };
     let request = app.identity.ask(&visit.caller(), message);
     let listed = match app.oversight().list_accounts(request).await.map_err(Failure::from) {
         Ok(answer) => answer.into_inner(),
@@ -130,7 +130,7 @@ fn address(account: &str) -> String {
 }
 
 /// A command that names an account and nothing else.
-fn of_account(
+pub(super) fn of_account(
     app: &App,
     visit: &Visit,
     account: &str,
@@ -140,7 +140,7 @@ fn of_account(
     app.identity.command(&visit.caller(), command(&filled.command_id), message)
 }
 
-async fn changed(
+pub(super) async fn changed(
     app: &App,
     visit: &Visit,
     (account, notice): (String, Notice),

@@ -192,7 +192,10 @@ pub(super) async fn with_accounts(
         let actors = entries.iter().filter(|entry| entry.actor_kind == "account");
         let targets = entries.iter().filter(|entry| entry.target_type == "account");
         let actors = actors.map(|entry| entry.actor_id.clone());
-        let ids: HashSet<_> = actors.chain(targets.map(|entry| entry.target_id.clone())).collect();
+        let behalf = entries.iter().filter(|entry| !entry.on_behalf_of.is_empty());
+        let behalf = behalf.map(|entry| entry.on_behalf_of.clone());
+        let targets = targets.map(|entry| entry.target_id.clone());
+        let ids: HashSet<_> = actors.chain(targets).chain(behalf).collect();
         let message = NameAccountsRequest { account_ids: ids.into_iter().collect() };
         let request = app.identity.ask(&visit.caller(), message);
         names.accounts = app.accounts().name_accounts(request).await?.into_inner().names;

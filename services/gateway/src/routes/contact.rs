@@ -7,10 +7,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{
         AskEmailRequest, AskPhoneRequest, GetContactRequest, ProveEmailRequest, ProvePhoneRequest,
-        prove_email_request::Proof,
+        RemovePhoneRequest, prove_email_request::Proof,
     },
 };
 use meydan_web::{
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 use super::{account, go_with};
 use crate::{
+    access::to_proof,
     app::App,
     failure,
     session::{self, Visit},
@@ -202,4 +204,13 @@ pub(super) async fn phone_code(
     let request = app.identity.ask(&visit.caller(), message);
     let done = app.contacts().prove_phone(request).await.map_err(Failure::from);
     after((&app, &visit), done, Notice::PhoneProved, ("phone_code", filled)).await
+}
+
+pub(super) async fn remove_phone(State(app): State<App>, visit: Visit) -> Response {
+    let request = app.identity.ask(&visit.caller(), RemovePhoneRequest {});
+    match app.contacts().remove_phone(request).await.map_err(Failure::from) {
+        Ok(_) => go_with("/account", Notice::PhoneRemoved, 0),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof("/account"),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
 }

@@ -55,6 +55,7 @@ pub(super) async fn nothing_here(State(app): State<App>, headers: HeaderMap, uri
         fresh: true,
         path: uri.path().to_owned(),
         address: String::new(),
+        outside: false,
         host: String::new(),
     };
     failure::page(&app, &visit, Failure::NotFound)

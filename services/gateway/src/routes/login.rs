@@ -214,6 +214,7 @@ pub(super) fn guest(app: &App, visit: &Visit, headers: &HeaderMap) -> Guest {
         address: visit.address.clone(),
         user_agent: user_agent(headers),
         device_token: cookies::get(headers, Kind::Device, app.secure).unwrap_or_default(),
+        outside: visit.outside,
     }
 }
 

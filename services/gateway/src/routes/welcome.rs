@@ -42,13 +42,21 @@ pub(super) struct Beginning {
     password: String,
     #[serde(default)]
     password_again: String,
+    #[serde(default)]
+    current_password: String,
 }
 
-async fn invitation(app: &App, token: &str) -> Result<GetInvitationResponse, Failure> {
+/// For whom a link is. Where staff does not work, none makes an admin.
+async fn invitation(
+    app: &App,
+    visit: &Visit,
+    token: &str,
+) -> Result<GetInvitationResponse, Failure> {
     let caller = Caller::service(crate::NAME, None);
     let request = app.identity.ask(&caller, GetInvitationRequest { token: token.to_owned() });
     let answer = app.sessions_client().get_invitation(request).await;
-    answer.map(tonic::Response::into_inner).map_err(Failure::from)
+    let found = answer.map(tonic::Response::into_inner)?;
+    if found.is_admin && visit.outside { Err(Failure::NotFound) } else { Ok(found) }
 }
 
 pub(super) async fn show(
@@ -56,7 +64,7 @@ pub(super) async fn show(
     visit: Visit,
     Path(token): Path<String>,
 ) -> Response {
-    match invitation(&app, &token).await {
+    match invitation(&app, &visit, &token).await {
         Ok(found) => page(&app, &visit, token, found, (Beginning::default(), Problems::none())),
         Err(failure) => expired(&app, &visit, &failure),
     }
@@ -88,8 +96,9 @@ fn page(
     found: GetInvitationResponse,
     (form, problems): (Beginning, Problems),
 ) -> Response {
-    let (email, candidate) = (found.email.clone(), found.candidate_name.clone());
-    let invitation = if found.is_admin {
+    let candidate = Some(found.candidate_name.clone()).filter(|_| !found.is_admin);
+    let email = found.email.clone();
+    let invitation = if found.account_id.is_empty() {
         Invitation::FirstAdmin
     } else if is_own(visit, &found) {
         Invitation::Accept { email, candidate }
@@ -118,12 +127,12 @@ pub(super) async fn submit(
     Path(token): Path<String>,
     Form(form): Form<Beginning>,
 ) -> Response {
-    let found = match invitation(&app, &token).await {
+    let found = match invitation(&app, &visit, &token).await {
         Ok(found) => found,
         Err(failure) => return expired(&app, &visit, &failure),
     };
     if is_own(&visit, &found) {
-        return join(&app, &visit, &headers, token).await;
+        return join(&app, &visit, &headers, (token, found, form)).await;
     }
     if found.begun {
         return page(&app, &visit, token, found, (form, Problems::none()));
@@ -150,14 +159,24 @@ pub(super) async fn submit(
     }
 }
 
-/// Accepts for whoever is logged in, whose memberships are then asked for anew.
-async fn join(app: &App, visit: &Visit, headers: &HeaderMap, token: String) -> Response {
-    let request = app.identity.ask(&visit.caller(), JoinRequest { token });
-    match app.accounts().join(request).await.map_err(Failure::from) {
+/// Accepts for whoever is logged in, whose memberships are then asked for anew. Whoever became an admin logs in again.
+async fn join(
+    app: &App,
+    visit: &Visit,
+    headers: &HeaderMap,
+    (token, found, form): (String, GetInvitationResponse, Beginning),
+) -> Response {
+    let message = JoinRequest { token: token.clone(), password: form.current_password.clone() };
+    let request = app.identity.ask(&visit.caller(), message);
+    let problem = match app.accounts().join(request).await.map_err(Failure::from) {
         Ok(_) => {
             session::forget(app, headers).await;
-            go("/")
+            return if found.is_admin { go("/login?notice=admin-appointed") } else { go("/") };
         }
-        Err(failure) => expired(app, visit, &failure),
-    }
+        Err(Failure::Refused(code)) if code == "identity.password.wrong" => Problem::WrongPassword,
+        Err(Failure::Malformed(_)) => Problem::NotForAdmins,
+        Err(failure) => return expired(app, visit, &failure),
+    };
+    let problems = Problems::none().and("current_password", problem);
+    page(app, visit, token, found, (form, problems))
 }

@@ -23,6 +23,7 @@ pub fn row(account: pb::Account) -> AccountRow {
         name: account.display_name,
         email: account.email,
         admin: account.is_admin,
+        asked_at: account.admin_asked_at.and_then(known),
         second_factor: account.second_factor,
         created_at: instant(account.created_at),
         last_login_at: account.last_login_at.and_then(known),
@@ -65,6 +66,7 @@ pub fn happened(entry: pb::Happened) -> Option<Happened> {
         at: entry.at.and_then(known)?,
         kind: entry.kind,
         proof: entry.proof,
+        page: entry.page,
         address: entry.address,
         browser: browser(&entry.user_agent),
     })

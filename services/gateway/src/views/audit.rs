@@ -35,17 +35,19 @@ impl Names {
 #[must_use]
 pub fn entry(entry: pb::Entry, names: &Names) -> AuditEntry {
     let id = entry.actor_id;
+    let person = |id: String| match names.accounts.get(&id) {
+        Some(name) => Who::Person { id, name: name.clone() },
+        None => Who::Account { id },
+    };
     let who = match entry.actor_kind.as_str() {
         "service" => Who::Service { name: entry.actor_name },
         "citizen" => Who::Citizen { id },
-        _ => match names.accounts.get(&id) {
-            Some(name) => Who::Person { id, name: name.clone() },
-            None => Who::Account { id },
-        },
+        _ => person(id),
     };
     AuditEntry {
         at: instant(entry.at),
         who,
+        on_behalf_of: Some(entry.on_behalf_of).filter(|id| !id.is_empty()).map(person),
         action: entry.action,
         details: details(&entry.details),
         target_type: entry.target_type,
@@ -81,6 +83,7 @@ pub fn csv_head(shell: &Shell) -> String {
         "correlation_id",
         "log",
         "position",
+        "on_behalf_of",
     ];
     let cells = told.into_iter().chain(plain.map(str::to_owned));
     format!("\u{feff}{}", line(cells))
@@ -97,7 +100,7 @@ pub fn csv_row(wire: pb::Entry, names: &Names, shell: &Shell) -> String {
     line([
         shell.moment_text(shown.at),
         shown.campaign.clone().unwrap_or_default(),
-        shown.who_text(shell),
+        shown.who_and_for_whom(shell),
         what,
         shown.target_text(shell),
         time,
@@ -111,6 +114,7 @@ pub fn csv_row(wire: pb::Entry, names: &Names, shell: &Shell) -> String {
         wire.correlation_id,
         wire.log,
         wire.position.to_string(),
+        wire.on_behalf_of,
     ])
 }
 

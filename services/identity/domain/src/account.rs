@@ -1,5 +1,7 @@
 //! An account: a login. What proves it lies beside the log, so that no hash of a password is a fact for ever.
 
+mod command;
+mod person;
 mod rules;
 
 use cqrs_es::DomainEvent;
@@ -9,75 +11,11 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
-pub use self::rules::AccountRefusal;
-
-/// What a person with a login is called, and how they log in.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// The address with which they log in.
-    pub email: String,
-    /// What they are called.
-    pub display_name: String,
-}
-
-/// Says nothing about the person.
-impl std::fmt::Debug for Profile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Profile")
-    }
-}
-
-/// From where somebody came in, or tried to.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// Network address.
-    pub address: String,
-    /// What the browser calls itself.
-    pub user_agent: String,
-}
-
-/// Says nothing about the person.
-impl std::fmt::Debug for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Origin")
-    }
-}
-
-/// With what somebody proved who they are, or tried to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Proof {
-    /// A password alone.
-    Password,
-    /// A code of an authenticator (RFC 6238).
-    Totp,
-    /// A recovery code.
-    RecoveryCode,
-    /// A passkey (WebAuthn), which asks its holder for a finger, a face or a PIN.
-    Passkey,
-}
-
-impl Proof {
-    /// Every proof.
-    pub const ALL: [Self; 4] = [Self::Password, Self::Totp, Self::RecoveryCode, Self::Passkey];
-
-    /// Name under which it is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Totp => "totp",
-            Self::RecoveryCode => "recovery_code",
-            Self::Passkey => "passkey",
-        }
-    }
-
-    /// The proof of a stored name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|proof| proof.name() == name)
-    }
-}
+pub use self::{
+    command::AccountCommand,
+    person::{Origin, Profile, Proof},
+    rules::AccountRefusal,
+};
 
 /// An account, as its events made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -85,29 +23,20 @@ pub struct Account {
     registered: bool,
     #[serde(default)]
     suspended: bool,
+    #[serde(default)]
+    staff: Staff,
 }
 
-/// What may be asked of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountCommand {
-    /// Begin it.
-    Register {
-        /// Who.
-        profile: Sealed<Profile>,
-        /// Platform staff.
-        admin: bool,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Close it, or open it again.
-    Suspend {
-        /// Whether it is closed.
-        suspended: bool,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// Note what happened to it: what proves an account lies beside the log, and is judged there.
-    Record(AccountEvent),
+/// Whether somebody runs the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Staff {
+    /// No.
+    #[default]
+    Not,
+    /// Not before they accept.
+    Asked,
+    /// They are an admin.
+    Admin,
 }
 
 /// A fact about an account.
@@ -265,6 +194,13 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its holder took the telephone number away.
+    #[serde(rename = "account.phone_removed")]
+    PhoneRemoved {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// An admin closed it: nothing proves it any more.
     #[serde(rename = "account.suspended")]
     Suspended {
@@ -275,6 +211,36 @@ pub enum AccountEvent {
     /// An admin opened it again.
     #[serde(rename = "account.reactivated")]
     Reactivated {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An admin asked its holder to become one.
+    #[serde(rename = "account.admin_invited")]
+    AdminInvited {
+        /// Who, as the admin said.
+        said: Sealed<Profile>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An admin took that back.
+    #[serde(rename = "account.admin_invitation_withdrawn")]
+    AdminInvitationWithdrawn {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// Its holder accepted, and is an admin.
+    #[serde(rename = "account.admin_appointed")]
+    AdminAppointed {
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// An admin took the role from its holder.
+    #[serde(rename = "account.admin_dismissed")]
+    AdminDismissed {
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -291,6 +257,17 @@ pub enum AccountEvent {
         /// When that ends by itself.
         #[serde(with = "rfc3339")]
         until: OffsetDateTime,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
+    /// The admin opened a page of the campaign meanwhile.
+    #[serde(rename = "account.looked_at")]
+    LookedAt {
+        /// In which campaign.
+        campaign_id: Uuid,
+        /// Which, by the parts of its address that are no names.
+        page: String,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -339,9 +316,15 @@ impl AccountEvent {
             | Self::EmailVerified { at, .. }
             | Self::EmailLost { at }
             | Self::PhoneVerified { at, .. }
+            | Self::PhoneRemoved { at }
             | Self::Suspended { at }
             | Self::Reactivated { at }
+            | Self::AdminInvited { at, .. }
+            | Self::AdminInvitationWithdrawn { at }
+            | Self::AdminAppointed { at }
+            | Self::AdminDismissed { at }
             | Self::Impersonated { at, .. }
+            | Self::LookedAt { at, .. }
             | Self::ImpersonationEnded { at }
             | Self::Recovered { at }
             | Self::CodeReplayed { at }
@@ -361,9 +344,15 @@ impl DomainEvent for AccountEvent {
             Self::EmailVerified { .. } => "account.email_verified",
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
+            Self::PhoneRemoved { .. } => "account.phone_removed",
             Self::Suspended { .. } => "account.suspended",
             Self::Reactivated { .. } => "account.reactivated",
+            Self::AdminInvited { .. } => "account.admin_invited",
+            Self::AdminInvitationWithdrawn { .. } => "account.admin_invitation_withdrawn",
+            Self::AdminAppointed { .. } => "account.admin_appointed",
+            Self::AdminDismissed { .. } => "account.admin_dismissed",
             Self::Impersonated { .. } => "account.impersonated",
+            Self::LookedAt { .. } => "account.looked_at",
             Self::ImpersonationEnded { .. } => "account.impersonation_ended",
             Self::Recovered { .. } => "account.recovered",
             Self::CodeReplayed { .. } => "account.code_replayed",

@@ -104,7 +104,9 @@ impl Aggregate for Member {
                 self.role = Some(role);
                 self.said = said.is_some();
             }
-            MemberEvent::InvitationRenewed { .. } | MemberEvent::Impersonated { .. } => {}
+            MemberEvent::InvitationRenewed { .. }
+            | MemberEvent::Impersonated { .. }
+            | MemberEvent::LookedAt { .. } => {}
             MemberEvent::Joined { .. } => self.joined = true,
             MemberEvent::RoleChanged { to, .. } => {
                 self.role = Some(to);

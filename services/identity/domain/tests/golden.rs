@@ -85,6 +85,12 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::ImpersonationEnded { at: NOON },
             AccountEvent::Recovered { at: NOON },
             AccountEvent::CodeReplayed { at: NOON },
+            AccountEvent::AdminInvited { said: sealed(), at: NOON },
+            AccountEvent::AdminInvitationWithdrawn { at: NOON },
+            AccountEvent::AdminAppointed { at: NOON },
+            AccountEvent::AdminDismissed { at: NOON },
+            AccountEvent::LookedAt { campaign_id: SESSION, page: "inbox".to_owned(), at: NOON },
+            AccountEvent::PhoneRemoved { at: NOON },
         ],
     );
 }
@@ -139,6 +145,7 @@ fn facts_about_members_keep_their_shape_also_those_without_the_inviters_words() 
             MemberEvent::Reactivated { account_id: SARA, at: NOON },
             MemberEvent::Removed { account_id: SARA, at: NOON },
             MemberEvent::Impersonated { account_id: SARA, until: NOON, at: NOON },
+            MemberEvent::LookedAt { account_id: SARA, page: "inbox".to_owned(), at: NOON },
         ],
     );
 }

@@ -6,8 +6,7 @@ use meydan_keyring::Place;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, login::person, said_place};
-use crate::projections::members;
+use super::{AppError, Identity, Result, login::person};
 
 impl Identity {
     /// Puts on record that an address is the account's, and frees the one that it had. Somebody who only said that
@@ -77,10 +76,7 @@ impl Identity {
     }
 
     /// A link that went to an address alone proves it, as long as it is still the account's.
-    pub(super) async fn prove_by_link(&self, campaign: Uuid, account: Uuid) -> Result<()> {
-        let pool = self.log.pool();
-        let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
+    pub(super) async fn prove_by_link(&self, said: Option<Profile>, account: Uuid) -> Result<()> {
         let (row, profile) = self.account(account).await?;
         let present = said.is_some_and(|said| said.email.eq_ignore_ascii_case(&profile.email));
         if present && row.email_proved_at.is_none() && row.email_lost_at.is_none() {

@@ -92,6 +92,8 @@ pub(super) struct Claim<'a> {
 pub(super) struct Try {
     /// Whether it may succeed.
     pub(super) open: bool,
+    /// Whether it was open to guessers, and is a fact when it fails.
+    pub(super) counts: bool,
     /// Until when it has closed what it was counted on, unless it succeeds.
     pub(super) closes_until: Option<OffsetDateTime>,
     pair: Vec<u8>,
@@ -171,13 +173,17 @@ impl Identity {
             stranger = Some(Stranger { all, source, target });
         }
         // Whoever is suspended is told what everybody is told whose password is wrong.
-        let suspended = accounts::is_suspended(pool, claim.account.unwrap_or_default()).await?;
-        open = open && !suspended;
+        let account = claim.account.unwrap_or_default();
+        let counts = open && !accounts::is_suspended(pool, account).await?;
+        // So is an admin where staff does not work, whose tries are facts like those of others.
+        let misplaced = claim.guest.outside && accounts::is_admin(pool, account).await?;
+        open = counts && !misplaced;
         // What is open is what a guesser learns from.
         metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
             .increment(1);
         drop(turn);
-        Ok(Try { open, closes_until: closes_until.filter(|_| open), pair, limit, stranger })
+        let closes_until = closes_until.filter(|_| counts);
+        Ok(Try { open, counts, closes_until, pair, limit, stranger })
     }
 
     /// Lets strangers write a few at a time; others need not wait for a turn.

@@ -4,9 +4,10 @@
 //! session looks: nobody looks unseen.
 
 use identity_domain::{
-    AccountEvent, CampaignStatus, Member, MemberCommand, Profile, Role, effective,
+    Account, AccountCommand, AccountEvent, CampaignStatus, Member, MemberCommand, Profile, Role,
+    effective,
 };
-use meydan_event_log::{ExecuteError, Meta, PLATFORM, Target};
+use meydan_event_log::{Actor, ExecuteError, Meta, PLATFORM, Target};
 use meydan_keyring::{Place, Sealed};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ use crate::{
 
 /// How long an admin looks, at most.
 const LASTS: Duration = Duration::minutes(15);
+/// The longest name of a page.
+const LONGEST_PAGE: usize = 40;
 
 /// As whom a session of an admin looks.
 #[derive(Debug, Clone)]
@@ -161,33 +164,88 @@ impl Identity {
         Ok(Some(Impersonated { subject, profile, ends_at: found.ends_at, place }))
     }
 
+    /// Puts on record that the session of a token, which looks as a member, opens a page. However often that is said of
+    /// one look, by whichever gateway, it is one fact of the campaign and one of the account.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when the session does not look as anybody, or not any more.
+    pub async fn note_look(&self, token: &str, page: String) -> Result<()> {
+        let named = (1..=LONGEST_PAGE).contains(&page.len())
+            && page.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte));
+        if !named {
+            return Err(AppError::Malformed(vec![("page", "is no page".to_owned())]));
+        }
+        let found = sqlx::query!(
+            r#"
+            SELECT i.session_id, i.subject_id, i.campaign_id, i.ends_at, s.account_id
+            FROM impersonations i JOIN sessions s ON s.session_id = i.session_id
+            WHERE s.token_sha256 = $1 AND i.ends_at > $2
+            "#,
+            crate::tokens::hash(token),
+            self.clock.now(),
+        )
+        .fetch_optional(self.log.pool())
+        .await?;
+        let look = found.ok_or(AppError::NotFound)?;
+        let (subject, campaign, at) = (look.subject_id, look.campaign_id, self.clock.now());
+        let named = format!("{subject}|{campaign}|{}|{page}", look.ends_at);
+        let actor = Actor::Account { id: look.account_id, session: Some(look.session_id) };
+        let meta = Meta::new(Uuid::new_v5(&look.session_id, named.as_bytes()), actor);
+        let meta = Meta { on_behalf_of: Some(subject), ..meta };
+        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
+        let opened = MemberCommand::LookAt { account_id: subject, page: page.clone(), at };
+        self.log.execute::<Member>(target, opened, &step(&meta, "member")).await?;
+        let fact = AccountEvent::LookedAt { campaign_id: campaign, page, at };
+        self.record_by(subject, fact, &meta).await
+    }
+
     /// Ends the impersonation of a token's session, if it has one.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
     pub async fn end_impersonation(&self, token: &str) -> Result<()> {
+        let Some(session) = crate::tokens::session(self.log.pool(), token).await? else {
+            return Ok(());
+        };
+        let (id, session) = (session.account_id, session.session_id);
+        let actor = Actor::Account { id, session: Some(session) };
+        self.end_look(session, &Meta::new(Uuid::now_v7(), actor)).await?;
+        self.changes.tell(id).await;
+        Ok(())
+    }
+
+    /// Ends the look of a session, if it looks, and puts that on record when it comes before its time.
+    pub(super) async fn end_look(&self, session: Uuid, meta: &Meta) -> Result<()> {
         let ended = sqlx::query!(
-            r#"
-            DELETE FROM impersonations i USING sessions s
-            WHERE s.token_sha256 = $1 AND i.session_id = s.session_id
-            RETURNING i.subject_id, i.session_id, s.account_id, i.ends_at
-            "#,
-            crate::tokens::hash(token),
+            "DELETE FROM impersonations WHERE session_id = $1 RETURNING subject_id, ends_at",
+            session,
         )
         .fetch_optional(self.log.pool())
         .await?;
-        let Some(ended) = ended else { return Ok(()) };
         let at = self.clock.now();
-        if at < ended.ends_at {
-            let (id, session) = (ended.account_id, Some(ended.session_id));
-            let actor = meydan_event_log::Actor::Account { id, session };
-            let meta = Meta::new(Uuid::now_v7(), actor);
-            let meta = Meta { on_behalf_of: Some(ended.subject_id), ..meta };
-            let fact = AccountEvent::ImpersonationEnded { at };
-            self.record_by(ended.subject_id, fact, &meta).await?;
+        let Some(ended) = ended.filter(|ended| at < ended.ends_at) else { return Ok(()) };
+        let subject = ended.subject_id;
+        let meta = Meta { on_behalf_of: Some(subject), ..step(meta, "look") };
+        let target = Target { tenant: PLATFORM, id: subject };
+        let fact = AccountCommand::Record(AccountEvent::ImpersonationEnded { at });
+        match self.log.execute::<Account>(target, fact, &meta).await.map_err(AppError::from) {
+            // Whoever was erased meanwhile has no record.
+            Ok(_) | Err(AppError::NotFound) => Ok(()),
+            Err(error) => Err(error),
         }
-        self.changes.tell(ended.account_id).await;
+    }
+
+    /// Ends whatever looks at an account as its holder.
+    pub(super) async fn end_looks_at(&self, subject: Uuid, meta: &Meta) -> Result<()> {
+        let looking = sqlx::query_scalar!(
+            "SELECT session_id FROM impersonations WHERE subject_id = $1",
+            subject
+        );
+        for session in looking.fetch_all(self.log.pool()).await? {
+            self.end_look(session, &step(meta, &session.to_string())).await?;
+        }
         Ok(())
     }
 }

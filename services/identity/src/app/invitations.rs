@@ -31,10 +31,12 @@ pub struct Entry {
     pub account: Option<Uuid>,
     /// Who, as the inviter gave it; `None` for the first admin.
     pub profile: Option<Profile>,
-    /// The candidate whose campaign invites.
+    /// The candidate whose campaign invites; `None` for admins.
     pub candidate_name: Option<String>,
     /// Whether the account has a password.
     pub begun: bool,
+    /// Whether it makes an admin.
+    pub admin: bool,
 }
 
 impl Identity {
@@ -111,20 +113,29 @@ impl Identity {
     /// [`AppError::NotFound`] for one that is unknown, used or too old.
     pub async fn entry(&self, token: &str) -> Result<Entry> {
         let invitation = self.invitation(token).await?;
-        let (Some(account), Some(campaign)) = (invitation.account_id, invitation.campaign_id)
-        else {
-            return Ok(Entry { account: None, profile: None, candidate_name: None, begun: false });
+        let Some(account) = invitation.account_id else {
+            let (profile, candidate_name, begun) = (None, None, false);
+            return Ok(Entry { account: None, profile, candidate_name, begun, admin: true });
         };
-        let pool = self.log.pool();
-        let said = members::said(pool, campaign, account).await?.ok_or(AppError::NotFound)?;
-        let profile = self.revealed(&said, &said_place(campaign, account)).await?;
-        let candidate = campaigns::find(pool, Some(campaign), None).await?;
+        let profile = self.said_of(invitation.campaign_id, account).await?;
+        let candidate = match invitation.campaign_id {
+            Some(campaign) => campaigns::find(self.log.pool(), Some(campaign), None).await?,
+            None => None,
+        };
         Ok(Entry {
             account: Some(account),
             profile: Some(profile.ok_or(AppError::NotFound)?),
             candidate_name: candidate.map(|campaign| campaign.candidate_name),
             begun: self.hash_of(account).await?.is_some(),
+            admin: invitation.campaign_id.is_none(),
         })
+    }
+
+    /// Who is invited, as the inviter gave it: into a campaign, or to become an admin.
+    async fn said_of(&self, campaign: Option<Uuid>, account: Uuid) -> Result<Option<Profile>> {
+        let Some(campaign) = campaign else { return self.asked_as_admin(account).await };
+        let said = members::said(self.log.pool(), campaign, account).await?;
+        self.revealed(&said.ok_or(AppError::NotFound)?, &said_place(campaign, account)).await
     }
 
     /// Uses a one-time link of an account that has not begun: sets its first password, and begins a session.
@@ -141,6 +152,9 @@ impl Identity {
         guest: &Guest,
     ) -> Result<Entered> {
         let invitation = self.invitation(token).await?;
+        if guest.outside && invitation.campaign_id.is_none() {
+            return Err(AppError::NotFound);
+        }
         let Some(account) = invitation.account_id else {
             return self.begin_first_admin(token, said, password, guest).await;
         };
@@ -151,7 +165,8 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let (row, profile) = self.account(account).await?;
-        let chooser = self.chooser((account, row.admin), &profile, invitation.campaign_id).await?;
+        let admin = row.admin || invitation.campaign_id.is_none();
+        let chooser = self.chooser((account, admin), &profile, invitation.campaign_id).await?;
         let hash = self.choose("password", password, chooser).await?;
         let now = self.clock.now();
         // The password first, and the membership only for whoever set it: of two links used at once, one
@@ -201,15 +216,25 @@ impl Identity {
         self.begin(account, Proof::Password, guest, false).await
     }
 
-    /// Uses a one-time link for somebody who is logged in.
+    /// Uses a one-time link for somebody who is logged in. Whoever becomes an admin by it shows their password, which
+    /// must be one that admins may have; their sessions end.
     ///
     /// # Errors
     ///
     /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown.
-    pub async fn join(&self, account: Uuid, token: &str) -> Result<i64> {
+    pub async fn join(
+        &self,
+        (account, session): (Uuid, Uuid),
+        token: &str,
+        password: String,
+        guest: &Guest,
+    ) -> Result<i64> {
         let invitation = self.invitation(token).await?;
         if invitation.account_id != Some(account) {
             return Err(AppError::NotFound);
+        }
+        if invitation.campaign_id.is_none() {
+            self.prove_for_admin((account, session), password, guest).await?;
         }
         self.take_up(&invitation, account, token).await
     }
@@ -217,14 +242,16 @@ impl Identity {
     /// Joins, then uses the link up: cut off in between, the holder finds it good, and joining again changes
     /// nothing.
     async fn take_up(&self, invitation: &InvitationRow, account: Uuid, token: &str) -> Result<i64> {
-        let campaign = invitation.campaign_id.ok_or(AppError::NotFound)?;
-        let joined = self.take_place(campaign, account).await?;
+        let campaign = invitation.campaign_id;
+        let said = if invitation.mailed { self.said_of(campaign, account).await? } else { None };
+        let position = match campaign {
+            Some(campaign) => self.take_place(campaign, account).await?.position,
+            None => self.appoint(account).await?,
+        };
         // Somebody who was quicker with the same link was the same person.
         invitations::use_up(self.log.pool(), token, self.clock.now()).await?;
-        if invitation.mailed {
-            self.prove_by_link(campaign, account).await?;
-        }
-        Ok(joined.position)
+        self.prove_by_link(said, account).await?;
+        Ok(position)
     }
 
     /// Begins an account, and waits until the tables show it. An address that is taken is refused.

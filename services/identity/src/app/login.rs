@@ -31,6 +31,8 @@ pub struct Guest {
     pub user_agent: String,
     /// The cookie by which a browser is known from which somebody has logged in.
     pub device: Option<String>,
+    /// Whether staff does not work from there.
+    pub outside: bool,
 }
 
 /// A session that has begun.
@@ -79,8 +81,17 @@ impl Identity {
         meta: &Meta,
     ) -> Result<()> {
         let target = Target { tenant: PLATFORM, id: account };
+        let ended = if let AccountEvent::LoggedOut { session_id, .. } = &fact {
+            Some(*session_id)
+        } else {
+            None
+        };
         self.log.execute::<Account>(target, AccountCommand::Record(fact), meta).await?;
-        Ok(())
+        // Whoever looked with the session that ended looks no more.
+        match ended {
+            Some(session) => self.end_look(session, meta).await,
+            None => Ok(()),
+        }
     }
 
     /// Judges a password. It opens a session, or, where the account has a second factor, the way to it.
@@ -101,9 +112,9 @@ impl Identity {
         let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
         let genuine = verdict != Verdict::Wrong;
         let Some(account) = account.filter(|_| genuine && tried.open) else {
-            // Closed is closed: only tries that could have succeeded are facts, or guessing would fill the log.
+            // Closed is closed: only tries that guessers were open to are facts, or guessing would fill the log.
             // The others leave a row as well, for the time it takes.
-            let account = account.filter(|_| tried.open);
+            let account = account.filter(|_| tried.counts);
             self.note_failure(Failed { account, proof: Proof::Password, guest }, &tried).await?;
             self.passwords.even(began).await;
             return Err(failed());

@@ -1,10 +1,9 @@
 //! Accounts as admins see them, and what admins do about them.
 
 use identity_domain::{
-    Account, AccountCommand, AccountEvent, AccountRefusal, MemberChange, Profile, Team,
-    TeamCommand, TeamRefusal,
+    Account, AccountCommand, AccountEvent, MemberChange, Profile, Team, TeamCommand,
 };
-use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal};
+use meydan_event_log::{Meta, PLATFORM};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -46,6 +45,8 @@ pub enum Wanted<'a> {
     Address(&'a str),
     /// A page of all, after the last one of the page before.
     After(Option<Uuid>),
+    /// All admins, and whoever is asked to become one, the oldest first.
+    Staff,
 }
 
 impl Identity {
@@ -58,10 +59,13 @@ impl Identity {
         let mut ids = match wanted {
             Wanted::Address(email) => self.account_of(email).await?.into_iter().collect(),
             Wanted::After(last) => accounts::page(self.log.pool(), last, PAGE + 1).await?,
+            Wanted::Staff => accounts::staff(self.log.pool()).await?,
         };
         let page = usize::try_from(PAGE).expect("a page is small");
-        let more = ids.len() > page;
-        ids.truncate(page);
+        let more = ids.len() > page && !matches!(wanted, Wanted::Staff);
+        if more {
+            ids.truncate(page);
+        }
         let mut seen = Vec::with_capacity(ids.len());
         for id in ids {
             match self.seen_account(id).await {
@@ -123,7 +127,7 @@ impl Identity {
         }
         // It is the same however often it is said; a form that is sent again must not be answered for another one.
         let meta = &Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-        let done = group.execute(meta).await.map_err(refused)?;
+        let done = group.execute(meta).await.map_err(super::admins::refused)?;
         self.reach(done.position).await?;
         if suspended {
             self.end_everything(account, meta).await?;
@@ -141,10 +145,8 @@ impl Identity {
             .execute(&mut *tx)
             .await?;
         sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *tx).await?;
-        sqlx::query!("DELETE FROM impersonations WHERE subject_id = $1", account)
-            .execute(&mut *tx)
-            .await?;
         tx.commit().await?;
+        self.end_looks_at(account, meta).await?;
         self.note_ended(account, ended, meta).await
     }
 
@@ -191,17 +193,5 @@ impl Identity {
         let change = MemberChange::RenewInvitation;
         let renewed = self.settle((campaign, account), change, false, meta).await?;
         Ok((self.invite(account, campaign, &email, meta).await?, renewed.position))
-    }
-}
-
-/// What closing an account was refused for.
-fn refused(error: ExecuteError<Refusal>) -> AppError {
-    let ExecuteError::Refused(refusal) = error else { return error.into() };
-    match (refusal.downcast_ref::<TeamRefusal>(), refusal.downcast_ref::<AccountRefusal>()) {
-        (Some(TeamRefusal::LastOwner), _) => {
-            AppError::Refused("identity.account.last_admin", "the platform keeps an admin")
-        }
-        (None, Some(_)) => AppError::NotFound,
-        (None, None) => AppError::Damaged("a refusal that nobody knows".to_owned()),
     }
 }

@@ -329,9 +329,9 @@ impl Identity {
         }
     }
 
-    /// Notes a passkey that opened nothing. Closed is closed: only what could have succeeded is a fact.
+    /// Notes a passkey that opened nothing. Closed is closed: only what guessers were open to is a fact.
     async fn refuse<T>(&self, account: Option<Uuid>, tried: &Try, guest: &Guest) -> Result<T> {
-        let account = account.filter(|_| tried.open);
+        let account = account.filter(|_| tried.counts);
         let failed = Failed { account, proof: Proof::Passkey, guest };
         self.note_failure(failed, tried).await?;
         Err(wrong())

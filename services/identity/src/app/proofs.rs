@@ -240,6 +240,28 @@ impl Identity {
         Ok(done.position)
     }
 
+    /// Takes the telephone away from an account, and a code that is under way for another one. The holder is told.
+    ///
+    /// # Errors
+    ///
+    /// `identity.proof.needed`; [`AppError::NotFound`] when there is no telephone.
+    pub async fn remove_phone(&self, (account, session): (Uuid, Uuid)) -> Result<i64> {
+        self.fresh((account, session)).await?;
+        let (row, _) = self.account(account).await?;
+        row.phone_sealed.ok_or(AppError::NotFound)?;
+        sqlx::query!("DELETE FROM proofs WHERE account_id = $1 AND kind = 'phone'", account)
+            .execute(self.log.pool())
+            .await?;
+        let fact = AccountEvent::PhoneRemoved { at: self.clock.now() };
+        let (at, command) =
+            (Target { tenant: PLATFORM, id: account }, AccountCommand::Record(fact));
+        let done =
+            self.log.execute::<Account>(at, command, &person(account, Uuid::now_v7())).await?;
+        self.reach(done.position).await?;
+        self.notify(account, Notice::PhoneRemoved).await?;
+        Ok(done.position)
+    }
+
     /// Uses a code up: what it proves. A wrong one costs a try.
     async fn take_code(&self, account: Uuid, kind: Kind, code: &str) -> Result<String> {
         let wrong = || AppError::Refused("identity.proof.wrong", "the code is wrong or too old");

@@ -64,6 +64,7 @@ pub(super) fn happened(happened: Happened) -> pb::Happened {
         at: Some(timestamp(happened.row.at)),
         kind: happened.row.kind,
         proof: happened.row.proof.unwrap_or_default(),
+        page: happened.row.page.unwrap_or_default(),
         address,
         user_agent,
     }
@@ -75,8 +76,9 @@ impl Accounts for AccountsApi {
         &self,
         request: Request<pb::JoinRequest>,
     ) -> Result<Response<pb::JoinResponse>, Status> {
-        let (account, _) = holder(&request)?;
-        let position = self.0.join(account, &request.get_ref().token).await.map_err(status)?;
+        let (holder, from) = (holder(&request)?, guest(caller(&request)?));
+        let pb::JoinRequest { token, password } = request.into_inner();
+        let position = self.0.join(holder, &token, password, &from).await.map_err(status)?;
         Ok(Response::new(pb::JoinResponse { position }))
     }
 

@@ -11,7 +11,7 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::failure::status;
+use super::{accounts::holder, failure::status};
 use crate::{
     app::{AddressProof, Guest, Identity},
     letters::Locale,
@@ -90,6 +90,14 @@ impl Contacts for ContactsApi {
         let wire = request.into_inner();
         let asked = self.0.ask_phone(account, &wire.phone, Locale::from_code(&wire.locale)).await;
         asked.map(|()| Response::new(pb::AskPhoneResponse {})).map_err(status)
+    }
+
+    async fn remove_phone(
+        &self,
+        request: Request<pb::RemovePhoneRequest>,
+    ) -> Result<Response<pb::RemovePhoneResponse>, Status> {
+        let position = self.0.remove_phone(holder(&request)?).await.map_err(status)?;
+        Ok(Response::new(pb::RemovePhoneResponse { position }))
     }
 
     async fn prove_phone(

@@ -1,5 +1,6 @@
 //! `Oversight`: accounts, for admins.
 
+use identity_domain::Profile;
 use meydan_rpc::{
     form::timestamp,
     guard::caller,
@@ -50,6 +51,7 @@ impl Oversight for OversightApi {
     ) -> Result<Response<pb::ListAccountsResponse>, Status> {
         let wire = request.get_ref();
         let wanted = match (wire.email.trim(), wire.after.as_str()) {
+            _ if wire.staff => Wanted::Staff,
             ("", "") => Wanted::After(None),
             ("", last) => Wanted::After(Some(id(last)?)),
             (email, _) => Wanted::Address(email),
@@ -112,6 +114,40 @@ impl Oversight for OversightApi {
         Ok(Response::new(pb::InviteMemberResponse { invitation_token, position }))
     }
 
+    async fn invite_admin(
+        &self,
+        request: Request<pb::InviteAdminRequest>,
+    ) -> Result<Response<pb::InviteAdminResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let by = holder(&request)?;
+        let pb::InviteAdminRequest { email, display_name } = request.into_inner();
+        let invited = self.0.invite_admin(by, &Profile { email, display_name }, &meta).await;
+        let (account, token) = invited.map_err(status)?;
+        let invitation_token = token.map(Token::into_text).unwrap_or_default();
+        let account_id = account.to_string();
+        Ok(Response::new(pb::InviteAdminResponse { account_id, invitation_token }))
+    }
+
+    async fn withdraw_admin_invitation(
+        &self,
+        request: Request<pb::ChangeAccountRequest>,
+    ) -> Result<Response<pb::ChangeAccountResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let account = id(&request.get_ref().account_id)?;
+        let done = self.0.withdraw_admin(account, &meta).await;
+        done.map(|()| Response::new(pb::ChangeAccountResponse {})).map_err(status)
+    }
+
+    async fn dismiss_admin(
+        &self,
+        request: Request<pb::ChangeAccountRequest>,
+    ) -> Result<Response<pb::ChangeAccountResponse>, Status> {
+        let meta = meta(&request, &caller(&request)?)?;
+        let (by, account) = (holder(&request)?, id(&request.get_ref().account_id)?);
+        let done = self.0.dismiss_admin(by, account, &meta).await;
+        done.map(|()| Response::new(pb::ChangeAccountResponse {})).map_err(status)
+    }
+
     async fn impersonate(
         &self,
         request: Request<pb::ImpersonateRequest>,
@@ -140,6 +176,7 @@ fn account_out(seen: SeenAccount) -> pb::Account {
         created_at: Some(timestamp(seen.row.created_at)),
         last_login_at: seen.last_login_at.map(timestamp),
         places: seen.places.into_iter().map(place_out).collect(),
+        admin_asked_at: seen.row.admin_asked_at.map(timestamp),
     }
 }
 

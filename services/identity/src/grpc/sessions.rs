@@ -23,9 +23,9 @@ pub(super) fn entered(entered: Entered) -> Response<pb::LogInResponse> {
 }
 
 pub(super) fn guest(wire: Option<pb::Guest>) -> Guest {
-    let pb::Guest { address, user_agent, device_token } = wire.unwrap_or_default();
+    let pb::Guest { address, user_agent, device_token, outside } = wire.unwrap_or_default();
     let device = Some(device_token).filter(|token| !token.is_empty());
-    Guest { address, user_agent, device }
+    Guest { address, user_agent, device, outside }
 }
 
 #[tonic::async_trait]
@@ -53,7 +53,7 @@ impl Sessions for SessionsApi {
         request: Request<pb::GetInvitationRequest>,
     ) -> Result<Response<pb::GetInvitationResponse>, Status> {
         let entry = self.0.entry(&request.get_ref().token).await.map_err(status)?;
-        let is_admin = entry.profile.is_none();
+        let is_admin = entry.admin;
         let (email, display_name) =
             entry.profile.map(|profile| (profile.email, profile.display_name)).unwrap_or_default();
         let candidate_name = entry.candidate_name.unwrap_or_default();
@@ -126,6 +126,15 @@ impl Sessions for SessionsApi {
     ) -> Result<Response<pb::EndImpersonationResponse>, Status> {
         self.0.end_impersonation(&request.get_ref().session_token).await.map_err(status)?;
         Ok(Response::new(pb::EndImpersonationResponse {}))
+    }
+
+    async fn note_look(
+        &self,
+        request: Request<pb::NoteLookRequest>,
+    ) -> Result<Response<pb::NoteLookResponse>, Status> {
+        let pb::NoteLookRequest { session_token, page } = request.into_inner();
+        self.0.note_look(&session_token, page).await.map_err(status)?;
+        Ok(Response::new(pb::NoteLookResponse {}))
     }
 
     async fn authenticate_key(

@@ -184,6 +184,7 @@ mod tests {
             Notice::Recovered(Kept::default()),
             Notice::EmailChanged,
             Notice::PhoneChanged,
+            Notice::PhoneRemoved,
             Notice::NewDevice,
             Notice::Locked,
             Notice::FactorAdded,
@@ -192,6 +193,7 @@ mod tests {
         ];
         let mut all = vec![
             Letter::Invitation { candidate: candidate.clone(), token: token.clone() },
+            Letter::AdminInvitation { token: token.clone() },
             Letter::EmailProof { code: code.clone(), token: token.clone() },
             Letter::PhoneProof { code },
             Letter::Recovery { token },

@@ -27,6 +27,10 @@ pub struct AccountRow {
     pub created_at: OffsetDateTime,
     /// When an admin closed it.
     pub suspended_at: Option<OffsetDateTime>,
+    /// Since when its holder is asked to become an admin.
+    pub admin_asked_at: Option<OffsetDateTime>,
+    /// Who that is, as the admin said who asked them, sealed.
+    pub admin_said_sealed: Option<String>,
 }
 
 /// Lets the table reflect one fact.
@@ -66,15 +70,50 @@ pub(super) async fn apply(
             phone.to_string(),
             at,
         ),
+        AccountEvent::PhoneRemoved { .. } => sqlx::query!(
+            r#"
+            UPDATE accounts SET phone_sealed = NULL, phone_proved_at = NULL WHERE account_id = $1
+            "#,
+            account,
+        ),
         AccountEvent::Suspended { at } => {
             sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
         }
         AccountEvent::Reactivated { .. } => {
             sqlx::query!("UPDATE accounts SET suspended_at = NULL WHERE account_id = $1", account)
         }
+        AccountEvent::AdminInvited { said, at } => {
+            return of_staff(db, account, (false, Some(*at), Some(said.to_string()))).await;
+        }
+        AccountEvent::AdminAppointed { .. } => {
+            return of_staff(db, account, (true, None, None)).await;
+        }
+        AccountEvent::AdminInvitationWithdrawn { .. } | AccountEvent::AdminDismissed { .. } => {
+            return of_staff(db, account, (false, None, None)).await;
+        }
         _ => return Ok(()),
     };
     query.execute(db).await?;
+    Ok(())
+}
+
+/// Whether the holder of an account is an admin, or since when they are asked to become one, and who that is.
+async fn of_staff(
+    db: &mut PgConnection,
+    account: Uuid,
+    (admin, asked_at, said): (bool, Option<OffsetDateTime>, Option<String>),
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE accounts SET admin = $2, admin_asked_at = $3, admin_said_sealed = $4 WHERE account_id = $1
+        "#,
+        account,
+        admin,
+        asked_at,
+        said,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -88,7 +127,7 @@ pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountR
         AccountRow,
         r#"
         SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed,
-               created_at, suspended_at
+               created_at, suspended_at, admin_asked_at, admin_said_sealed
         FROM accounts WHERE account_id = $1
         "#,
         account,
@@ -139,6 +178,20 @@ pub async fn is_suspended(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
     .await
 }
 
+/// Whether an account is an admin's. Asked of nobody's account as well, so that it takes the same time.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn is_admin(pool: &PgPool, account: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = $1 AND admin) AS "admin!""#,
+        account,
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// The admins that are not suspended.
 ///
 /// # Errors
@@ -148,6 +201,22 @@ pub async fn admins(pool: &PgPool) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!("SELECT account_id FROM accounts WHERE admin AND suspended_at IS NULL")
         .fetch_all(pool)
         .await
+}
+
+/// The admins, and whoever is asked to become one, the oldest first.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn staff(pool: &PgPool) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT account_id FROM accounts WHERE admin OR admin_asked_at IS NOT NULL
+        ORDER BY created_at, account_id
+        "#,
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// Some accounts, the newest first, after the last one of the page before.

@@ -22,6 +22,8 @@ pub struct HistoryRow {
     pub proof: Option<String>,
     /// From where, sealed.
     pub origin_sealed: Option<String>,
+    /// Which page an admin opened, who looked as its holder.
+    pub page: Option<String>,
 }
 
 /// Lets the table reflect one fact.
@@ -40,10 +42,11 @@ pub(super) async fn apply(
         AccountEvent::ProvedAgain { proof, .. } => (Some(*proof), None),
         _ => (None, None),
     };
+    let page = if let AccountEvent::LookedAt { page, .. } = fact { Some(page) } else { None };
     sqlx::query!(
         r#"
-        INSERT INTO login_history (position, account_id, at, kind, proof, origin_sealed)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO login_history (position, account_id, at, kind, proof, origin_sealed, page)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         "#,
         event.position,
         event.aggregate_id,
@@ -51,6 +54,7 @@ pub(super) async fn apply(
         event.event_type,
         proof.map(Proof::name),
         origin.map(ToString::to_string),
+        page,
     )
     .execute(db)
     .await?;
@@ -70,7 +74,7 @@ pub async fn of_account(
     sqlx::query_as!(
         HistoryRow,
         r#"
-        SELECT position, at, kind, proof, origin_sealed FROM login_history
+        SELECT position, at, kind, proof, origin_sealed, page FROM login_history
         WHERE account_id = $1 AND ($2::bigint IS NULL OR position < $2)
         ORDER BY position DESC LIMIT $3
         "#,

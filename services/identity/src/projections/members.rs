@@ -101,7 +101,9 @@ pub(super) async fn apply(
                 join(db, event.tenant, account, *at).await?;
             }
         }
-        MemberEvent::InvitationRenewed { .. } | MemberEvent::Impersonated { .. } => {}
+        MemberEvent::InvitationRenewed { .. }
+        | MemberEvent::Impersonated { .. }
+        | MemberEvent::LookedAt { .. } => {}
         MemberEvent::RoleChanged { account_id, to, .. } => {
             change_role(db, (event.tenant, *account_id), to.name()).await?;
         }

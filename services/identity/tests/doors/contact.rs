@@ -8,7 +8,8 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         AskEmailRequest, AskPhoneRequest, Contact, GetContactRequest, ProveEmailRequest,
-        ProvePhoneRequest, contacts_client::ContactsClient, prove_email_request::Proof,
+        ProvePhoneRequest, RemovePhoneRequest, contacts_client::ContactsClient,
+        prove_email_request::Proof,
     },
 };
 use meydan_testkit::{
@@ -290,6 +291,36 @@ async fn a_telephone_is_proved_by_sms_and_what_is_no_number_is_refused() {
     town.prove_phone(&sara, &sms.code()).await.expect("it is the code");
     assert_eq!(town.contact(&sara).await.phone, "+989121234567");
     assert_eq!(town.prove_phone(&sara, &sms.code()).await, wrong(), "once");
+}
+
+#[tokio::test]
+async fn a_telephone_is_taken_away_after_a_fresh_proof_and_the_holder_is_told() {
+    let town = Town::start().await;
+    let sara = town.admin("sara@meydan.example").await;
+    let remove = async || {
+        let request = town.identity.dial.ask(&sara, RemovePhoneRequest {});
+        let mut contacts = ContactsClient::new(town.identity.dial.channel());
+        contacts.remove_phone(request).await.map(|_| ()).map_err(Failure::from)
+    };
+    assert_eq!(remove().await, Err(Failure::NotFound), "there is none");
+    town.ask_phone(&sara, "+989121234567").await.expect("it is a number");
+    let code = town.sms.next().await.expect("an SMS comes").code();
+    town.prove_phone(&sara, &code).await.expect("it is the code");
+    town.identity.advance(Duration::minutes(4));
+    town.ask_phone(&sara, "+989121234568").await.expect("another one");
+    let other = town.sms.next().await.expect("an SMS comes").code();
+
+    assert_eq!(remove().await, Ok(()));
+
+    let contact = town.contact(&sara).await;
+    assert_eq!((contact.phone.as_str(), contact.pending_phone.as_str()), ("", ""));
+    assert_eq!(town.prove_phone(&sara, &other).await, wrong(), "what was under way is over");
+    town.identity.letter("kind = 'phone-removed' AND state = 'sent'").await;
+    assert_eq!(town.identity.facts("account.phone_removed").await, 1);
+    assert_eq!(remove().await, Err(Failure::NotFound));
+    town.identity.advance(Duration::minutes(2));
+    let stale = remove().await;
+    assert_eq!(stale, Err(Failure::Refused("identity.proof.needed".to_owned())));
 }
 
 #[tokio::test]

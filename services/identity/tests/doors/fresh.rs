@@ -8,7 +8,8 @@ use meydan_rpc::{
     pb::identity::{
         ChangeAccountRequest, ChangeMemberRequest, ChangePermissionsRequest, ChangeRoleRequest,
         CreateApiKeyRequest, DeletionRequest, DemandFactorRequest, ImpersonateRequest,
-        api_keys_client::ApiKeysClient, campaigns_client::CampaignsClient,
+        InviteAdminRequest, RemovePhoneRequest, api_keys_client::ApiKeysClient,
+        campaigns_client::CampaignsClient, contacts_client::ContactsClient,
         members_client::MembersClient, oversight_client::OversightClient,
     },
 };
@@ -16,10 +17,13 @@ use uuid::Uuid;
 
 use crate::harness::{Identity, admin, member};
 
-const DANGEROUS: [&str; 9] = [
+const DANGEROUS: [&str; 12] = [
     "/meydan.identity.v1.Oversight/SuspendAccount",
     "/meydan.identity.v1.Oversight/ReactivateAccount",
+    "/meydan.identity.v1.Oversight/InviteAdmin",
+    "/meydan.identity.v1.Oversight/DismissAdmin",
     "/meydan.identity.v1.Oversight/Impersonate",
+    "/meydan.identity.v1.Contacts/RemovePhone",
     "/meydan.identity.v1.Campaigns/RequestDeletion",
     "/meydan.identity.v1.Members/ChangeRole",
     "/meydan.identity.v1.Members/ChangePermissions",
@@ -42,9 +46,21 @@ async fn ask(identity: &Identity, path: &str, caller: &Caller) -> Result<(), Fai
             let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
             oversight.reactivate_account(request).await?;
         }
+        "InviteAdmin" => {
+            let request = identity.dial.command(caller, id, InviteAdminRequest::default());
+            oversight.invite_admin(request).await?;
+        }
+        "DismissAdmin" => {
+            let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
+            oversight.dismiss_admin(request).await?;
+        }
         "Impersonate" => {
             let request = identity.dial.command(caller, id, ImpersonateRequest::default());
             oversight.impersonate(request).await?;
+        }
+        "RemovePhone" => {
+            let request = identity.dial.command(caller, id, RemovePhoneRequest {});
+            ContactsClient::new(channel).remove_phone(request).await?;
         }
         "DemandFactor" => {
             let request = identity.dial.command(caller, id, DemandFactorRequest::default());

@@ -227,8 +227,18 @@ impl Identity {
     /// Uses a one-time link as somebody who is logged in.
     pub(crate) async fn join(&self, session: &str, token: &str) -> Result<(), Failure> {
         let caller = self.holder(session).await;
-        let request = self.dial.ask(&caller, JoinRequest { token: token.to_owned() });
-        self.accounts().join(request).await?;
+        self.join_with(&caller, token, "").await
+    }
+
+    /// The same for a caller who shows a password with it.
+    pub(crate) async fn join_with(
+        &self,
+        caller: &Caller,
+        token: &str,
+        password: &str,
+    ) -> Result<(), Failure> {
+        let message = JoinRequest { token: token.to_owned(), password: password.to_owned() };
+        self.accounts().join(self.dial.ask(caller, message)).await?;
         Ok(())
     }
 
@@ -335,6 +345,7 @@ pub(crate) fn from(address: &str, device: &str) -> Guest {
         address: address.to_owned(),
         user_agent: "test".to_owned(),
         device_token: device.to_owned(),
+        outside: false,
     }
 }
 

@@ -4,9 +4,9 @@ use meydan_rpc::{
     caller::{Caller, Who},
     outcome::Failure,
     pb::identity::{
-        ChangeMemberRequest, EndImpersonationRequest, ImpersonateRequest, InviteMemberRequest,
-        ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ListSessionsRequest,
-        LogOutRequest, Role,
+        ChangeAccountRequest, ChangeMemberRequest, EndImpersonationRequest, ImpersonateRequest,
+        InviteMemberRequest, ListAccountsRequest, ListHistoryRequest, ListMembersRequest,
+        ListSessionsRequest, LogOutRequest, NoteLookRequest, Role,
     },
 };
 use time::Duration;
@@ -56,6 +56,26 @@ impl Scene {
         let held = self.identity().held(&self.session).await;
         assert_eq!(held.impersonation.is_none(), held.is_admin, "one or the other");
         held.impersonation.map(|seen| seen.account_id)
+    }
+
+    /// Says that the admin's session opens a page.
+    async fn opens(&self, page: &str) -> Result<(), Failure> {
+        let message =
+            NoteLookRequest { session_token: self.session.clone(), page: page.to_owned() };
+        let request = self.identity().dial.ask(&gateway(), message);
+        self.identity().sessions().note_look(request).await?;
+        Ok(())
+    }
+
+    async fn log_out(&self) {
+        let message = LogOutRequest { session_token: self.session.clone() };
+        let request = self.identity().dial.ask(&gateway(), message);
+        self.identity().sessions().log_out(request).await.expect("it ends");
+    }
+
+    /// How often it is on record that a look ended before its time.
+    async fn ended(&self) -> i64 {
+        self.identity().facts("account.impersonation_ended").await
     }
 
     /// Who calls while the admin looks, as the gateway asserts.
@@ -188,10 +208,88 @@ async fn it_ends_after_fifteen_minutes_when_the_admin_ends_it_and_with_their_ses
     scene.identity().advance(Duration::seconds(1));
     assert_eq!(scene.looks_as().await, None, "and no second longer");
 
-    let message = LogOutRequest { session_token: scene.session.clone() };
-    let request = scene.identity().dial.ask(&gateway(), message);
-    scene.identity().sessions().log_out(request).await.expect("it ends");
+    scene.log_out().await;
     assert!(!scene.identity().is_known(&scene.session).await);
+    assert_eq!(scene.ended().await, 1, "what was over by itself did not end again");
+}
+
+#[tokio::test]
+async fn every_end_before_its_time_is_on_record_for_the_member() {
+    for how in ["log out", "end the sessions", "suspend the member", "suspend the admin"] {
+        let scene = Scene::set().await;
+        let Who::Account { id: admin, .. } = scene.admin.who else { panic!("a person") };
+        scene.look(scene.sara.account, WHY).await.expect("an admin may");
+        let mut other = scene.team.owner.caller.clone();
+        if let Who::Account { admin, .. } = &mut other.who {
+            *admin = true;
+        }
+        let identity = scene.identity();
+        match how {
+            "log out" => scene.log_out().await,
+            "end the sessions" => {
+                let message = ChangeAccountRequest { account_id: admin.to_string() };
+                let request = identity.dial.command(&other, Uuid::now_v7(), message);
+                identity.oversight().end_account_sessions(request).await.expect("an admin may");
+            }
+            "suspend the member" => {
+                identity.suspend(&other, scene.sara.account, true).await.expect("an admin may");
+            }
+            _ => {
+                let link = identity.ask_admin(&scene.admin, "omid@meydan.example").await;
+                let session = identity.accept(&link.expect("an admin may"), "").await;
+                let session = identity.enrol(&session.expect("the link is good")).await.session;
+                let omid = identity.holder(&session).await;
+                identity.suspend(&omid, admin, true).await.expect("an admin may");
+            }
+        }
+
+        assert_eq!(scene.ended().await, 1, "{how}");
+        let database = identity.database().await;
+        let query = "SELECT aggregate_id, meta::jsonb ->> 'on_behalf_of' FROM es.events
+                     WHERE event_type = 'account.impersonation_ended'";
+        let (about, subject): (Uuid, String) =
+            sqlx::query_as(query).fetch_one(&database).await.expect("it answers");
+        assert_eq!((about, subject), (scene.sara.account, scene.sara.account.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_opened_is_on_record_once_a_look_for_the_member_and_the_campaign() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.opens("inbox").await, Err(Failure::NotFound), "nobody looks");
+    scene.look(scene.sara.account, WHY).await.expect("an admin may");
+    for page in ["home", "inbox", "inbox", "inbox.number", "inbox"] {
+        assert_eq!(scene.opens(page).await, Ok(()));
+    }
+    for page in ["", "/c/tehran/inbox", "Sara", "inbox 1001", &"x".repeat(41)] {
+        assert!(matches!(scene.opens(page).await, Err(Failure::Malformed(_))), "{page}");
+    }
+    let strange = Caller::service("crm", None);
+    let message = NoteLookRequest { session_token: scene.session.clone(), page: "team".to_owned() };
+    let request = scene.identity().dial.ask(&strange, message);
+    let noted = scene.identity().sessions().note_look(request).await.map_err(Failure::from);
+    assert_eq!(noted.map(|_| ()), Err(Failure::Denied), "the gateway alone knows");
+
+    let database = scene.identity().database().await;
+    let query = "SELECT tenant_id, payload::jsonb ->> 'page', meta::jsonb #>> '{actor,id}'
+                 FROM es.events WHERE event_type = 'member.looked_at' ORDER BY position";
+    let opened: Vec<(Uuid, String, String)> =
+        sqlx::query_as(query).fetch_all(&database).await.expect("it answers");
+    let pages = opened.iter().map(|fact| fact.1.as_str()).collect::<Vec<_>>();
+    assert_eq!(pages, ["home", "inbox", "inbox.number"], "each page once");
+    let admin = scene.identity().held(&scene.session).await.account_id;
+    assert!(opened.iter().all(|fact| fact.0 == scene.team.campaign && fact.2 == admin));
+    let request = scene.identity().dial.ask(&scene.sara.caller, ListHistoryRequest::default());
+    let history = scene.identity().accounts().list_history(request).await.expect("it is hers");
+    let seen = history.get_ref().entries.iter().take(3).map(|entry| entry.page.as_str());
+    assert_eq!(seen.collect::<Vec<_>>(), ["inbox.number", "inbox", "home"]);
+
+    scene.identity().advance(Duration::minutes(4));
+    scene.look(scene.sara.account, WHY).await.expect("the proof is fresh");
+    assert_eq!(scene.opens("inbox").await, Ok(()));
+    assert_eq!(scene.identity().facts("member.looked_at").await, 4, "another look is another one");
+    scene.identity().advance(Duration::minutes(15));
+    assert_eq!(scene.opens("inbox").await, Err(Failure::NotFound), "it is over");
 }
 
 #[tokio::test]

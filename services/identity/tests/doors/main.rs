@@ -1,5 +1,6 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod admins;
 mod authenticator;
 mod contact;
 mod credentials;

@@ -56,8 +56,14 @@ impl Identity {
         Ok(())
     }
 
-    async fn listed(&self, by: &Caller, email: &str, after: &str) -> (Vec<Account>, bool) {
-        let message = ListAccountsRequest { email: email.to_owned(), after: after.to_owned() };
+    pub(crate) async fn listed(
+        &self,
+        by: &Caller,
+        email: &str,
+        after: &str,
+    ) -> (Vec<Account>, bool) {
+        let (email, after) = (email.to_owned(), after.to_owned());
+        let message = ListAccountsRequest { email, after, staff: false };
         let listed = self.oversight().list_accounts(self.dial.ask(by, message)).await;
         let listed = listed.expect("an admin may").into_inner();
         (listed.accounts, listed.more)
@@ -70,7 +76,7 @@ impl Identity {
     }
 }
 
-fn id(caller: &Caller) -> Uuid {
+pub(crate) fn id(caller: &Caller) -> Uuid {
     match caller.who {
         Who::Account { id, .. } => id,
         _ => panic!("only a person has an account"),

@@ -12,7 +12,12 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.locked", "act-account-locked"),
     ("account.suspended", "act-account-suspended"),
     ("account.reactivated", "act-account-reactivated"),
+    ("account.admin_invited", "act-account-admin-invited"),
+    ("account.admin_invitation_withdrawn", "act-account-admin-invitation-withdrawn"),
+    ("account.admin_appointed", "act-account-admin-appointed"),
+    ("account.admin_dismissed", "act-account-admin-dismissed"),
     ("account.impersonated", "act-account-impersonated"),
+    ("account.looked_at", "act-looked-at"),
     ("account.impersonation_ended", "act-account-impersonation-ended"),
     ("account.recovered", "act-account-recovered"),
     ("account.code_replayed", "act-account-code-replayed"),
@@ -25,6 +30,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.email_verified", "act-account-email-verified"),
     ("account.email_lost", "act-account-email-lost"),
     ("account.phone_verified", "act-account-phone-verified"),
+    ("account.phone_removed", "act-account-phone-removed"),
     ("campaign.created", "act-campaign-created"),
     ("campaign.edited", "act-campaign-edited"),
     ("campaign.status_changed", "act-campaign-status-changed"),
@@ -40,6 +46,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("member.deactivated", "act-member-deactivated"),
     ("member.reactivated", "act-member-reactivated"),
     ("member.impersonated", "act-member-impersonated"),
+    ("member.looked_at", "act-looked-at"),
     ("member.removed", "act-member-removed"),
     ("member.invitation_renewed", "act-member-invitation-renewed"),
     ("member.invitation_withdrawn", "act-member-invitation-withdrawn"),
@@ -130,6 +137,15 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("problem", "unreachable", "detail-unreachable"),
     ("problem", "used_elsewhere", "detail-used-elsewhere"),
     ("problem", "webhook_refused", "detail-webhook-refused"),
+    ("page", "home", "page-home"),
+    ("page", "inbox", "page-inbox"),
+    ("page", "inbox.number", "page-ticket"),
+    ("page", "files.message", "page-file"),
+    ("page", "team", "page-team"),
+    ("page", "team.member", "page-member"),
+    ("page", "team.permissions", "page-permissions"),
+    ("page", "audit", "page-audit"),
+    ("page", "audit.export.csv", "page-audit-export"),
     ("", "new", "status-new"),
     ("", "in_progress", "status-in-progress"),
     ("", "waiting", "status-waiting"),
@@ -140,6 +156,13 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("", "suspended", "campaign-status-suspended"),
     ("", "archived", "campaign-status-archived"),
 ];
+
+/// The key of the text of a page that somebody opened.
+#[must_use]
+pub fn page_key(page: &str) -> Option<&'static str> {
+    let found = WORDS.iter().find(|(field, word, _)| *field == "page" && *word == page);
+    found.map(|(_, _, key)| *key)
+}
 
 /// The key of an event's text.
 pub(super) fn action(event: &str) -> Option<&'static str> {

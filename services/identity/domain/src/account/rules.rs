@@ -2,7 +2,7 @@
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
 
-use super::{Account, AccountCommand, AccountEvent};
+use super::{Account, AccountCommand, AccountEvent, Staff};
 
 /// Why an account says no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,15 @@ pub enum AccountRefusal {
     /// It is closed.
     #[error("the account is suspended")]
     Suspended,
+    /// Its holder is an admin already.
+    #[error("that is an admin already")]
+    AlreadyAdmin,
+    /// Nobody asked its holder to become an admin, or not any more.
+    #[error("nobody asked")]
+    NotAsked,
+    /// Its holder is no admin.
+    #[error("that is no admin")]
+    NotAdmin,
 }
 
 impl Account {
@@ -45,6 +54,37 @@ impl Account {
                 Ok(vec![AccountEvent::Suspended { at }])
             }
             AccountCommand::Suspend { at, .. } => Ok(vec![AccountEvent::Reactivated { at }]),
+            AccountCommand::AskToAdminister { .. }
+            | AccountCommand::Administer { admin: true, .. }
+                if self.suspended =>
+            {
+                Err(AccountRefusal::Suspended)
+            }
+            AccountCommand::AskToAdminister { .. } if self.staff == Staff::Admin => {
+                Err(AccountRefusal::AlreadyAdmin)
+            }
+            AccountCommand::Administer { admin: true, .. } if self.staff == Staff::Admin => {
+                Ok(vec![])
+            }
+            AccountCommand::AskToAdminister { said, at } => {
+                Ok(vec![AccountEvent::AdminInvited { said, at }])
+            }
+            AccountCommand::WithdrawAsking { .. }
+            | AccountCommand::Administer { admin: true, .. }
+                if self.staff != Staff::Asked =>
+            {
+                Err(AccountRefusal::NotAsked)
+            }
+            AccountCommand::WithdrawAsking { at } => {
+                Ok(vec![AccountEvent::AdminInvitationWithdrawn { at }])
+            }
+            AccountCommand::Administer { admin: true, at } => {
+                Ok(vec![AccountEvent::AdminAppointed { at }])
+            }
+            AccountCommand::Administer { .. } if self.staff != Staff::Admin => {
+                Err(AccountRefusal::NotAdmin)
+            }
+            AccountCommand::Administer { at, .. } => Ok(vec![AccountEvent::AdminDismissed { at }]),
             // Whatever opened the way: no session begins, and nobody looks as its holder.
             AccountCommand::Record(
                 AccountEvent::LoggedIn { .. } | AccountEvent::Impersonated { .. },
@@ -77,7 +117,15 @@ impl Aggregate for Account {
 
     fn apply(&mut self, event: AccountEvent) {
         match event {
-            AccountEvent::Registered { .. } => self.registered = true,
+            AccountEvent::Registered { admin, .. } => {
+                self.registered = true;
+                self.staff = if admin { Staff::Admin } else { Staff::Not };
+            }
+            AccountEvent::AdminInvited { .. } => self.staff = Staff::Asked,
+            AccountEvent::AdminAppointed { .. } => self.staff = Staff::Admin,
+            AccountEvent::AdminInvitationWithdrawn { .. } | AccountEvent::AdminDismissed { .. } => {
+                self.staff = Staff::Not;
+            }
             AccountEvent::Suspended { .. } => self.suspended = true,
             AccountEvent::Reactivated { .. } => self.suspended = false,
             _ => {}

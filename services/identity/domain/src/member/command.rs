@@ -43,6 +43,15 @@ pub enum MemberCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// The admin opens a page meanwhile.
+    LookAt {
+        /// As whom.
+        account_id: Uuid,
+        /// Which.
+        page: String,
+        /// When.
+        at: OffsetDateTime,
+    },
     /// Somebody who may do so changes their place.
     Change {
         /// Whose.
@@ -143,7 +152,14 @@ impl Member {
             MemberCommand::Join { owner, at } => {
                 self.as_seen(vec![MemberEvent::Joined { at }], owner)
             }
-            MemberCommand::Impersonate { .. } if !self.is_active() => Err(MemberRefusal::NotJoined),
+            MemberCommand::Impersonate { .. } | MemberCommand::LookAt { .. }
+                if !self.is_active() =>
+            {
+                Err(MemberRefusal::NotJoined)
+            }
+            MemberCommand::LookAt { account_id, page, at } => {
+                Ok(vec![MemberEvent::LookedAt { account_id, page, at }])
+            }
             MemberCommand::Impersonate { account_id, until, at } => {
                 Ok(vec![MemberEvent::Impersonated { account_id, until, at }])
             }

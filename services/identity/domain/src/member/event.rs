@@ -110,6 +110,17 @@ pub enum MemberEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// An admin who looks as this member opened a page of the campaign.
+    #[serde(rename = "member.looked_at")]
+    LookedAt {
+        /// As whom.
+        account_id: Uuid,
+        /// Which, by the parts of its address that are no names.
+        page: String,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// They are in the team no more.
     #[serde(rename = "member.removed")]
     Removed {
@@ -134,6 +145,7 @@ impl MemberEvent {
             | Self::Deactivated { account_id, .. }
             | Self::Reactivated { account_id, .. }
             | Self::Impersonated { account_id, .. }
+            | Self::LookedAt { account_id, .. }
             | Self::Removed { account_id, .. } => Some(*account_id),
             Self::Joined { .. } => None,
         }
@@ -154,6 +166,7 @@ impl DomainEvent for MemberEvent {
             Self::Deactivated { .. } => "member.deactivated",
             Self::Reactivated { .. } => "member.reactivated",
             Self::Impersonated { .. } => "member.impersonated",
+            Self::LookedAt { .. } => "member.looked_at",
             Self::Removed { .. } => "member.removed",
         }
         .to_owned()

@@ -292,7 +292,8 @@ impl Shown {
                 identity.accounts().confirm_factor(dial.ask(caller, message)).await?;
             }
             Path::JoinLink => {
-                let request = dial.ask(caller, JoinRequest { token: secret });
+                let request =
+                    dial.ask(caller, JoinRequest { token: secret, password: String::new() });
                 identity.accounts().join(request).await?;
             }
             _ => self.present_letter(town, caller, number).await?,

@@ -3,6 +3,8 @@
 //! Routes are added through [`Panel`] alone, which demands a policy; the table it keeps is what tests
 //! enumerate.
 
+mod enter;
+
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
@@ -12,14 +14,16 @@ use axum::{
     handler::Handler,
     http::{Extensions, HeaderMap, Method, StatusCode, header, request},
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
 use meydan_rpc::outcome::Failure;
-use meydan_web::{Notice, pages::error::Failure as Shown};
+use meydan_web::pages::error::Failure as Shown;
 use tracing::Instrument;
 use uuid::Uuid;
 
+pub(crate) use self::enter::to_proof;
+use self::enter::{enter, prove_first, to_login};
 use crate::{
     api,
     app::App,
@@ -28,7 +32,7 @@ use crate::{
     csrf, failure,
     limits::{self, Asker, RateClass},
     oversight,
-    session::{self, Membership, Needs, Visit},
+    session::{self, Visit},
 };
 
 /// Largest form, in bytes.
@@ -253,22 +257,6 @@ async fn asker(app: &App, rate: RateClass, client: IpAddr, headers: &HeaderMap) 
     client.into()
 }
 
-/// Leads a visitor without a session to the login. The part of a page is refused instead: who asked for it
-/// is a script, which would take the login's page for the answer.
-fn to_login(rate: RateClass, visit: &Visit, headers: &HeaderMap) -> Response {
-    if is_part(rate, headers) {
-        return empty(StatusCode::UNAUTHORIZED);
-    }
-    let query: String = form_urlencoded::byte_serialize(visit.path.as_bytes()).collect();
-    Redirect::to(&format!("/login?next={query}")).into_response()
-}
-
-/// Whether a script asks for the part of a page.
-fn is_part(rate: RateClass, headers: &HeaderMap) -> bool {
-    let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    rate == RateClass::Live && !navigates
-}
-
 fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
     let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
     let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
@@ -284,77 +272,6 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
         address: client.to_string(),
         outside: oversight::is_outside(app, client),
         host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
-    }
-}
-
-/// Leads a visitor to what has to be proved first: with a second factor where they need one, or once more.
-#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-fn prove_first(app: &App, access: Access, visit: &Visit, path: &str) -> Result<(), Response> {
-    let Some(visitor) = &visit.visitor else { return Ok(()) };
-    if visitor.needs == Some(Needs::Factor)
-        && matches!(access.need, Need::Admin | Need::Permission(_))
-    {
-        return Err(Redirect::to("/account/factors").into_response());
-    }
-    let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
-        return Ok(());
-    };
-    let parts = path.split('/').collect::<Vec<_>>();
-    let back = parts[..parts.len().saturating_sub(up)].join("/");
-    Err(to_proof(&back))
-}
-
-/// Leads a visitor to proving once more who they are.
-pub(crate) fn to_proof(back: &str) -> Response {
-    let query: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
-    Redirect::to(&format!("/account/prove?next={query}")).into_response()
-}
-
-/// Leads a visitor to what they need first: the second factor that the campaign demands, or new recovery codes.
-fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response {
-    if is_part(rate, headers) {
-        return empty(StatusCode::UNAUTHORIZED);
-    }
-    Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
-}
-
-/// Lets a visitor in, or says in which words not.
-#[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
-fn enter(
-    app: &App,
-    access: Access,
-    visit: &mut Visit,
-    parts: &request::Parts,
-) -> Result<(), Response> {
-    let Some(visitor) = &visit.visitor else { return Ok(()) };
-    match access.need {
-        Need::Nobody | Need::Session => Ok(()),
-        Need::Admin if visitor.admin && visitor.needs == Some(Needs::Codes) => {
-            Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers))
-        }
-        Need::Admin if visitor.admin => Ok(()),
-        // Whoever is no admin does not learn that there is anything.
-        Need::Admin | Need::ApiKey(_) => Err(failure::page(app, visit, Shown::NotFound)),
-        Need::Permission(permission) => {
-            let slug = parts.uri.path().split('/').nth(2).unwrap_or_default();
-            let place: Option<Membership> =
-                visitor.memberships.iter().find(|place| place.slug == slug).cloned();
-            let Some(place) = place else {
-                return Err(failure::page(app, visit, Shown::NotFound));
-            };
-            if place.needs_factor {
-                return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
-            }
-            if visitor.needs == Some(Needs::Codes) {
-                return Err(to_factors(Notice::CodesUsedUp, access.rate, &parts.headers));
-            }
-            visit.membership = Some(place);
-            if visit.may(permission) {
-                Ok(())
-            } else {
-                Err(failure::page(app, visit, Shown::Forbidden))
-            }
-        }
     }
 }
 

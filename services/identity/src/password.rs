@@ -10,7 +10,10 @@ mod rules;
 mod tuning;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,9 +28,9 @@ pub use self::{
 
 /// How many may wait.
 const QUEUE: usize = 200;
-/// How many hashes fit between the moments at which wrong passwords are answered. Imported ones take up to twice as
-/// long as ours, and the tables are asked besides.
-const STEPS: u32 = 3;
+/// How many of the slowest hashes fit between the moments at which wrong passwords are answered: the failure has to be
+/// noted as well.
+const STEPS: u32 = 2;
 
 /// There are too many ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +46,17 @@ pub struct Passwords {
     parameters: Parameters,
     /// A hash of nothing anybody knows.
     decoy: Arc<str>,
-    /// Longer than any hash takes here, those of other systems among them.
-    step: Duration,
+    /// Nanoseconds of the slowest hash: ours, or one of another system that was seen since the start.
+    slowest: Arc<AtomicU64>,
+}
+
+/// A password that was judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// How.
+    pub verdict: Verdict,
+    /// When that began.
+    began: Instant,
 }
 
 /// How a password was judged.
@@ -74,7 +86,7 @@ impl Passwords {
         let began = Instant::now();
         let decoy = hash(&uuid::Uuid::new_v4().to_string(), parameters).unwrap_or_default();
         Self {
-            step: STEPS * began.elapsed(),
+            slowest: Arc::new(AtomicU64::new(nanoseconds(began.elapsed()))),
             known: Lane::new((cores - strangers).max(1)),
             strangers: Lane::new(strangers),
             parameters,
@@ -138,12 +150,13 @@ impl Passwords {
         self.known.work(move || hash(&password, parameters)).await?.ok_or(Busy)
     }
 
-    /// Waits for the next of even moments since `began`. Whoever is turned away at one of them cannot tell by the time
-    /// what was looked at: whether there is an account, nor whose system made its hash.
-    pub async fn even(&self, began: Instant) {
-        let steps = began.elapsed().as_nanos() / self.step.as_nanos().max(1) + 1;
+    /// Waits for the next of even moments since a password began to be judged. Whoever is turned away at one of them
+    /// cannot tell by the time what it was judged by: whether there is an account, nor whose system made its hash.
+    pub async fn even(&self, judged: Judged) {
+        let step = STEPS * Duration::from_nanos(self.slowest.load(Ordering::Relaxed).max(1));
+        let steps = judged.began.elapsed().as_nanos() / step.as_nanos() + 1;
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-        tokio::time::sleep_until((began + self.step * steps).into()).await;
+        tokio::time::sleep_until((judged.began + step * steps).into()).await;
     }
 
     /// Whether `password` is what `hash` was made from; without a hash it never is, and takes as long.
@@ -157,18 +170,29 @@ impl Passwords {
         password: String,
         hash: Option<String>,
         known: bool,
-    ) -> Result<Verdict, Busy> {
+    ) -> Result<Judged, Busy> {
         let lane = if known { &self.known } else { &self.strangers };
-        let (parameters, decoy) = (self.parameters, self.decoy.clone());
-        lane.work(move || match hash {
-            Some(hash) => judge(&password, &hash, parameters),
-            None => {
+        let (parameters, decoy, slowest) =
+            (self.parameters, self.decoy.clone(), self.slowest.clone());
+        lane.work(move || {
+            let began = Instant::now();
+            let Some(hash) = hash else {
                 let _ = judge(&password, &decoy, parameters);
-                Verdict::Wrong
+                return Judged { verdict: Verdict::Wrong, began };
+            };
+            let verdict = judge(&password, &hash, parameters);
+            if Imported::read(&hash).is_ok() {
+                slowest.fetch_max(nanoseconds(began.elapsed()), Ordering::Relaxed);
             }
+            Judged { verdict, began }
         })
         .await
     }
+}
+
+/// At most a second, however busy the machine was.
+fn nanoseconds(took: Duration) -> u64 {
+    u64::try_from(took.min(Duration::from_secs(1)).as_nanos()).expect("a second has few")
 }
 
 fn judge(password: &str, hash: &str, parameters: Parameters) -> Verdict {
@@ -188,6 +212,8 @@ fn hash(password: &str, parameters: Parameters) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, QUEUE, Verdict};
 
     #[tokio::test]
@@ -201,8 +227,9 @@ mod tests {
         let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash), false).await;
         let unknown = passwords.verify("correct horse battery".to_owned(), None, false).await;
 
-        assert_eq!((right, wrong), (Ok(Verdict::Right), Ok(Verdict::Wrong)));
-        assert_eq!(unknown, Ok(Verdict::Wrong));
+        let [right, wrong, unknown] =
+            [right, wrong, unknown].map(|judged| judged.expect("there is room").verdict);
+        assert_eq!((right, wrong, unknown), (Verdict::Right, Verdict::Wrong, Verdict::Wrong));
     }
 
     #[tokio::test]
@@ -216,8 +243,26 @@ mod tests {
         ] {
             let hash = Passwords::new(made).hash_again(password()).await.expect("there is room");
             let found = Passwords::new(judged).verify(password(), Some(hash), true).await;
-            assert_eq!(found, Ok(verdict));
+            assert_eq!(found.expect("there is room").verdict, verdict);
         }
+    }
+
+    #[tokio::test]
+    async fn once_a_slower_hash_was_seen_all_wait_for_as_long() {
+        let passwords = Passwords::new(Parameters::default());
+        // PBKDF2 with as many rounds as are taken in, of nothing anybody knows.
+        let salted = "pbkdf2_sha256$1500000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let wrong = || "another password".to_owned();
+        let imported = passwords.verify(wrong(), Some(salted.to_owned()), false).await;
+        let imported = imported.expect("there is room");
+        let took = imported.began.elapsed();
+
+        let unknown = passwords.verify(wrong(), None, false).await.expect("there is room");
+        passwords.even(unknown).await;
+
+        assert_eq!(imported.verdict, Verdict::Wrong);
+        let waited = unknown.began.elapsed();
+        assert!(waited >= took.min(Duration::from_secs(1)), "{waited:?}, and a hash took {took:?}");
     }
 
     #[tokio::test]

@@ -1,7 +1,5 @@
 //! Coming in: a password, then a second factor where the account has one, then a session.
 
-use std::time::Instant;
-
 use identity_domain::{Account, AccountCommand, AccountEvent, Origin, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use meydan_keyring::{Place, Sealed};
@@ -102,21 +100,21 @@ impl Identity {
     /// password, and an account that is closed for a while.
     pub async fn log_in(&self, address: &str, password: String, guest: &Guest) -> Result<Entrance> {
         let turn = self.turn(guest.device.is_some()).await;
-        let began = Instant::now();
         let account = self.account_of(address).await?;
         drop(turn);
         let claim = Claim { account, address, guest };
         let tried = self.admit(Credential::Password, claim).await?;
         // Nobody has the nil id: an unknown address asks the same table.
         let hash = self.hash_of(account.unwrap_or_default()).await?;
-        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
+        let judged = self.judge((password.clone(), hash.clone()), &tried).await?;
+        let verdict = judged.verdict;
         let genuine = verdict != Verdict::Wrong;
         let Some(account) = account.filter(|_| genuine && tried.open) else {
             // Closed is closed: only tries that guessers were open to are facts, or guessing would fill the log.
             // The others leave a row as well, for the time it takes.
             let account = account.filter(|_| tried.counts);
             self.note_failure(Failed { account, proof: Proof::Password, guest }, &tried).await?;
-            self.passwords.even(began).await;
+            self.passwords.even(judged).await;
             return Err(failed());
         };
         self.forgive(&tried).await?;

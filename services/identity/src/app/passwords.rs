@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, gate::Try};
 use crate::{
-    password::{Chooser, Verdict},
+    password::{Chooser, Judged, Verdict},
     projections::{campaigns, members},
 };
 
@@ -34,9 +34,9 @@ impl Identity {
         &self,
         (password, hash): (String, Option<String>),
         tried: &Try,
-    ) -> Result<Verdict> {
+    ) -> Result<Judged> {
         match self.passwords.verify(password, hash, tried.is_known()).await {
-            Ok(verdict) => Ok(verdict),
+            Ok(judged) => Ok(judged),
             Err(busy) => {
                 self.take_back(tried).await?;
                 Err(busy.into())

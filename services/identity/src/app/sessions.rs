@@ -302,7 +302,7 @@ impl Identity {
         let claim = Claim { account: Some(account), address: "", guest };
         let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
         let hash = self.hash_of(account).await?;
-        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?;
+        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?.verdict;
         if verdict != Verdict::Wrong && tried.open {
             self.forgive(&tried).await?;
             return self.keep_up(account, verdict, (password, hash)).await;

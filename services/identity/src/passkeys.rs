@@ -11,7 +11,7 @@ const WAITS: Duration = Duration::minutes(5);
 
 /// To what challenges are bound that anybody may answer: those of the login page.
 pub const LOGIN_PAGE: &[u8] = b"login";
-/// Most challenges of the login page at a time.
+/// Most challenges of the login page at a time, and for a moment as many more as are asked for at once.
 const MOST: i64 = 1_000;
 /// Most challenges of one session, or of one login that waits: of several open pages.
 const MOST_OF_ONE: i64 = 5;

@@ -55,6 +55,9 @@ async fn a_flood_from_thousands_of_networks_fills_nothing_and_keeps_nobody_out()
     });
     let asked: Vec<_> = asked.buffer_unordered(50).collect().await;
     assert!(asked.iter().all(Result::is_ok), "nobody is refused for what others do");
+    // Those who asked at the same moment did not see each other's; the next one lets go of what is too much.
+    assert!(kept(&identity).await < 1_050);
+    identity.ask_key_from("", "10.250.0.1").await.expect("it is within the rate");
     assert_eq!(kept(&identity).await, 1_000);
 
     // What was asked long before is pushed out; who asks now comes in, in the middle of it.

@@ -71,6 +71,13 @@ impl Platform {
         Self::at(&server, nats, settings)
     }
 
+    /// The platform, and its streams.
+    pub(crate) async fn with_streams(settings: &Settings) -> Result<(Self, jetstream::Context)> {
+        let platform = Self::find(settings)?;
+        let jetstream = platform.jetstream().await?;
+        Ok((platform, jetstream))
+    }
+
     /// The platform whose databases are on `server`.
     pub(crate) fn at(server: &str, nats: Option<String>, settings: &Settings) -> Result<Self> {
         let server = Url::parse(server).context("database-url is not a URL")?;

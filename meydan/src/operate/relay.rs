@@ -83,12 +83,7 @@ pub(super) fn document(standing: &Standing) -> Value {
 }
 
 async fn status(settings: &Settings, output: Output, context: Option<Context>) -> Result<()> {
-    let opened = async {
-        let platform = Platform::find(settings)?;
-        let jetstream = platform.jetstream().await?;
-        anyhow::Ok((platform, jetstream))
-    };
-    let opened = opened.await;
+    let opened = Platform::with_streams(settings).await;
     let (mut found, mut rows) = (Vec::new(), Vec::new());
     let (mut wrong, mut unread) = (Vec::new(), Vec::new());
     for context in Context::or_all(context) {

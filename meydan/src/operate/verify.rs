@@ -38,13 +38,10 @@ pub(crate) async fn run(settings: Settings, output: Output, arguments: Arguments
 
 async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Result<()> {
     let mut found = Findings::default();
-    let opened = async {
-        let platform = Platform::find(settings)?;
-        let jetstream = platform.jetstream().await?;
-        anyhow::Ok((platform, jetstream))
-    };
     // Also a program that reads JSON is told why nothing was compared.
-    if let Some((platform, jetstream)) = found.or_unread("servers", opened.await) {
+    if let Some((platform, jetstream)) =
+        found.or_unread("servers", Platform::with_streams(settings).await)
+    {
         for context in Context::or_all(arguments.context) {
             let log = platform.log(context).await;
             if let Some(log) = found.or_unread(context.name(), log) {

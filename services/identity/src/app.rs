@@ -24,6 +24,7 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
+use identity_domain::Profile;
 use meydan_event_log::{
     Clock, EventLog, ExecuteError, LoadError, Meta, PLATFORM, Progress, UniqueKey,
 };
@@ -266,6 +267,17 @@ fn said_place(campaign: Uuid, account: Uuid) -> Place {
 /// A command that is a part of another one, with an id of its own that follows from it.
 fn step(meta: &Meta, name: &str) -> Meta {
     Meta { command_id: Uuid::new_v5(&meta.command_id, name.as_bytes()), ..meta.clone() }
+}
+
+/// Who somebody is, as it is kept, and which fields are wrong.
+fn whom(said: &Profile) -> (Profile, Vec<(&'static str, String)>) {
+    let mut wrong = Vec::new();
+    let mut field = |field, value: std::result::Result<String, &'static str>| {
+        value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
+    };
+    let email = field("email", email(&said.email));
+    let profile = Profile { email, display_name: field("display_name", name(&said.display_name)) };
+    (profile, wrong)
 }
 
 /// An address: something, an at, a domain with a dot; no spaces.

@@ -9,7 +9,7 @@ use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal, Target};
 use meydan_keyring::Place;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, email, login::person, name, step};
+use super::{AppError, Guest, Identity, Result, login::person, step, whom};
 use crate::{
     invitations::{self, InvitationRow},
     letters::Letter,
@@ -47,14 +47,7 @@ impl Identity {
         who: &Profile,
         meta: &Meta,
     ) -> Result<(Uuid, Option<Token>)> {
-        let mut wrong = Vec::new();
-        let mut field = |field, value: std::result::Result<String, &'static str>| {
-            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
-        };
-        let who = Profile {
-            email: field("email", email(&who.email)),
-            display_name: field("display_name", name(&who.display_name)),
-        };
+        let (who, wrong) = whom(who);
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }
@@ -135,6 +128,11 @@ impl Identity {
             return Err(AppError::Refused("identity.account.oneself", words));
         }
         self.administer(account, false, meta).await?;
+        if accounts::is_admin(self.log.pool(), account).await? {
+            // A form from before they were appointed anew must not be answered for the dismissal of that time.
+            self.administer(account, false, &Meta { command_id: Uuid::now_v7(), ..meta.clone() })
+                .await?;
+        }
         Ok(())
     }
 

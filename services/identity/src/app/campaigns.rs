@@ -10,7 +10,9 @@ use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKe
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, member_of, name, profile_place, said_place, step};
+use super::{
+    AppError, Identity, Result, email, member_of, name, profile_place, said_place, step, whom,
+};
 use crate::{
     projections::{
         accounts,
@@ -255,14 +257,7 @@ impl Identity {
         role: Role,
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
-        let mut wrong = Vec::new();
-        let mut field = |field, value: std::result::Result<String, &'static str>| {
-            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
-        };
-        let who = Profile {
-            email: field("email", email(&who.email)),
-            display_name: field("display_name", name(&who.display_name)),
-        };
+        let (who, wrong) = whom(who);
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }

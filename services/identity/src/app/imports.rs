@@ -4,7 +4,7 @@ use identity_domain::{AccountEvent, Profile};
 use meydan_event_log::{Actor, Meta};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, name};
+use super::{AppError, Identity, Result, whom};
 use crate::password::Imported;
 
 impl Identity {
@@ -16,14 +16,7 @@ impl Identity {
     /// [`AppError::Malformed`] for fields that are wrong, and for a hash of another form or that costs too much to
     /// check; `identity.key_taken` when the address has an account.
     pub async fn import(&self, said: &Profile, hash: &str) -> Result<Uuid> {
-        let mut wrong = Vec::new();
-        let mut field = |field, value: std::result::Result<String, &'static str>| {
-            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
-        };
-        let profile = Profile {
-            email: field("email", email(&said.email)),
-            display_name: field("display_name", name(&said.display_name)),
-        };
+        let (profile, mut wrong) = whom(said);
         if let Err(problem) = Imported::read(hash) {
             wrong.push(("hash", problem.to_string()));
         }

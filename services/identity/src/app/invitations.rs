@@ -6,8 +6,8 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::{
-    AppError, Entered, Guest, Identity, Result, email, name, passwords::words_of, profile_place,
-    quotas::Quota, said_place, step,
+    AppError, Entered, Guest, Identity, Result, passwords::words_of, profile_place, quotas::Quota,
+    said_place, step, whom,
 };
 use crate::{
     invitations::{self, InvitationRow},
@@ -187,14 +187,7 @@ impl Identity {
         password: String,
         guest: &Guest,
     ) -> Result<Entered> {
-        let mut wrong = Vec::new();
-        let mut field = |field, value: std::result::Result<String, &'static str>| {
-            value.map_err(|problem| wrong.push((field, problem.to_owned()))).unwrap_or_default()
-        };
-        let profile = Profile {
-            email: field("email", email(&said.email)),
-            display_name: field("display_name", name(&said.display_name)),
-        };
+        let (profile, mut wrong) = whom(said);
         let chooser = Chooser { admin: true, words: words_of(&profile) };
         let hash = match self.passwords.choose(password, chooser).await? {
             Ok(hash) if wrong.is_empty() => hash,

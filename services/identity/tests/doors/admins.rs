@@ -41,8 +41,13 @@ impl Identity {
     }
 
     async fn dismiss(&self, by: &Caller, account: Uuid) -> Result<(), Failure> {
+        self.dismiss_with(by, account, Uuid::now_v7()).await
+    }
+
+    /// The same with the id of a form.
+    async fn dismiss_with(&self, by: &Caller, account: Uuid, form: Uuid) -> Result<(), Failure> {
         let message = ChangeAccountRequest { account_id: account.to_string() };
-        let request = self.dial.command(by, Uuid::now_v7(), message);
+        let request = self.dial.command(by, form, message);
         self.oversight().dismiss_admin(request).await?;
         Ok(())
     }
@@ -213,6 +218,29 @@ async fn a_dismissed_admin_is_out_at_once_and_an_admin_like_before_nowhere() {
     assert!(identity.opened(&again).await.expect("it is good").begun);
     identity.advance(Duration::minutes(6));
     assert_eq!(identity.dismiss(&admin, id(&omid)).await, refused("proof.needed"));
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_again_dismisses_whoever_was_appointed_anew_and_is_good_twice() {
+    let identity = Identity::start().await;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OMID).await.expect("an admin may");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let enrolled = identity.enrol(&session).await;
+    let (omid, form) = (identity.holder(&enrolled.session).await, Uuid::now_v7());
+    assert_eq!(identity.dismiss_with(&admin, id(&omid), form).await, Ok(()));
+    assert_eq!(identity.dismiss_with(&admin, id(&omid), form).await, Ok(()), "sent twice");
+    let link = identity.ask_admin(&admin, OMID).await.expect("they are asked once more");
+    let waits = identity.enter(OMID, PASSWORD, from("192.0.2.1", "")).await.expect("it is right");
+    let again = identity.prove(&waits.challenge_token, &enrolled.codes[0], from("192.0.2.1", ""));
+    let again = again.await.expect("the code is right").session_token;
+    let again = identity.holder(&again).await;
+    assert_eq!(identity.join_with(&again, &link, PASSWORD).await, Ok(()));
+
+    assert_eq!(identity.dismiss_with(&admin, id(&omid), form).await, Ok(()));
+
+    let detail = identity.detail(&admin, id(&omid)).await;
+    assert!(!detail.account.expect("it is there").is_admin, "it says so and it is so");
 }
 
 #[tokio::test]

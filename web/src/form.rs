@@ -167,6 +167,12 @@ impl Problems {
         self
     }
 
+    /// Those of some of the fields.
+    #[must_use]
+    pub fn only(&self, fields: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(field, _)| fields.contains(field)).copied().collect())
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

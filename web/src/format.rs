@@ -7,7 +7,7 @@ use std::{cell::OnceCell, fmt::Write as _};
 
 use icu::{
     calendar::{Date, Iso},
-    datetime::{DateTimeFormatter, fieldsets},
+    datetime::{DateTimeFormatter, NoCalendarFormatter, fieldsets},
     decimal::{DecimalFormatter, input::Decimal, options::DecimalFormatterOptions},
     locale::{Locale as IcuLocale, locale},
 };
@@ -36,7 +36,22 @@ impl Zone {
         const TEHRAN: Offset = Offset::constant(3);
         let half_past = TEHRAN.checked_add(jiff::SignedDuration::from_mins(30));
         let fallback = || TimeZone::fixed(half_past.unwrap_or(TEHRAN));
-        Self(TimeZone::get(name).unwrap_or_else(|_| fallback()))
+        Self::known(name).unwrap_or_else(|| Self(fallback()))
+    }
+
+    /// The zone of an IANA name; `None` for an unknown one.
+    pub(crate) fn known(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(Self)
+    }
+
+    /// Its IANA name; empty for one that is known by its offset alone.
+    pub(crate) fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or_default()
+    }
+
+    /// Seconds by which its clocks are ahead of UTC at an instant.
+    pub(crate) fn ahead(&self, at: OffsetDateTime) -> i32 {
+        self.at(at).offset().seconds()
     }
 
     fn at(&self, at: OffsetDateTime) -> Zoned {
@@ -105,6 +120,7 @@ struct Formatters {
     day_month: DateTimeFormatter<fieldsets::MD>,
     full: DateTimeFormatter<fieldsets::YMD>,
     weekday: DateTimeFormatter<fieldsets::YMDE>,
+    city: NoCalendarFormatter<fieldsets::zone::ExemplarCity>,
 }
 
 impl Formatters {
@@ -118,6 +134,8 @@ impl Formatters {
             full: DateTimeFormatter::try_new(locale.into(), fieldsets::YMD::long())
                 .expect(built_in),
             weekday: DateTimeFormatter::try_new(locale.into(), fieldsets::YMDE::long())
+                .expect(built_in),
+            city: NoCalendarFormatter::try_new(locale.into(), fieldsets::zone::ExemplarCity)
                 .expect(built_in),
         }
     }
@@ -178,6 +196,11 @@ pub(crate) fn date(locale: Locale, day: civil::Date, detail: Detail) -> String {
         Detail::Full => formatters.full.format(&day).to_string(),
         Detail::Weekday => formatters.weekday.format(&day).to_string(),
     })
+}
+
+/// The city after which a time zone is called (CLDR).
+pub(crate) fn city(locale: Locale, zone: icu::time::TimeZone) -> String {
+    with(locale, |formatters| formatters.city.format(&zone.without_offset()).to_string())
 }
 
 /// Hours and minutes, 24 hours, without seconds.

@@ -7,6 +7,7 @@
 mod chart;
 mod format;
 mod texts;
+mod zones;
 
 pub mod assets;
 pub mod form;

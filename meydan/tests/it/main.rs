@@ -21,6 +21,7 @@ mod office;
 mod open_page;
 mod operate;
 mod oversight;
+mod preferences;
 mod programs;
 mod proving;
 mod rebuild;

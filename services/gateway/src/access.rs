@@ -264,7 +264,7 @@ fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
     Visit {
         visitor: None,
         membership: None,
-        locale: cookies::locale(&parts.headers, app.secure),
+        chosen: cookies::locale(&parts.headers, app.secure),
         theme: cookies::theme(&parts.headers, app.secure),
         fresh: known.is_none(),
         cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),

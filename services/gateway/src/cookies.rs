@@ -78,11 +78,10 @@ pub fn remove(kind: Kind, secure: bool) -> HeaderValue {
     set(kind, "", Some(Duration::ZERO), secure)
 }
 
-/// The language of a visit: chosen, or the browser's, or Persian.
+/// The language that was chosen in this browser.
 #[must_use]
-pub fn locale(headers: &HeaderMap, secure: bool) -> Locale {
-    let chosen = get(headers, Kind::Locale, secure).and_then(|code| Locale::from_code(&code));
-    chosen.unwrap_or_default()
+pub fn locale(headers: &HeaderMap, secure: bool) -> Option<Locale> {
+    get(headers, Kind::Locale, secure).and_then(|code| Locale::from_code(&code))
 }
 
 /// The colours of a visit: chosen, or the device's.

@@ -103,6 +103,7 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/phone", OWN_PROOF, contact::change_phone)
         .post("/account/phone/code", OWN_PROOF, contact::phone_code)
         .post("/account/phone/remove", OWN.fresh(2), contact::remove_phone)
+        .post("/account/preferences", OWN, account::set_preferences)
         .post("/account/password", OWN_PROOF, account::change_password)
         .get("/account/prove", OWN, security::show_proof)
         .post("/account/prove", OWN_PROOF, security::prove)

@@ -11,7 +11,7 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{AuthenticateRequest, AuthenticateResponse, CampaignStatus},
 };
-use meydan_web::{CampaignLink, Impersonation, Locale, Nav, Notice, Shell, Theme, Viewer};
+use meydan_web::{CampaignLink, Impersonation, Locale, Nav, Notice, Shell, Theme, Viewer, Zone};
 use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -39,6 +39,8 @@ pub struct Visitor {
     pub staff: bool,
     /// As whom they look, if they do.
     pub impersonates: Option<Impersonates>,
+    /// In what language and time zone they work, if they chose.
+    pub preferences: Option<(Locale, Zone)>,
     /// Their campaigns.
     pub memberships: Vec<Membership>,
     /// What they need before they work with anything.
@@ -100,8 +102,8 @@ pub struct Visit {
     pub visitor: Option<Visitor>,
     /// The campaign of the address.
     pub membership: Option<Membership>,
-    /// Language.
-    pub locale: Locale,
+    /// The language that was chosen in this browser.
+    pub chosen: Option<Locale>,
     /// Colours.
     pub theme: Theme,
     /// What tokens of forms are made from: the session's or the pre-session's cookie.
@@ -119,6 +121,24 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// The language of the visit: of this browser, or of the account, or Persian.
+    #[must_use]
+    pub fn locale(&self) -> Locale {
+        self.chosen.or_else(|| self.preferences().map(|(locale, _)| *locale)).unwrap_or_default()
+    }
+
+    /// Where times are told: in the account's time zone, or in the panel's.
+    #[must_use]
+    pub fn zone<'a>(&'a self, app: &'a App) -> &'a Zone {
+        self.preferences().map_or(&app.zone, |(_, zone)| zone)
+    }
+
+    /// In what language and time zone whoever visits works, if they chose.
+    #[must_use]
+    pub fn preferences(&self) -> Option<&(Locale, Zone)> {
+        self.visitor.as_ref().and_then(|visitor| visitor.preferences.as_ref())
+    }
+
     /// A token for a form.
     #[must_use]
     pub fn csrf(&self) -> String {
@@ -191,9 +211,9 @@ impl Visit {
             .find(|(name, _)| name == "notice")
             .and_then(|(_, code)| Notice::from_code(&code));
         Shell {
-            locale: self.locale,
+            locale: self.locale(),
             theme: self.theme,
-            zone: app.zone.clone(),
+            zone: self.zone(app).clone(),
             csrf: self.csrf(),
             viewer: self.visitor.as_ref().map(|visitor| Viewer {
                 name: visitor.name.clone(),
@@ -310,6 +330,9 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
         name: answer.display_name,
         email: answer.email,
         admin: answer.is_admin,
+        preferences: answer.preferences.and_then(|chosen| {
+            Some((Locale::from_code(&chosen.locale)?, Zone::named(&chosen.time_zone)))
+        }),
         memberships: memberships.collect::<Option<_>>()?,
         needs: match (answer.needs_factor, answer.needs_codes) {
             (true, _) => Some(Needs::Factor),

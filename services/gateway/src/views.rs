@@ -45,7 +45,7 @@ fn problem(field: &str, said: &str) -> Problem {
         ("token", _) => Problem::InvalidToken,
         ("password" | "new_password", _) => Problem::GuessablePassword,
         ("current_password", _) => Problem::WrongPassword,
-        ("role" | "locale" | "status" | "permissions", _) => Problem::UnknownChoice,
+        ("role" | "locale" | "time_zone" | "status" | "permissions", _) => Problem::UnknownChoice,
         _ => Problem::Refused,
     }
 }

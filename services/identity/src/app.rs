@@ -17,6 +17,7 @@ mod oversight;
 mod passkeys;
 mod passwords;
 mod places;
+mod preferences;
 mod proofs;
 mod quotas;
 mod recovery;

@@ -53,6 +53,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/ListSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
+    ("/meydan.identity.v1.Accounts/SetPreferences", Need::Account),
     ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
     ("/meydan.identity.v1.PasskeyLogins/GetWaiting", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.PasskeyLogins/AskPasskey", Need::Service(&["gateway"])),

@@ -1,11 +1,13 @@
-//! One's own account: password, language, theme, keyboard.
+//! One's own account: password, language, time zone, theme, keyboard.
 
 use askama::Template;
 
 use super::contact::ContactCard;
 use crate::{
     form::{Problems, password_hint},
+    locale::Locale,
     shell::Shell,
+    zones::{self, ZoneChoice},
 };
 
 /// `GET /account`, and the answer to a refused `POST /account/password` (`current_password`,
@@ -19,11 +21,27 @@ pub struct AccountPage {
     pub email: String,
     /// Where the person is reached.
     pub contact: ContactCard,
+    /// In what language and time zone the person works.
+    pub preferences: PreferencesCard,
+    /// What is wrong with the password, by field.
+    pub problems: Problems,
+}
+
+/// The part of the account page whose form goes to `/account/preferences` (`locale`, `time_zone`). The time zone is
+/// that of the page.
+#[derive(Debug, Clone, Default)]
+pub struct PreferencesCard {
+    /// The language of the account.
+    pub locale: Locale,
     /// What is wrong, by field.
     pub problems: Problems,
 }
 
 impl AccountPage {
+    fn zones(&self) -> Vec<ZoneChoice> {
+        zones::choices(&self.shell)
+    }
+
     fn password_hint(&self) -> &'static str {
         password_hint(self.shell.viewer.as_ref().is_some_and(|viewer| viewer.is_admin))
     }

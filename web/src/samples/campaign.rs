@@ -6,7 +6,7 @@ use super::{NOW, Sample, Samples, inbox};
 use crate::{
     form::{Problem, Problems},
     pages::{
-        account::AccountPage,
+        account::{AccountPage, PreferencesCard},
         bot::BotState,
         contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
@@ -109,6 +109,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
             phone: "+989121234567".to_owned(),
             ..ContactCard::default()
         },
+        preferences: PreferencesCard::default(),
         problems: Problems::none(),
     };
     let unproved = AccountPage {

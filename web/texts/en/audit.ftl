@@ -77,6 +77,7 @@ act-account-email-verified = E-mail address proved
 act-account-email-lost = E-mail address went to whoever proved it
 act-account-phone-verified = Telephone proved
 act-account-phone-removed = Telephone number removed
+act-account-preferences-set = Language or time zone changed
 act-campaign-created = Campaign created
 act-campaign-edited = Campaign edited
 act-campaign-status-changed = Campaign's status changed

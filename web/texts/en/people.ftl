@@ -1,6 +1,10 @@
 # One's own account.
 change-password = Change password
 change-password-text = Afterwards you are logged out on your other devices.
+preferences-title = Language and time zone
+preferences-text = Of your account: letters are written in this language, and times are told in this time zone.
+time-zone = Time zone
+zone-utc = Coordinated Universal Time
 display = Language and colours
-display-text = For this browser.
+display-text = For this browser alone.
 log-out-text = Finish on this device

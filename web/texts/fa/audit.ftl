@@ -77,6 +77,7 @@ act-account-email-verified = تأیید ایمیل
 act-account-email-lost = ایمیل به کسی رسید که مالکیتش را نشان داد
 act-account-phone-verified = تأیید تلفن
 act-account-phone-removed = برداشتن شمارهٔ تلفن
+act-account-preferences-set = تغییر زبان یا منطقهٔ زمانی
 act-campaign-created = ساختن ستاد
 act-campaign-edited = ویرایش ستاد
 act-campaign-status-changed = تغییر وضعیت ستاد

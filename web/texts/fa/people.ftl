@@ -1,6 +1,10 @@
 # One's own account.
 change-password = تغییر گذرواژه
 change-password-text = پس از تغییر، در دستگاه‌های دیگر از حساب خارج می‌شوید.
+preferences-title = زبان و منطقهٔ زمانی
+preferences-text = برای حساب شما: نامه‌ها به این زبان نوشته و زمان‌ها در این منطقه نشان داده می‌شوند.
+time-zone = منطقهٔ زمانی
+zone-utc = زمان هماهنگ جهانی
 display = زبان و رنگ
-display-text = برای همین مرورگر.
+display-text = فقط برای همین مرورگر.
 log-out-text = پایان کار در این دستگاه

@@ -260,6 +260,8 @@ fn of_accounts(method: &str) -> (Vec<u8>, Answer) {
         }
         "RemoveFactor" => (id::RemoveFactorRequest { factor_id }.encode_to_vec(), Answer::Refused),
         "NameAccounts" => (vec![], Answer::Is(Code::PermissionDenied)),
+        // Neither is said, so nothing is set.
+        "SetPreferences" => (vec![], Answer::Is(Code::InvalidArgument)),
         "EndSessions" => {
             let session_id = Uuid::from_u128(77).to_string();
             (id::EndSessionsRequest { session_id }.encode_to_vec(), NOT_FOUND)

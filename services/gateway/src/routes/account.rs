@@ -1,4 +1,4 @@
-//! `/account`: one's own account, and its password.
+//! `/account`: one's own account, its password, and in what language and time zone one works.
 
 use axum::{
     Form,
@@ -6,18 +6,34 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{Html, IntoResponse, Response},
 };
-use meydan_rpc::{guard::PROOF_NEEDED, outcome::Failure, pb::identity::ChangePasswordRequest};
+use meydan_rpc::{
+    guard::PROOF_NEEDED,
+    outcome::Failure,
+    pb::identity::{ChangePasswordRequest, Preferences, SetPreferencesRequest},
+};
 use meydan_web::{
-    Nav, Notice, Problem, Problems,
-    pages::{account::AccountPage, contact::ContactCard},
+    Locale, Nav, Notice, Problem, Problems,
+    pages::{
+        account::{AccountPage, PreferencesCard},
+        contact::ContactCard,
+    },
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{contact, go_with};
+use super::{contact, go_with, preferences};
 use crate::{access::to_proof, app::App, failure, session, session::Visit, views};
 
-const FIELDS: &[&str] = &["current_password", "new_password"];
+const FIELDS: &[&str] = &["current_password", "new_password", "new_password_again"];
+const PREFERENCES: &[&str] = &["locale", "time_zone"];
+
+#[derive(Deserialize)]
+pub(super) struct Chosen {
+    #[serde(default)]
+    locale: String,
+    #[serde(default)]
+    time_zone: String,
+}
 
 #[derive(Deserialize)]
 pub(super) struct Change {
@@ -40,12 +56,18 @@ async fn again(app: &App, visit: &Visit, problems: Problems) -> Response {
     }
 }
 
-/// The page, with what is wrong in the forms of the contact or in that of the password.
+/// The page, with what is wrong in its forms.
 pub(super) fn page(app: &App, visit: &Visit, contact: ContactCard, problems: Problems) -> Response {
     let ok = problems.is_empty() && contact.problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let email = visit.visitor.as_ref().map(|visitor| visitor.email.clone()).unwrap_or_default();
-    let page = AccountPage { shell: visit.shell(app, Nav::Account), email, contact, problems };
+    let preferences = PreferencesCard {
+        locale: visit.preferences().map_or_else(|| visit.locale(), |(locale, _)| *locale),
+        problems: problems.only(PREFERENCES),
+    };
+    let problems = problems.only(FIELDS);
+    let shell = visit.shell(app, Nav::Account);
+    let page = AccountPage { shell, email, contact, preferences, problems };
     (status, Html(page.render())).into_response()
 }
 
@@ -76,6 +98,29 @@ pub(super) async fn change_password(
         Err(Failure::Refused(_)) => {
             let problems = Problems::none().and("current_password", Problem::WrongPassword);
             again(&app, &visit, problems).await
+        }
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
+/// Also chooses the language of this browser, for it goes before the account's.
+pub(super) async fn set_preferences(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    Form(Chosen { locale, time_zone }): Form<Chosen>,
+) -> Response {
+    let chosen = Preferences { locale: locale.clone(), time_zone };
+    let message = SetPreferencesRequest { preferences: Some(chosen) };
+    let request = app.identity.ask(&visit.caller(), message);
+    match app.accounts().set_preferences(request).await.map_err(Failure::from) {
+        Ok(_) => {
+            session::forget(&app, &headers).await;
+            let response = go_with("/account", Notice::Saved, 0);
+            preferences::remember(&app, response, Locale::from_code(&locale), None)
+        }
+        Err(Failure::Malformed(violations)) => {
+            again(&app, &visit, views::problems(PREFERENCES, &violations)).await
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

@@ -52,11 +52,11 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The filter for the audit, and the fields that cannot be understood, which look for nothing. Days are those of
-    /// the panel's time zone.
-    pub(super) fn read(&self, app: &App, own: Option<Uuid>) -> (Filter, Problems) {
+    /// `zone`.
+    pub(super) fn read(&self, zone: &Zone, own: Option<Uuid>) -> (Filter, Problems) {
         let mut problems = Problems::none();
         let mut day = |name, text: &str| {
-            let found = (!text.is_empty()).then(|| app.zone.typed_day(text));
+            let found = (!text.is_empty()).then(|| zone.typed_day(text));
             if found == Some(None) {
                 problems.add(name, Problem::InvalidDay);
             }
@@ -121,7 +121,7 @@ pub(super) fn of_address(app: &App, visit: &Visit, failure: Failure) -> Response
 }
 
 async fn page(app: &App, visit: &Visit, asked: Asked, base: String) -> Result<Response, Failure> {
-    let (filter, problems) = asked.read(app, own(visit));
+    let (filter, problems) = asked.read(visit.zone(app), own(visit));
     let before = asked.before.parse().unwrap_or(0);
     let message = ListEntriesRequest { filter: Some(filter), before, limit: PAGE };
     let request = app.audit.ask(&visit.caller(), message);
@@ -216,7 +216,7 @@ pub(super) async fn export(
 }
 
 async fn exported(app: &App, visit: &Visit, asked: &Asked) -> Result<Response, Failure> {
-    let (filter, _) = asked.read(app, own(visit));
+    let (filter, _) = asked.read(visit.zone(app), own(visit));
     let names = names(app, visit).await?;
     let message = ExportEntriesRequest { filter: Some(filter) };
     let mut request = app.audit.ask(&visit.caller(), message);

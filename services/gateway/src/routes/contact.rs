@@ -125,7 +125,7 @@ async fn ask_email(app: &App, visit: &Visit, filled: Filled) -> Response {
     let message = AskEmailRequest {
         email: filled.email.clone(),
         current_password: filled.password.clone(),
-        locale: visit.locale.code().to_owned(),
+        locale: visit.locale().code().to_owned(),
     };
     let request = app.identity.ask(&visit.caller(), message);
     let done = app.contacts().ask_email(request).await.map_err(Failure::from);
@@ -189,7 +189,7 @@ pub(super) async fn change_phone(
     Form(filled): Form<Filled>,
 ) -> Response {
     let message =
-        AskPhoneRequest { phone: filled.phone.clone(), locale: visit.locale.code().to_owned() };
+        AskPhoneRequest { phone: filled.phone.clone(), locale: visit.locale().code().to_owned() };
     let request = app.identity.ask(&visit.caller(), message);
     let done = app.contacts().ask_phone(request).await.map_err(Failure::from);
     after((&app, &visit), done, Notice::CodeSent, ("phone", filled)).await

@@ -49,7 +49,7 @@ pub(super) async fn nothing_here(State(app): State<App>, headers: HeaderMap, uri
     let visit = Visit {
         visitor: None,
         membership: None,
-        locale: cookies::locale(&headers, app.secure),
+        chosen: cookies::locale(&headers, app.secure),
         theme: cookies::theme(&headers, app.secure),
         cookie: String::new(),
         fresh: true,

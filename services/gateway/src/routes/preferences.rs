@@ -25,13 +25,23 @@ pub(super) struct Choice {
 }
 
 pub(super) async fn submit(State(app): State<App>, Form(choice): Form<Choice>) -> Response {
-    let mut response = go(local(&choice.return_to));
+    let (locale, theme) = (Locale::from_code(&choice.locale), Theme::from_code(&choice.theme));
+    remember(&app, go(local(&choice.return_to)), locale, theme)
+}
+
+/// Has the browser keep what was chosen.
+pub(super) fn remember(
+    app: &App,
+    mut response: Response,
+    locale: Option<Locale>,
+    theme: Option<Theme>,
+) -> Response {
     let headers = response.headers_mut();
-    if let Some(locale) = Locale::from_code(&choice.locale) {
+    if let Some(locale) = locale {
         let cookie = cookies::set(Kind::Locale, locale.code(), Some(REMEMBERED), app.secure);
         headers.append(axum::http::header::SET_COOKIE, cookie);
     }
-    if let Some(theme) = Theme::from_code(&choice.theme) {
+    if let Some(theme) = theme {
         let cookie = cookies::set(Kind::Theme, theme.code(), Some(REMEMBERED), app.secure);
         headers.append(axum::http::header::SET_COOKIE, cookie);
     }

@@ -62,7 +62,7 @@ pub(super) async fn submit(
     let message = AskRecoveryRequest {
         email: email.clone(),
         address: visit.address.clone(),
-        locale: visit.locale.code().to_owned(),
+        locale: visit.locale().code().to_owned(),
     };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.recovery().ask_recovery(request).await.map_err(Failure::from) {

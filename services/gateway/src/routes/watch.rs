@@ -23,7 +23,7 @@ pub(super) async fn show(
 }
 
 async fn page(app: &App, visit: &Visit, asked: Asked) -> Result<Response, Failure> {
-    let (mut filter, problems) = asked.read(app, None);
+    let (mut filter, problems) = asked.read(visit.zone(app), None);
     let one = WATCHED.iter().filter(|kind| **kind == filter.action);
     let kinds = if filter.action.is_empty() { WATCHED.to_vec() } else { one.copied().collect() };
     if kinds.is_empty() {

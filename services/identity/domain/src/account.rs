@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use self::{
     command::AccountCommand,
-    person::{Origin, Profile, Proof},
+    person::{Origin, Preferences, Profile, Proof},
     rules::AccountRefusal,
 };
 
@@ -201,6 +201,15 @@ pub enum AccountEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Its holder chose in what language and time zone they work.
+    #[serde(rename = "account.preferences_set")]
+    PreferencesSet {
+        /// Which.
+        preferences: Sealed<Preferences>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
     /// An admin closed it: nothing proves it any more.
     #[serde(rename = "account.suspended")]
     Suspended {
@@ -317,6 +326,7 @@ impl AccountEvent {
             | Self::EmailLost { at }
             | Self::PhoneVerified { at, .. }
             | Self::PhoneRemoved { at }
+            | Self::PreferencesSet { at, .. }
             | Self::Suspended { at }
             | Self::Reactivated { at }
             | Self::AdminInvited { at, .. }
@@ -345,6 +355,7 @@ impl DomainEvent for AccountEvent {
             Self::EmailLost { .. } => "account.email_lost",
             Self::PhoneVerified { .. } => "account.phone_verified",
             Self::PhoneRemoved { .. } => "account.phone_removed",
+            Self::PreferencesSet { .. } => "account.preferences_set",
             Self::Suspended { .. } => "account.suspended",
             Self::Reactivated { .. } => "account.reactivated",
             Self::AdminInvited { .. } => "account.admin_invited",

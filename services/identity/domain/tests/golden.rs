@@ -91,6 +91,7 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::AdminDismissed { at: NOON },
             AccountEvent::LookedAt { campaign_id: SESSION, page: "inbox".to_owned(), at: NOON },
             AccountEvent::PhoneRemoved { at: NOON },
+            AccountEvent::PreferencesSet { preferences: sealed(), at: NOON },
         ],
     );
 }

@@ -6,7 +6,6 @@ use super::{Identity, Result};
 use crate::{
     factors::{self, PASSKEY, TOTP},
     letters::{self, Content, Kept, Letter, Locale, Notice, Written},
-    projections::campaigns,
 };
 
 impl Identity {
@@ -57,11 +56,5 @@ impl Identity {
         letters::write(&mut db, letter).await?;
         self.written.notify_one();
         Ok(())
-    }
-
-    /// The language in which somebody is written to when no page says it: that of the first campaign they joined.
-    pub(super) async fn locale_of(&self, account: Uuid) -> Result<Locale> {
-        let code = campaigns::first_locale(self.log.pool(), account).await?;
-        Ok(code.map_or_else(Locale::default, |code| Locale::from_code(&code)))
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions: who holds one, proving oneself again, and their end.
 
-use identity_domain::{AccountEvent, CampaignStatus, Origin, Profile, Proof, Role};
+use identity_domain::{AccountEvent, CampaignStatus, Origin, Preferences, Profile, Proof, Role};
 use meydan_event_log::PLATFORM;
 use meydan_keyring::Place;
 use meydan_rpc::guard::PROOF_NEEDED;
@@ -32,6 +32,8 @@ pub struct Held {
     pub session: SessionRow,
     /// Address and name.
     pub profile: Profile,
+    /// In what language and time zone they work, if they chose.
+    pub preferences: Option<Preferences>,
     /// Platform staff.
     pub admin: bool,
     /// Whether the account has a second factor.
@@ -99,9 +101,19 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
+        let preferences = self.preferences(&row).await?;
         let (admin, places) = (row.admin, places.collect());
         let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
-        Ok(Held { session, profile, admin, has_factor, needs_codes, impersonated, places })
+        Ok(Held {
+            session,
+            profile,
+            preferences,
+            admin,
+            has_factor,
+            needs_codes,
+            impersonated,
+            places,
+        })
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second

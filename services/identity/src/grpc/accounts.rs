@@ -1,5 +1,6 @@
 //! `Accounts`: a person's own account.
 
+use identity_domain::Preferences;
 use meydan_rpc::{
     caller::{Caller, Who},
     form::{Form, timestamp},
@@ -196,6 +197,17 @@ impl Accounts for AccountsApi {
         let entries = self.0.history(account, Some(before).filter(|before| *before > 0)).await;
         let entries = entries.map_err(status)?.into_iter().map(happened).collect();
         Ok(Response::new(pb::ListHistoryResponse { entries }))
+    }
+
+    async fn set_preferences(
+        &self,
+        request: Request<pb::SetPreferencesRequest>,
+    ) -> Result<Response<pb::SetPreferencesResponse>, Status> {
+        let (account, _) = holder(&request)?;
+        let said = request.into_inner().preferences.unwrap_or_default();
+        let said = Preferences { locale: said.locale, time_zone: said.time_zone };
+        let set = self.0.set_preferences(account, &said).await;
+        set.map(|()| Response::new(pb::SetPreferencesResponse {})).map_err(status)
     }
 
     async fn name_accounts(

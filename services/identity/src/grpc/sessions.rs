@@ -1,6 +1,6 @@
 //! `Sessions`: coming in and going out.
 
-use identity_domain::{Profile, effective};
+use identity_domain::{Preferences, Profile, effective};
 use meydan_rpc::{
     form::timestamp,
     pb::identity::{self as pb, sessions_server::Sessions},
@@ -179,9 +179,14 @@ fn impersonated_out(
     }
 }
 
+fn preferences_out(chosen: Preferences) -> pb::Preferences {
+    pb::Preferences { locale: chosen.locale, time_zone: chosen.time_zone }
+}
+
 fn held_out(held: Held) -> pb::AuthenticateResponse {
     let own_factor = held.needs_factor();
     let impersonated = held.impersonated;
+    let preferences = held.preferences.map(preferences_out);
     let memberships = held.places.into_iter().map(|(place, role)| {
         let needs_factor = place.factor_demanded && !held.has_factor;
         let open = is_running(&place.status) && !needs_factor && !held.needs_codes;
@@ -208,6 +213,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         fresh_until: Some(timestamp(Identity::fresh_until(&held.session))),
         impersonation: None,
         needs_codes: held.needs_codes,
+        preferences,
     };
     match impersonated {
         // Without the second factor or the codes that they need they look at nothing.

@@ -23,6 +23,8 @@ pub struct AccountRow {
     pub email_lost_at: Option<OffsetDateTime>,
     /// The telephone that was proved, sealed.
     pub phone_sealed: Option<String>,
+    /// In what language and time zone its holder works, sealed.
+    pub preferences_sealed: Option<String>,
     /// When it began.
     pub created_at: OffsetDateTime,
     /// When an admin closed it.
@@ -76,6 +78,11 @@ pub(super) async fn apply(
             "#,
             account,
         ),
+        AccountEvent::PreferencesSet { preferences, .. } => sqlx::query!(
+            "UPDATE accounts SET preferences_sealed = $2 WHERE account_id = $1",
+            account,
+            preferences.to_string(),
+        ),
         AccountEvent::Suspended { at } => {
             sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
         }
@@ -127,7 +134,7 @@ pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountR
         AccountRow,
         r#"
         SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed,
-               created_at, suspended_at, admin_asked_at, admin_said_sealed
+               preferences_sealed, created_at, suspended_at, admin_asked_at, admin_said_sealed
         FROM accounts WHERE account_id = $1
         "#,
         account,

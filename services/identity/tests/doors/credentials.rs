@@ -184,6 +184,7 @@ const WITHOUT: &[&str] = &[
     "Accounts/ListSessions",
     "Accounts/EndSessions",
     "Accounts/ListHistory",
+    "Accounts/SetPreferences",
     "Accounts/NameAccounts",
     "Contacts/GetContact",
     "Contacts/AskPhone",

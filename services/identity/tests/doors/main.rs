@@ -16,6 +16,7 @@ mod letters;
 mod oversight;
 mod passkeys;
 mod passwords;
+mod preferences;
 mod recovery;
 mod team;
 

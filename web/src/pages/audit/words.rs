@@ -31,6 +31,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("account.email_lost", "act-account-email-lost"),
     ("account.phone_verified", "act-account-phone-verified"),
     ("account.phone_removed", "act-account-phone-removed"),
+    ("account.preferences_set", "act-account-preferences-set"),
     ("campaign.created", "act-campaign-created"),
     ("campaign.edited", "act-campaign-edited"),
     ("campaign.status_changed", "act-campaign-status-changed"),

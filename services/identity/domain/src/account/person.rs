@@ -18,6 +18,22 @@ impl std::fmt::Debug for Profile {
     }
 }
 
+/// In what language and time zone somebody works. Where somebody lives can be guessed from it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// `fa` or `en`.
+    pub locale: String,
+    /// Its IANA name, such as `Asia/Tehran`.
+    pub time_zone: String,
+}
+
+/// Says nothing about the person.
+impl std::fmt::Debug for Preferences {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Preferences")
+    }
+}
+
 /// From where somebody came in, or tried to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

@@ -1,0 +1,60 @@
+//! The time zones of the world, by their cities in the page's language, the western ones first.
+
+use icu::time::zone::iana::IanaParserExtended;
+
+use crate::{
+    format::{self, Zone},
+    shell::Shell,
+};
+
+const UTC: &str = "Etc/UTC";
+
+/// A time zone to choose.
+pub(crate) struct ZoneChoice {
+    /// Its IANA name.
+    pub(crate) name: String,
+    /// Its city, and by how much its clocks are ahead now.
+    pub(crate) label: String,
+    /// Whether it is the page's.
+    pub(crate) chosen: bool,
+}
+
+/// Every time zone that is called after a place, and UTC; and the page's, whatever it is called.
+pub(crate) fn choices(shell: &Shell) -> Vec<ZoneChoice> {
+    let parser = IanaParserExtended::new();
+    let present = shell.zone.name();
+    let chosen = parser.parse(present).time_zone;
+    let mut zones: Vec<_> = parser
+        .iter()
+        .filter_map(|zone| {
+            let city = match zone.canonical {
+                UTC => shell.t("zone-utc"),
+                name if is_place(name) => format::city(shell.locale, zone.time_zone),
+                _ => return None,
+            };
+            let ahead = Zone::known(zone.canonical)?.ahead(shell.now);
+            let label = format!("{city} ({})", offset(shell, ahead));
+            let chosen = zone.time_zone == chosen;
+            Some((ahead, ZoneChoice { name: zone.canonical.to_owned(), label, chosen }))
+        })
+        .collect();
+    zones.sort_by(|(a, one), (b, other)| (a, &one.label).cmp(&(b, &other.label)));
+    let mut zones: Vec<_> = zones.into_iter().map(|(_, zone)| zone).collect();
+    if !zones.iter().any(|zone| zone.chosen) {
+        let label = present.to_owned();
+        zones.insert(0, ZoneChoice { name: label.clone(), label, chosen: true });
+    }
+    zones
+}
+
+/// Whether a zone is called after a place, such as `Asia/Tehran`, and not after an offset.
+fn is_place(name: &str) -> bool {
+    name.contains('/') && !name.starts_with("Etc/")
+}
+
+/// Hours and minutes ahead of UTC, from left to right: `+03:30`.
+fn offset(shell: &Shell, seconds: i32) -> String {
+    let (sign, minutes) = (if seconds < 0 { '\u{2212}' } else { '+' }, seconds.abs() / 60);
+    let clock = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    format!("\u{200e}{sign}{}\u{200e}", shell.digits(clock))
+}

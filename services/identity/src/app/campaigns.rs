@@ -171,7 +171,12 @@ impl Identity {
         to: CampaignStatus,
         meta: &Meta,
     ) -> Result<Committed> {
-        self.ask(campaign, CampaignCommand::ChangeStatus { to, at: self.clock.now() }, meta).await
+        let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
+        let done = self.ask(campaign, command, meta).await?;
+        if to != CampaignStatus::Active {
+            self.end_looks((None, Some(campaign)), meta).await?;
+        }
+        Ok(done)
     }
 
     /// Has a campaign deleted when its time has come.

@@ -33,6 +33,10 @@ impl Identity {
         let command = CampaignCommand::DemandFactor { demanded, at: self.clock.now() };
         let done = self.ask(campaign, command, meta).await?;
         self.reach(done.position).await?;
+        if demanded {
+            // Whoever lacks it could do nothing any more, and nobody looks as them.
+            self.end_looks((None, Some(campaign)), meta).await?;
+        }
         Ok(done)
     }
 

@@ -237,11 +237,19 @@ impl Identity {
         }
     }
 
-    /// Ends whatever looks at an account as its holder.
-    pub(super) async fn end_looks_at(&self, subject: Uuid, meta: &Meta) -> Result<()> {
+    /// Ends whatever looks as the holder of an account, at a campaign, or both, as far as they are named.
+    pub(super) async fn end_looks(
+        &self,
+        (subject, campaign): (Option<Uuid>, Option<Uuid>),
+        meta: &Meta,
+    ) -> Result<()> {
         let looking = sqlx::query_scalar!(
-            "SELECT session_id FROM impersonations WHERE subject_id = $1",
-            subject
+            r#"
+            SELECT session_id FROM impersonations
+            WHERE ($1::uuid IS NULL OR subject_id = $1) AND ($2::uuid IS NULL OR campaign_id = $2)
+            "#,
+            subject,
+            campaign,
         );
         for session in looking.fetch_all(self.log.pool()).await? {
             self.end_look(session, &step(meta, &session.to_string())).await?;

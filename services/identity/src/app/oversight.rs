@@ -146,7 +146,7 @@ impl Identity {
             .await?;
         sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *tx).await?;
         tx.commit().await?;
-        self.end_looks_at(account, meta).await?;
+        self.end_looks((Some(account), None), meta).await?;
         self.note_ended(account, ended, meta).await
     }
 

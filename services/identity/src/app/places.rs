@@ -192,6 +192,7 @@ impl Identity {
             }
             MemberChange::Deactivate | MemberChange::Remove => {
                 self.end_links(campaign, account).await?;
+                self.end_looks((Some(account), Some(campaign)), meta).await?;
                 self.end_sessions_without_a_place(account).await?;
                 self.changes.tell(account).await;
             }

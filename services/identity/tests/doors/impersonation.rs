@@ -4,9 +4,11 @@ use meydan_rpc::{
     caller::{Caller, Who},
     outcome::Failure,
     pb::identity::{
-        ChangeAccountRequest, ChangeMemberRequest, EndImpersonationRequest, ImpersonateRequest,
+        CampaignStatus, ChangeAccountRequest, ChangeCampaignStatusRequest, ChangeMemberRequest,
+        EndImpersonationRequest, ImpersonateRequest,
         InviteMemberRequest, ListAccountsRequest, ListHistoryRequest, ListMembersRequest,
         ListSessionsRequest, LogOutRequest, NoteLookRequest, Role,
+        campaigns_client::CampaignsClient,
     },
 };
 use time::Duration;
@@ -215,7 +217,14 @@ async fn it_ends_after_fifteen_minutes_when_the_admin_ends_it_and_with_their_ses
 
 #[tokio::test]
 async fn every_end_before_its_time_is_on_record_for_the_member() {
-    for how in ["log out", "end the sessions", "suspend the member", "suspend the admin"] {
+    for how in [
+        "log out",
+        "end the sessions",
+        "suspend the member",
+        "suspend the admin",
+        "deactivate the member",
+        "stop the campaign",
+    ] {
         let scene = Scene::set().await;
         let Who::Account { id: admin, .. } = scene.admin.who else { panic!("a person") };
         scene.look(scene.sara.account, WHY).await.expect("an admin may");
@@ -233,6 +242,19 @@ async fn every_end_before_its_time_is_on_record_for_the_member() {
             }
             "suspend the member" => {
                 identity.suspend(&other, scene.sara.account, true).await.expect("an admin may");
+            }
+            "deactivate the member" => {
+                let (owner, sara) = (&scene.team.owner.caller, scene.team.id(scene.sara.account).await);
+                scene.team.deactivate(owner, &sara).await.expect("an owner may");
+            }
+            "stop the campaign" => {
+                let message = ChangeCampaignStatusRequest {
+                    campaign_id: scene.team.campaign.to_string(),
+                    status: CampaignStatus::Suspended.into(),
+                };
+                let request = identity.dial.command(&other, Uuid::now_v7(), message);
+                let mut campaigns = CampaignsClient::new(identity.dial.channel());
+                campaigns.change_campaign_status(request).await.expect("an admin may");
             }
             _ => {
                 let link = identity.ask_admin(&scene.admin, "omid@meydan.example").await;

@@ -95,7 +95,7 @@ impl Team {
         team.into_iter().find(|member| member.account_id == account.to_string())
     }
 
-    async fn id(&self, account: Uuid) -> String {
+    pub(crate) async fn id(&self, account: Uuid) -> String {
         self.seen(account).await.expect("they are in the team").member_id
     }
 

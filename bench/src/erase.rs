@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
 use meydan_testkit::process::Ground;
+use serde_json::Value;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
@@ -16,11 +17,27 @@ pub(crate) async fn measure(program: &str, ground: &Ground) -> Result<Duration> 
     let someone = "SELECT tenant_id, citizen_id FROM tickets ORDER BY number LIMIT 1";
     let (campaign, citizen): (Uuid, Uuid) = sqlx::query_as(someone).fetch_one(&crm).await?;
     fill(&crm, &database(ground, "keys").await?, campaign).await?;
+    digested(program, ground).await?;
     let (campaign, citizen) = (campaign.to_string(), citizen.to_string());
     let began = Instant::now();
     let erase = ["erase", "--campaign", &campaign, "--subject", &citizen, "--yes"];
     ground.run(program, &erase).await.map_err(Error::msg)?;
     Ok(began.elapsed())
+}
+
+/// Waits until every reader has read the facts: a million that come at once are work for minutes, which is not the
+/// erasing.
+async fn digested(program: &str, ground: &Ground) -> Result<()> {
+    let mut looks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        looks.tick().await;
+        let listed = ground.run(program, &["projection", "list", "--json"]).await;
+        let readers: Value = serde_json::from_str(&listed.map_err(Error::msg)?)?;
+        let behind = |reader: &Value| reader["behind"].as_i64().unwrap_or_default();
+        if readers.as_array().context("it is a list")?.iter().all(|reader| behind(reader) == 0) {
+            return Ok(());
+        }
+    }
 }
 
 async fn database(ground: &Ground, name: &str) -> Result<PgPool> {

@@ -10,7 +10,9 @@ pub mod permissions;
 pub mod team;
 
 pub use self::{
-    account::{Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Profile, Proof},
+    account::{
+        Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Preferences, Profile, Proof,
+    },
     api_key::{ApiKey, ApiKeyCommand, ApiKeyEvent, ApiKeyRefusal},
     campaign::{
         Campaign, CampaignCommand, CampaignEvent, CampaignProfile, CampaignRefusal, CampaignStatus,

@@ -5,10 +5,9 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         CampaignStatus, ChangeAccountRequest, ChangeCampaignStatusRequest, ChangeMemberRequest,
-        EndImpersonationRequest, ImpersonateRequest,
-        InviteMemberRequest, ListAccountsRequest, ListHistoryRequest, ListMembersRequest,
-        ListSessionsRequest, LogOutRequest, NoteLookRequest, Role,
-        campaigns_client::CampaignsClient,
+        EndImpersonationRequest, ImpersonateRequest, InviteMemberRequest, ListAccountsRequest,
+        ListHistoryRequest, ListMembersRequest, ListSessionsRequest, LogOutRequest,
+        NoteLookRequest, Role, campaigns_client::CampaignsClient,
     },
 };
 use time::Duration;
@@ -244,7 +243,8 @@ async fn every_end_before_its_time_is_on_record_for_the_member() {
                 identity.suspend(&other, scene.sara.account, true).await.expect("an admin may");
             }
             "deactivate the member" => {
-                let (owner, sara) = (&scene.team.owner.caller, scene.team.id(scene.sara.account).await);
+                let (owner, sara) =
+                    (&scene.team.owner.caller, scene.team.id(scene.sara.account).await);
                 scene.team.deactivate(owner, &sara).await.expect("an owner may");
             }
             "stop the campaign" => {

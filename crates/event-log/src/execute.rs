@@ -227,9 +227,7 @@ async fn carry_out(
     loop {
         let verdict = judge(parts, keys).await;
         let refused = matches!(verdict, Judged::Refused);
-        if let Judged::Changes(aggregates, is_sure) = verdict
-            && (is_sure || sure)
-        {
+        if let Judged::Changes(aggregates) = verdict {
             let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
             let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
             match log.appender(part).append(group).await {
@@ -300,8 +298,8 @@ fn again<'a>(
 
 /// What all parts of a command say together.
 enum Judged {
-    /// They change; whether all of them do, so that the append checks what each was judged on.
-    Changes(Vec<NewEvents>, bool),
+    /// Some of them change. The others are named as well, so that the append checks what each was judged on.
+    Changes(Vec<NewEvents>),
     Nothing,
     Refused,
 }
@@ -311,18 +309,16 @@ async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
     for part in parts.iter_mut() {
         match part.judge().await {
             Verdict::Refused => return Judged::Refused,
-            Verdict::Nothing => {}
             Verdict::Events(events) => changes.push(part.change(events)),
         }
     }
-    let all = changes.len() == parts.len();
-    match changes.first_mut() {
-        None => Judged::Nothing,
-        Some(first) => {
-            first.keys.extend_from_slice(keys);
-            Judged::Changes(changes, all)
-        }
+    if changes.iter().all(|change| change.events.is_empty()) {
+        return Judged::Nothing;
     }
+    if let Some(first) = changes.first_mut() {
+        first.keys.extend_from_slice(keys);
+    }
+    Judged::Changes(changes)
 }
 
 fn jitter(retry: u32) -> Duration {

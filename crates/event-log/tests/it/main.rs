@@ -4,6 +4,7 @@ mod counter;
 mod log;
 mod model;
 mod postgres_es;
+mod races;
 mod readers;
 mod rebuild;
 mod stream;

@@ -24,6 +24,11 @@ const ENOUGH: usize = 64;
 /// mostly a flush, which more commands may share.
 const WORK: Duration = Duration::from_micros(35);
 
+/// Most bytes of a message of a stream: what it says and its headers.
+pub(crate) const LARGEST_MESSAGE: i32 = 512 << 10;
+/// What the headers take of it besides the origin, at most: ids, names, numbers.
+const HEADERS: i32 = 4 << 10;
+
 /// Something of which there may be one in a campaign, or on the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UniqueKey {
@@ -55,6 +60,9 @@ pub enum AppendError {
     /// A unique key belongs to another aggregate.
     #[error("a unique key is taken")]
     KeyTaken,
+    /// An event would never get through the stream.
+    #[error("an event is too large")]
+    TooLarge,
     /// PostgreSQL did not do it, or did not say whether it did.
     #[error("the log cannot be written")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
@@ -88,6 +96,17 @@ pub(crate) struct NewGroup {
     pub(crate) aggregates: Vec<NewEvents>,
 }
 
+impl NewGroup {
+    /// Whether the stream takes each event. One that it does not take would stop the relay for good.
+    fn fits(&self) -> bool {
+        let mut events = self.aggregates.iter().flat_map(|change| &change.events);
+        events.all(|event| {
+            let bytes = i32::try_from(event.payload.len() + self.meta.len());
+            bytes.is_ok_and(|bytes| bytes <= LARGEST_MESSAGE - HEADERS)
+        })
+    }
+}
+
 struct Job {
     group: NewGroup,
     reply: oneshot::Sender<Result<Committed, AppendError>>,
@@ -108,6 +127,9 @@ impl Appender {
     }
 
     pub(crate) async fn append(&self, group: NewGroup) -> Result<Committed, AppendError> {
+        if !group.fits() {
+            return Err(AppendError::TooLarge);
+        }
         let (reply, answer) = oneshot::channel();
         let job = Job { group, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Unavailable(None))?;
@@ -205,7 +227,8 @@ impl Writer {
     /// Appends the groups, each wholly or not at all.
     ///
     /// A call whose outcome is unknown is made once more: command ids make that safe. A call that failed as
-    /// a whole, because a foreign writer took a key in the same moment, is made again group by group.
+    /// a whole, because a foreign writer took a key in the same moment, or because one of them cannot be
+    /// appended, is made again group by group.
     async fn append(&mut self, groups: &[NewGroup]) -> Answers {
         let mut said = self.call(groups).await;
         if said.as_ref().is_err_and(is_lost) {
@@ -213,7 +236,7 @@ impl Writer {
         }
         match said {
             Ok(answers) => answers,
-            Err(error) if is_race(&error) && groups.len() > 1 => {
+            Err(error) if is_of_one(&error) && groups.len() > 1 => {
                 let mut answers = Vec::with_capacity(groups.len());
                 for group in groups {
                     let said = self.call(std::slice::from_ref(group)).await;
@@ -256,9 +279,19 @@ fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether somebody else took a key, a position or a command id in the same moment.
+/// Whether it may be about one group of many. What PostgreSQL lacks, it lacks for all of them: a disk (53), a lock
+/// in time (55), somebody who lets it go on (57), a file (58), or a place to write at all (25).
+fn is_of_one(error: &sqlx::Error) -> bool {
+    let is_of_all = |code: &str| ["25", "53", "55", "57", "58"].contains(&&code[..2]);
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| !is_of_all(&code))
+}
+
+/// Whether somebody else took a key, a position or a command id in the same moment, or waited for what we hold.
 fn is_race(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    const UNIQUE_VIOLATION: &str = "23505";
+    const DEADLOCK: &str = "40P01";
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| [UNIQUE_VIOLATION, DEADLOCK].contains(&&*code))
 }
 
 fn failure(error: sqlx::Error) -> AppendError {

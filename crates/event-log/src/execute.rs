@@ -46,6 +46,9 @@ pub enum ExecuteError<R> {
     /// A command with this id was carried out before, by an aggregate that this one does not ask.
     #[error("the id of the command belongs to one that {} carried out", .0.aggregate_type)]
     CommandIdTaken(Elsewhere),
+    /// An event is larger than a message of the stream may be, so nobody else would ever hear of it.
+    #[error("an event is too large")]
+    TooLarge,
     /// PostgreSQL cannot be used at the moment.
     #[error("the log is unavailable")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
@@ -78,6 +81,7 @@ impl ExecuteError<()> {
             Self::Conflict => ExecuteError::Conflict,
             Self::KeyTaken => ExecuteError::KeyTaken,
             Self::CommandIdTaken(elsewhere) => ExecuteError::CommandIdTaken(elsewhere),
+            Self::TooLarge => ExecuteError::TooLarge,
             Self::Unavailable(error) => ExecuteError::Unavailable(error),
             Self::Damaged(error) => ExecuteError::Damaged(error),
         }
@@ -250,7 +254,8 @@ async fn carry_out(
                     retries += 1;
                     tokio::time::sleep(jitter(retries)).await;
                 }
-                Err(AppendError::Conflict) => {}
+                Err(AppendError::TooLarge) if sure => return Err(ExecuteError::TooLarge),
+                Err(AppendError::Conflict | AppendError::TooLarge) => {}
             }
         } else if sure {
             let sequence = parts.last().map_or(0, |part| part.sequence());

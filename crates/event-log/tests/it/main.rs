@@ -1,5 +1,6 @@
 //! The promises of the log, kept against a real PostgreSQL and a real NATS.
 
+mod calls;
 mod counter;
 mod log;
 mod model;

@@ -6,11 +6,12 @@
 mod call;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, error::DatabaseError, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -270,28 +271,31 @@ impl Writer {
 
 /// Whether the connection is gone, and with it the answer.
 fn is_lost(error: &sqlx::Error) -> bool {
-    // 57P01 to 57P03: PostgreSQL shuts down, was killed, or starts.
-    let gone = |code: &str| code.starts_with("57P");
     match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| gone(&code)),
+        // 57P01 to 57P03: PostgreSQL shuts down, was killed, or starts.
+        sqlx::Error::Database(_) => code(error).is_some_and(|code| code.starts_with("57P")),
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
 }
 
-/// Whether it may be about one group of many. What PostgreSQL lacks, it lacks for all of them: a disk (53), a lock
-/// in time (55), somebody who lets it go on (57), a file (58), or a place to write at all (25).
+/// Whether it may be about one group of many. What PostgreSQL lacks, it lacks for all of them: a place to write at
+/// all (25), a disk (53), a lock in time (55), somebody who lets it go on (57), a file (58).
 fn is_of_one(error: &sqlx::Error) -> bool {
-    let is_of_all = |code: &str| ["25", "53", "55", "57", "58"].contains(&&code[..2]);
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| !is_of_all(&code))
+    const OF_ALL: [&str; 5] = ["25", "53", "55", "57", "58"];
+    code(error).is_some_and(|code| !OF_ALL.iter().any(|class| code.starts_with(class)))
 }
 
 /// Whether somebody else took a key, a position or a command id in the same moment, or waited for what we hold.
 fn is_race(error: &sqlx::Error) -> bool {
     const UNIQUE_VIOLATION: &str = "23505";
     const DEADLOCK: &str = "40P01";
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| [UNIQUE_VIOLATION, DEADLOCK].contains(&&*code))
+    code(error).is_some_and(|code| code == UNIQUE_VIOLATION || code == DEADLOCK)
+}
+
+/// What PostgreSQL calls it (SQLSTATE), if it was PostgreSQL that said no.
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
 }
 
 fn failure(error: sqlx::Error) -> AppendError {

@@ -6,11 +6,12 @@
 mod call;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, error::DatabaseError, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -23,6 +24,11 @@ const ENOUGH: usize = 64;
 /// What a command costs when its call is mostly work. A call that took longer for each of its commands was
 /// mostly a flush, which more commands may share.
 const WORK: Duration = Duration::from_micros(35);
+
+/// Most bytes of a message of a stream: what it says and its headers.
+pub(crate) const LARGEST_MESSAGE: i32 = 512 << 10;
+/// What the headers take of it besides the origin, at most: ids, names, numbers.
+const HEADERS: i32 = 4 << 10;
 
 /// Something of which there may be one in a campaign, or on the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,6 +61,9 @@ pub enum AppendError {
     /// A unique key belongs to another aggregate.
     #[error("a unique key is taken")]
     KeyTaken,
+    /// An event would never get through the stream.
+    #[error("an event is too large")]
+    TooLarge,
     /// PostgreSQL did not do it, or did not say whether it did.
     #[error("the log cannot be written")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
@@ -88,6 +97,17 @@ pub(crate) struct NewGroup {
     pub(crate) aggregates: Vec<NewEvents>,
 }
 
+impl NewGroup {
+    /// Whether the stream takes each event. One that it does not take would stop the relay for good.
+    fn fits(&self) -> bool {
+        let mut events = self.aggregates.iter().flat_map(|change| &change.events);
+        events.all(|event| {
+            let bytes = i32::try_from(event.payload.len() + self.meta.len());
+            bytes.is_ok_and(|bytes| bytes <= LARGEST_MESSAGE - HEADERS)
+        })
+    }
+}
+
 struct Job {
     group: NewGroup,
     reply: oneshot::Sender<Result<Committed, AppendError>>,
@@ -108,6 +128,9 @@ impl Appender {
     }
 
     pub(crate) async fn append(&self, group: NewGroup) -> Result<Committed, AppendError> {
+        if !group.fits() {
+            return Err(AppendError::TooLarge);
+        }
         let (reply, answer) = oneshot::channel();
         let job = Job { group, reply };
         self.jobs.send(job).await.map_err(|_| AppendError::Unavailable(None))?;
@@ -205,7 +228,8 @@ impl Writer {
     /// Appends the groups, each wholly or not at all.
     ///
     /// A call whose outcome is unknown is made once more: command ids make that safe. A call that failed as
-    /// a whole, because a foreign writer took a key in the same moment, is made again group by group.
+    /// a whole, because a foreign writer took a key in the same moment, or because one of them cannot be
+    /// appended, is made again group by group.
     async fn append(&mut self, groups: &[NewGroup]) -> Answers {
         let mut said = self.call(groups).await;
         if said.as_ref().is_err_and(is_lost) {
@@ -213,7 +237,7 @@ impl Writer {
         }
         match said {
             Ok(answers) => answers,
-            Err(error) if is_race(&error) && groups.len() > 1 => {
+            Err(error) if is_of_one(&error) && groups.len() > 1 => {
                 let mut answers = Vec::with_capacity(groups.len());
                 for group in groups {
                     let said = self.call(std::slice::from_ref(group)).await;
@@ -247,18 +271,31 @@ impl Writer {
 
 /// Whether the connection is gone, and with it the answer.
 fn is_lost(error: &sqlx::Error) -> bool {
-    // 57P01 to 57P03: PostgreSQL shuts down, was killed, or starts.
-    let gone = |code: &str| code.starts_with("57P");
     match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| gone(&code)),
+        // 57P01 to 57P03: PostgreSQL shuts down, was killed, or starts.
+        sqlx::Error::Database(_) => code(error).is_some_and(|code| code.starts_with("57P")),
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
 }
 
-/// Whether somebody else took a key, a position or a command id in the same moment.
+/// Whether it may be about one group of many. What PostgreSQL lacks, it lacks for all of them: a place to write at
+/// all (25), a disk (53), a lock in time (55), somebody who lets it go on (57), a file (58).
+fn is_of_one(error: &sqlx::Error) -> bool {
+    const OF_ALL: [&str; 5] = ["25", "53", "55", "57", "58"];
+    code(error).is_some_and(|code| !OF_ALL.iter().any(|class| code.starts_with(class)))
+}
+
+/// Whether somebody else took a key, a position or a command id in the same moment, or waited for what we hold.
 fn is_race(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    const UNIQUE_VIOLATION: &str = "23505";
+    const DEADLOCK: &str = "40P01";
+    code(error).is_some_and(|code| code == UNIQUE_VIOLATION || code == DEADLOCK)
+}
+
+/// What PostgreSQL calls it (SQLSTATE), if it was PostgreSQL that said no.
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
 }
 
 fn failure(error: sqlx::Error) -> AppendError {

@@ -37,6 +37,45 @@ impl AggregateStore {
             Uuid::try_parse(id).map_err(|error| AggregateError::UnexpectedError(error.into()))?;
         Ok(Target { tenant: self.tenant, id })
     }
+
+    /// What a command led to that was carried out before.
+    async fn carried_out<A>(
+        &self,
+        target: Target,
+        command: Uuid,
+    ) -> Result<Vec<(i64, A::Event)>, AggregateError<A::Error>>
+    where
+        A: Aggregate,
+        A::Event: Event,
+    {
+        let facts = self.log.of_command(target, A::TYPE, command).await;
+        let facts = facts.map_err(|error| AggregateError::DatabaseConnectionError(error.into()))?;
+        if facts.is_empty() {
+            let another = "the id of the command belongs to one that another aggregate carried out";
+            return Err(AggregateError::UnexpectedError(another.into()));
+        }
+        let mut events = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let read = fact.decode::<A::Event>();
+            let read = read.map_err(|error| AggregateError::DeserializationError(error.into()))?;
+            events.extend(read.into_iter().map(|event| (fact.sequence, event)));
+        }
+        Ok(events)
+    }
+}
+
+fn envelopes<A: Aggregate>(
+    id: Uuid,
+    events: Vec<(i64, A::Event)>,
+    metadata: &HashMap<String, String>,
+) -> Vec<EventEnvelope<A>> {
+    let envelope = |(sequence, payload)| EventEnvelope {
+        aggregate_id: id.to_string(),
+        sequence: usize::try_from(sequence).expect("sequences are positive"),
+        payload,
+        metadata: metadata.clone(),
+    };
+    events.into_iter().map(envelope).collect()
 }
 
 /// An aggregate on its way through a command.
@@ -65,15 +104,7 @@ where
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let target = self.target(id)?;
         let events = self.log.events_of::<A>(target).await.map_err(unloaded)?;
-        Ok(events
-            .into_iter()
-            .map(|(sequence, payload)| EventEnvelope {
-                aggregate_id: id.to_owned(),
-                sequence: usize::try_from(sequence).expect("sequences are positive"),
-                payload,
-                metadata: HashMap::new(),
-            })
-            .collect())
+        Ok(envelopes::<A>(target.id, events, &HashMap::new()))
     }
 
     async fn load_aggregate(&self, id: &str) -> Result<Context<A>, AggregateError<A::Error>> {
@@ -108,20 +139,17 @@ where
         };
         let part = self.log.part_of(target.tenant);
         match self.log.appender(part).append(group).await {
-            Ok(_) => {}
-            Err(AppendError::Conflict) => return Err(AggregateError::AggregateConflict),
-            Err(error) => return Err(AggregateError::DatabaseConnectionError(error.into())),
+            Ok(committed) if committed.repeated => {
+                let events = self.carried_out::<A>(target, meta.command_id).await?;
+                Ok(envelopes::<A>(target.id, events, &metadata))
+            }
+            Ok(_) => {
+                let events = (loaded.sequence + 1..).zip(events).collect();
+                Ok(envelopes::<A>(target.id, events, &metadata))
+            }
+            Err(AppendError::Conflict) => Err(AggregateError::AggregateConflict),
+            Err(error) => Err(AggregateError::DatabaseConnectionError(error.into())),
         }
-        let first = usize::try_from(loaded.sequence).expect("sequences are positive") + 1;
-        Ok((first..)
-            .zip(events)
-            .map(|(sequence, payload)| EventEnvelope {
-                aggregate_id: target.id.to_string(),
-                sequence,
-                payload,
-                metadata: metadata.clone(),
-            })
-            .collect())
     }
 }
 

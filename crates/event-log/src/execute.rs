@@ -46,6 +46,9 @@ pub enum ExecuteError<R> {
     /// A command with this id was carried out before, by an aggregate that this one does not ask.
     #[error("the id of the command belongs to one that {} carried out", .0.aggregate_type)]
     CommandIdTaken(Elsewhere),
+    /// An event is larger than a message of the stream may be, so nobody else would ever hear of it.
+    #[error("an event is too large")]
+    TooLarge,
     /// PostgreSQL cannot be used at the moment.
     #[error("the log is unavailable")]
     Unavailable(#[source] Option<Arc<sqlx::Error>>),
@@ -78,6 +81,7 @@ impl ExecuteError<()> {
             Self::Conflict => ExecuteError::Conflict,
             Self::KeyTaken => ExecuteError::KeyTaken,
             Self::CommandIdTaken(elsewhere) => ExecuteError::CommandIdTaken(elsewhere),
+            Self::TooLarge => ExecuteError::TooLarge,
             Self::Unavailable(error) => ExecuteError::Unavailable(error),
             Self::Damaged(error) => ExecuteError::Damaged(error),
         }
@@ -227,9 +231,7 @@ async fn carry_out(
     loop {
         let verdict = judge(parts, keys).await;
         let refused = matches!(verdict, Judged::Refused);
-        if let Judged::Changes(aggregates, is_sure) = verdict
-            && (is_sure || sure)
-        {
+        if let Judged::Changes(aggregates) = verdict {
             let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
             let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
             match log.appender(part).append(group).await {
@@ -252,7 +254,8 @@ async fn carry_out(
                     retries += 1;
                     tokio::time::sleep(jitter(retries)).await;
                 }
-                Err(AppendError::Conflict) => {}
+                Err(AppendError::TooLarge) if sure => return Err(ExecuteError::TooLarge),
+                Err(AppendError::Conflict | AppendError::TooLarge) => {}
             }
         } else if sure {
             let sequence = parts.last().map_or(0, |part| part.sequence());
@@ -300,8 +303,8 @@ fn again<'a>(
 
 /// What all parts of a command say together.
 enum Judged {
-    /// They change; whether all of them do, so that the append checks what each was judged on.
-    Changes(Vec<NewEvents>, bool),
+    /// Some of them change. The others are named as well, so that the append checks what each was judged on.
+    Changes(Vec<NewEvents>),
     Nothing,
     Refused,
 }
@@ -311,18 +314,16 @@ async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
     for part in parts.iter_mut() {
         match part.judge().await {
             Verdict::Refused => return Judged::Refused,
-            Verdict::Nothing => {}
             Verdict::Events(events) => changes.push(part.change(events)),
         }
     }
-    let all = changes.len() == parts.len();
-    match changes.first_mut() {
-        None => Judged::Nothing,
-        Some(first) => {
-            first.keys.extend_from_slice(keys);
-            Judged::Changes(changes, all)
-        }
+    if changes.iter().all(|change| change.events.is_empty()) {
+        return Judged::Nothing;
     }
+    if let Some(first) = changes.first_mut() {
+        first.keys.extend_from_slice(keys);
+    }
+    Judged::Changes(changes)
 }
 
 fn jitter(retry: u32) -> Duration {

@@ -217,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_weighs_no_more_than_it_may() {
+        let most = 64 * 1_024;
+        let hot = Hot::new(most);
+        for id in 0..2_000 {
+            let target = Target { tenant: Uuid::nil(), id: Uuid::from_u128(id) };
+            let aggregate = Shelf(vec!["a jar".to_owned(); 10]);
+            hot.put(target, Loaded { aggregate, sequence: 10 });
+        }
+
+        hot.cache.run_pending_tasks();
+
+        let weight = hot.cache.weighted_size();
+        assert!((most / 2..=most).contains(&weight), "{weight} of {most} bytes");
+    }
+
+    #[test]
     fn a_state_weighs_what_it_takes_to_write_it_down() {
         assert_eq!(weigh(&Shelf(vec!["jar".to_owned()])), 7);
     }

@@ -300,6 +300,32 @@ impl EventLog {
         .await?;
         Ok(rows.into_iter().map(Recorded::from).collect())
     }
+
+    /// The facts of an aggregate that a command led to, in order.
+    pub(crate) async fn of_command(
+        &self,
+        target: Target,
+        aggregate_type: &str,
+        command: Uuid,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"
+            SELECT part, position, tenant_id, aggregate_type, aggregate_id, sequence, event_id, event_type,
+                   event_version, payload AS "payload!: _", meta AS "meta!: _", recorded_at
+            FROM es.events
+            WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 AND meta ->> 'command_id' = $4
+            ORDER BY sequence
+            "#,
+            target.tenant,
+            aggregate_type,
+            target.id,
+            command.to_string(),
+        )
+        .fetch_all(&self.0.pool)
+        .await?;
+        Ok(rows.into_iter().map(Recorded::from).collect())
+    }
 }
 
 /// All facts of a partition in order, or those of one tenant, one after the other: however many there are.

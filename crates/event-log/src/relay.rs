@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::RelayError;
 use self::{error::stream_error, lag::Lag};
 use crate::{
+    append::LARGEST_MESSAGE,
     compare::{find_stream, position},
     lead::{Lock, lead},
     log::EventLog,
@@ -126,7 +127,7 @@ impl Relay {
             storage: StorageType::File,
             allow_direct: true,
             allow_atomic_publish: true,
-            max_message_size: 512 * 1024,
+            max_message_size: LARGEST_MESSAGE,
             ..Default::default()
         };
         self.jetstream.get_or_create_stream(config).await.map_err(stream_error)

@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 3;
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The subject was erased.
+    /// The subject was erased, or all of the campaign.
     #[error("the key was destroyed")]
     Destroyed,
     /// The database of keys, or the platform's key, cannot be used.
@@ -171,7 +171,8 @@ impl Keyring {
             Some(row) => row,
             None => {
                 let wrapped = self.platform.wrap(&fresh(), &campaign_place(tenant)).await?;
-                store::keep_campaign(&self.pool, tenant, 1, &wrapped).await?
+                let kept = store::keep_campaign(&self.pool, tenant, 1, &wrapped).await?;
+                kept.ok_or(KeyError::Destroyed)?
             }
         };
         let campaign = self.open_campaign(tenant, &row).await?;
@@ -244,7 +245,7 @@ impl Keyring {
                     self.forget_campaign(tenant).await;
                     attempt += 1;
                 }
-                kept => return Ok(kept?),
+                kept => return kept?.ok_or(KeyError::Destroyed),
             }
         }
     }

@@ -100,7 +100,7 @@ impl Keyring {
         let wrapped = self.platform.wrap(&fresh(), &campaign_place(tenant)).await?;
         let kept = store::keep_campaign(&self.pool, tenant, version, &wrapped).await?;
         self.forget_campaign(tenant).await;
-        Ok(kept.version)
+        Ok(kept.ok_or(KeyError::Destroyed)?.version)
     }
 
     async fn rewrap_subjects(&self, tenant: Uuid, version: i32) -> Result<u64, KeyError> {

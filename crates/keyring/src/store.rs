@@ -79,13 +79,14 @@ pub(crate) async fn campaign(
     .await
 }
 
-/// Keeps a version of a campaign's key unless there is one, and returns the one that is kept.
+/// Keeps a version of a campaign's key unless there is one, and returns the one that is kept; none for a campaign
+/// that was erased.
 pub(crate) async fn keep_campaign(
     pool: &PgPool,
     tenant: Uuid,
     version: i32,
     wrapped: &[u8],
-) -> sqlx::Result<CampaignRow> {
+) -> sqlx::Result<Option<CampaignRow>> {
     sqlx::query_as!(
         CampaignRow,
         r#"
@@ -97,7 +98,7 @@ pub(crate) async fn keep_campaign(
         version,
         wrapped,
     )
-    .fetch_one(pool)
+    .fetch_optional(pool)
     .await
 }
 
@@ -165,13 +166,14 @@ pub(crate) async fn subject(
     .await
 }
 
-/// Keeps a subject's key unless there is one (or was), and returns the one that is kept.
+/// Keeps a subject's key unless there is one (or was), and returns the one that is kept; none for whoever was
+/// erased, there or everywhere.
 pub(crate) async fn keep_subject(
     pool: &PgPool,
     (tenant, subject): (Uuid, Uuid),
     (key_id, key): (Uuid, &Wrapped),
     fingerprint: &[u8],
-) -> sqlx::Result<SubjectRow> {
+) -> sqlx::Result<Option<SubjectRow>> {
     sqlx::query_as!(
         SubjectRow,
         r#"
@@ -187,7 +189,7 @@ pub(crate) async fn keep_subject(
         key.wrapped,
         fingerprint,
     )
-    .fetch_one(pool)
+    .fetch_optional(pool)
     .await
 }
 

@@ -38,6 +38,26 @@ impl Bench {
     fn keyring(&self) -> Keyring {
         Keyring::new(self.pool.clone(), self.key.clone())
     }
+
+    /// How many subjects have a key.
+    async fn living(&self) -> i64 {
+        let living = "SELECT count(*) FROM subject_keys WHERE wrapped IS NOT NULL";
+        sqlx::query_scalar(living).fetch_one(&self.pool).await.expect("it answers")
+    }
+
+    /// Looks until somebody is kept waiting in this database.
+    async fn somebody_waits(&self) {
+        let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+        let look = async {
+            while !sqlx::query_scalar::<_, bool>(waiting)
+                .fetch_one(&self.pool)
+                .await
+                .expect("it answers")
+            {}
+        };
+        tokio::time::timeout(AT_ONCE, look).await.expect("one of them waits");
+    }
 }
 
 #[tokio::test]
@@ -180,4 +200,91 @@ async fn a_campaign_that_is_erased_takes_all_its_keys_with_it_and_no_other_campa
             sqlx::query_scalar(sqlx::AssertSqlSafe(left)).bind(TENANT).fetch_one(&bench.pool);
         assert_eq!(left.await.map_or(-1, |left: i64| left), 0, "{table}");
     }
+}
+
+#[tokio::test]
+async fn whoever_was_erased_gets_no_key_where_they_had_none() {
+    let bench = Bench::prepare().await;
+    let (keyring, omid) = (bench.keyring(), Uuid::from_u128(5));
+    for subject in [SARA, omid] {
+        keyring.sealer(TENANT, subject).await.expect("a key is made");
+    }
+    keyring.erase(PLATFORM, SARA, ("test", NOON)).await.expect("it is destroyed");
+    keyring.erase(TENANT, omid, ("test", NOON)).await.expect("it is destroyed");
+    let ledger = keyring.erasure(PLATFORM, SARA).await.expect("keys answer");
+
+    let elsewhere = bench.keyring().sealer(OTHER, SARA).await;
+
+    assert!(matches!(elsewhere, Err(KeyError::Destroyed)));
+    assert_eq!(bench.living().await, 0);
+    // The certificate names what there ever was, and it is signed once.
+    assert_eq!(keyring.erasure(PLATFORM, SARA).await.expect("keys answer"), ledger);
+    keyring.sealer(OTHER, omid).await.expect("one campaign erased him, not the others");
+}
+
+#[tokio::test]
+async fn a_campaign_that_was_erased_gets_no_key_for_anybody_again() {
+    let bench = Bench::prepare().await;
+    let (keyring, late) = (bench.keyring(), Uuid::from_u128(5));
+    keyring.sealer(TENANT, SARA).await.expect("a key is made");
+    // It has the campaign's key at hand, as a service has that was just asked.
+    let running = bench.keyring();
+    running.sealer(TENANT, SARA).await.expect("a key is there");
+    keyring.erase(TENANT, TENANT, ("test", NOON)).await.expect("they are destroyed");
+
+    for keyring in [running, bench.keyring()] {
+        assert!(matches!(keyring.sealer(TENANT, late).await, Err(KeyError::Destroyed)));
+    }
+    let hashed = bench.keyring().blind_index(TENANT, "telegram.user", b"7").await;
+    assert!(matches!(hashed, Err(KeyError::Destroyed)));
+    let rotated = bench.keyring().rotate_campaign(TENANT).await;
+    assert!(matches!(rotated, Err(KeyError::Destroyed)));
+    assert_eq!(bench.living().await, 0);
+    assert!(keyring.campaigns().await.expect("keys answer").is_empty());
+    keyring.sealer(OTHER, late).await.expect("the others go on");
+}
+
+#[tokio::test]
+async fn the_platform_is_no_campaign_that_could_be_erased() {
+    let bench = Bench::prepare().await;
+    let keyring = bench.keyring();
+    keyring.erase(PLATFORM, PLATFORM, ("test", NOON)).await.expect("there is nothing to destroy");
+
+    keyring.sealer(PLATFORM, SARA).await.expect("a key is made");
+    keyring.sealer(TENANT, SARA).await.expect("a key is made");
+    keyring.rotate_campaign(PLATFORM).await.expect("it is rotated");
+}
+
+#[tokio::test]
+async fn a_key_and_an_erasure_of_the_same_moment_wait_for_each_other() {
+    let bench = Bench::prepare().await;
+    let (keyring, omid) = (bench.keyring(), Uuid::from_u128(5));
+    keyring.sealer(TENANT, Uuid::from_u128(6)).await.expect("the campaign has a key");
+
+    // The key is there, but not to be seen yet.
+    let mut making = bench.pool.begin().await.expect("it begins");
+    let made = "INSERT INTO subject_keys (tenant_id, subject_id, key_id, campaign_version, wrapped)
+                VALUES ($1, $2, $2, 1, '\\x00')";
+    let made = sqlx::query(made).bind(TENANT).bind(SARA).execute(&mut *making).await;
+    made.expect("it is made");
+    let erasing = keyring.erase(PLATFORM, SARA, ("test", NOON));
+    let (erased, ()) = tokio::join!(erasing, async {
+        bench.somebody_waits().await;
+        making.commit().await.expect("it is kept");
+    });
+    erased.expect("it is destroyed");
+    let ledger = keyring.erasure(PLATFORM, SARA).await.expect("keys answer").expect("it is noted");
+    assert_eq!(ledger.keys.len(), 1);
+
+    // The erasure is noted, but not to be seen yet.
+    let mut erasing = bench.pool.begin().await.expect("it begins");
+    let noted = "INSERT INTO erasures (tenant_id, subject_id, asked_by, asked_at)
+                 VALUES ($1, $2, 'test', $3)";
+    let noted = sqlx::query(noted).bind(PLATFORM).bind(omid).bind(NOON).execute(&mut *erasing);
+    noted.await.expect("it is noted");
+    let (made, ()) = tokio::join!(keyring.sealer(TENANT, omid), async {
+        bench.somebody_waits().await;
+        erasing.commit().await.expect("it is kept");
+    });
+    assert!(matches!(made, Err(KeyError::Destroyed)));
 }

@@ -43,6 +43,7 @@ pub fn status<R: Error>(
         taken @ ExecuteError::CommandIdTaken(_) => {
             refused(Code::AlreadyExists, "command_id_taken", &taken.to_string())
         }
+        ExecuteError::TooLarge => refused(Code::FailedPrecondition, "too_large", "it is too large"),
         ExecuteError::Unavailable(cause) => {
             tracing::warn!(cause = cause.map(|cause| cause.to_string()), "command not carried out");
             Status::unavailable("try again later")

@@ -32,7 +32,7 @@ pub struct Change<E> {
     pub expected: i64,
     /// Keys that it takes.
     pub keys: Vec<Key>,
-    /// Its new events: one at least.
+    /// Its new events; none where it is compared alone. A command has one at least.
     pub events: Vec<E>,
 }
 

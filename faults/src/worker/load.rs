@@ -183,9 +183,10 @@ enum Unanswered {
 impl<R> From<ExecuteError<R>> for Unanswered {
     fn from(error: ExecuteError<R>) -> Self {
         match error {
-            ExecuteError::Refused(_) | ExecuteError::KeyTaken | ExecuteError::CommandIdTaken(_) => {
-                Self::Refused
-            }
+            ExecuteError::Refused(_)
+            | ExecuteError::KeyTaken
+            | ExecuteError::CommandIdTaken(_)
+            | ExecuteError::TooLarge => Self::Refused,
             ExecuteError::Conflict | ExecuteError::Unavailable(_) | ExecuteError::Damaged(_) => {
                 Self::Unknown
             }

@@ -234,7 +234,9 @@ async fn record(
             Ok(Recording::Recorded(_)) => return Ok("recorded"),
             Ok(Recording::Repeated) => return Ok("repeated"),
             Ok(Recording::Nothing) => return Ok("nothing"),
-            Err(AppError::Log(ExecuteError::Refused(_) | ExecuteError::Damaged(_))) => {
+            Err(AppError::Log(
+                ExecuteError::Refused(_) | ExecuteError::TooLarge | ExecuteError::Damaged(_),
+            )) => {
                 set_aside(hub, taken, "malformed", "the dialogue cannot record it").await?;
                 return Ok("malformed");
             }

@@ -148,6 +148,7 @@ impl<R> From<ExecuteError<R>> for AppError {
             ExecuteError::CommandIdTaken(_) => {
                 Self::Refused("command_id_taken", "the id of the command belongs to another one")
             }
+            ExecuteError::TooLarge => Self::Refused("too_large", "it is too large"),
             ExecuteError::Unavailable(error) => {
                 Self::Unavailable(error.map(|error| error.to_string()).unwrap_or_default())
             }

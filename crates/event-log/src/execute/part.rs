@@ -15,8 +15,8 @@ use crate::{
 
 /// What an aggregate says to its part of a command.
 pub(super) enum Verdict {
+    /// It changes by these, or by none.
     Events(Vec<NewEvent>),
-    Nothing,
     Refused,
 }
 
@@ -113,6 +113,8 @@ where
 
     fn judge(&mut self) -> BoxFuture<'_, Verdict> {
         Box::pin(async move {
+            // What was decided in a race that was lost never came to be.
+            self.decided = None;
             let mut after = self.known.clone();
             let sink = EventSink::default();
             if let Err(refusal) = after.aggregate.handle(self.command.clone(), &(), &sink).await {
@@ -120,11 +122,10 @@ where
                 return Verdict::Refused;
             }
             let events = sink.collect().await.iter().map(new_event).collect::<Vec<_>>();
-            if events.is_empty() {
-                return Verdict::Nothing;
+            if !events.is_empty() {
+                after.sequence += i64::try_from(events.len()).expect("a command has few events");
+                self.decided = Some(after);
             }
-            after.sequence += i64::try_from(events.len()).expect("a command has few events");
-            self.decided = Some(after);
             Verdict::Events(events)
         })
     }

@@ -7,9 +7,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::counter::{Add, Counter};
+use crate::counter::{Add, Counted, Counter, log};
 use cqrs_es::{
-    CqrsFramework,
+    AggregateError, CqrsFramework, EventStore,
     persist::{
         PersistedEventRepository, PersistedEventStore, PersistenceError, ReplayStream,
         SerializedEvent, SerializedSnapshot,
@@ -114,4 +114,32 @@ async fn the_same_framework_over_the_log_keeps_what_happened() {
 
     let loaded = log.load::<Counter>(Target { tenant, id }).await.expect("it can be read");
     assert_eq!((loaded.aggregate.sum, loaded.sequence), (4, 4));
+}
+
+#[tokio::test]
+async fn a_command_that_comes_again_is_told_what_it_led_to_and_not_what_it_would() {
+    let log = log().await;
+    let actor = Actor::Service { name: "test".to_owned() };
+    let (tenant, id, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let store = AggregateStore::new(log.clone(), tenant, actor);
+    let metadata = HashMap::from([("command_id".to_owned(), Uuid::from_u128(9).to_string())]);
+    let commit = async |id: Uuid, numbers: &[i64]| {
+        let id = id.to_string();
+        let context = EventStore::<Counter>::load_aggregate(&store, &id).await.expect("it loads");
+        let events = numbers.iter().map(|by| Counted::Added { by: *by }).collect();
+        let said: Result<_, AggregateError<_>> =
+            EventStore::<Counter>::commit(&store, events, context, metadata.clone()).await;
+        said.map(|said| {
+            said.into_iter().map(|event| (event.sequence, event.payload)).collect::<Vec<_>>()
+        })
+    };
+
+    let first = commit(id, &[1, 2]).await.expect("it fits");
+    let again = commit(id, &[5]).await.expect("it is known");
+    let elsewhere = commit(other, &[5]).await;
+
+    assert_eq!(first, [(1, Counted::Added { by: 1 }), (2, Counted::Added { by: 2 })]);
+    assert_eq!(again, first);
+    assert!(matches!(elsewhere, Err(AggregateError::UnexpectedError(_))), "{elsewhere:?}");
+    assert_eq!(log.last_position(0).await.expect("it answers"), 2);
 }

@@ -54,13 +54,33 @@ impl Crm {
                 crm.record_reachability(request).await.map(|_| ())
             }
         };
-        match told.map_err(Failure::from) {
-            // An edit of a message from before the campaign had an inbox has nothing to change.
-            Ok(()) | Err(Failure::NotFound) => Outcome::Done,
-            Err(failure @ (Failure::Conflict | Failure::Unavailable)) => {
-                Outcome::Retry(format!("{failure:?}"))
-            }
-            Err(failure) => Outcome::Park(format!("{failure:?}")),
+        outcome(told.map_err(Failure::from))
+    }
+}
+
+fn outcome(told: Result<(), Failure>) -> Outcome {
+    match told {
+        // An edit of a message from before the campaign had an inbox has nothing to change.
+        Ok(()) | Err(Failure::NotFound) => Outcome::Done,
+        // They were erased on the way, or their campaign: there is nothing left to tell.
+        Err(Failure::Refused(code)) if code == "crm.citizen.erased" => Outcome::Done,
+        Err(failure @ (Failure::Conflict | Failure::Unavailable)) => {
+            Outcome::Retry(format!("{failure:?}"))
         }
+        Err(failure) => Outcome::Park(format!("{failure:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Outcome, outcome};
+
+    #[test]
+    fn of_whoever_was_erased_on_the_way_nothing_is_told_and_nothing_waits() {
+        let erased = Failure::Refused("crm.citizen.erased".to_owned());
+        let broken = Failure::Broken;
+
+        assert_eq!(outcome(Err(erased)), Outcome::Done);
+        assert!(matches!(outcome(Err(broken)), Outcome::Park(_)));
     }
 }

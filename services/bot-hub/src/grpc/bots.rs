@@ -45,6 +45,8 @@ fn failure(error: AppError<BotRefusal>) -> Status {
         AppError::Log(error) => status(error, |refusal| match refusal {
             BotRefusal::Absent => (Code::NotFound, "bot_hub.bot.not_found"),
         }),
+        // Its campaign was erased.
+        AppError::Keys(KeyError::Destroyed) => not_found("bot_hub.bot.not_found"),
         AppError::Keys(error @ KeyError::Unavailable(_)) => unavailable(&error),
         AppError::Keys(error) => broken(&error),
     }

@@ -327,6 +327,7 @@ impl<R: std::error::Error> AppError<R> {
             Self::Log(ExecuteError::CommandIdTaken(first)) => {
                 ExecuteError::CommandIdTaken(first).into()
             }
+            Self::Log(ExecuteError::TooLarge) => ExecuteError::TooLarge.into(),
             Self::Log(ExecuteError::Unavailable(error)) => ExecuteError::Unavailable(error).into(),
             Self::Log(ExecuteError::Damaged(error)) => ExecuteError::Damaged(error).into(),
         }

@@ -101,6 +101,7 @@ fn after<R: std::error::Error + 'static>(error: &AppError<R>) -> Outcome {
             ExecuteError::Refused(_)
             | ExecuteError::KeyTaken
             | ExecuteError::CommandIdTaken(_)
+            | ExecuteError::TooLarge
             | ExecuteError::Damaged(_),
         )
         | AppError::NotFound

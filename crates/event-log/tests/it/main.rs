@@ -1,6 +1,7 @@
 //! The promises of the log, kept against a real PostgreSQL and a real NATS.
 
 mod counter;
+mod gaps;
 mod log;
 mod model;
 mod postgres_es;
@@ -8,3 +9,4 @@ mod readers;
 mod rebuild;
 mod stream;
 mod sums;
+mod told;

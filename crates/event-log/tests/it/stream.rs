@@ -1,6 +1,6 @@
 //! The stream: every fact once, in order, and whole again after whatever happens to it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     counter::{Add, Counter, PATIENCE, database, log, log_with, meta, owner, target},
@@ -9,7 +9,8 @@ use crate::{
 use async_nats::jetstream::{self, stream::Stream};
 use meydan_event_log::{
     EventLog, Projection, ProjectionError, ProjectionRunner, Recorded, Relay, RepairError, Source,
-    Target, compare, discard_stream, gaps, recover_from_stream, stream_name,
+    SourceError, Subscription, Target, compare, discard_stream, gaps, recover_from_stream,
+    stream_name,
 };
 use meydan_testkit::servers::Nats;
 use sqlx::PgConnection;
@@ -294,4 +295,55 @@ async fn a_damaged_stream_that_is_the_last_copy_of_a_fact_is_never_thrown_away_b
     agree(&log, &jetstream, 0).await;
     stream(&jetstream).await.get_raw_message(30).await.expect("it is there again");
     publishing.end().await;
+}
+
+#[tokio::test]
+async fn what_a_stream_has_lost_is_read_from_the_log_or_waited_for_and_never_passed_over() {
+    let (log, nats) = (log().await, Nats::start().await);
+    let jetstream = jetstream::new(nats.connect().await);
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    add(&log, 0..10).await;
+    agree(&log, &jetstream, 0).await;
+    let both = Source::LogThenStream(log.clone(), jetstream.clone(), 0);
+    let alone = Source::Stream { jetstream: jetstream.clone(), context: "counter", part: 0 };
+    let (mut both, mut alone) = (Subscription::new(both), Subscription::new(alone));
+    let patience = Duration::from_millis(50);
+    // At the end of the log, where both wait for the stream.
+    for reader in [&mut both, &mut alone] {
+        assert_eq!(reader.next(0, 100, patience).await.expect("it answers").len(), 10);
+        assert!(reader.next(10, 100, patience).await.expect("it answers").is_empty());
+    }
+    // More than they are sent before they ask for more, so the message is gone when they come to it.
+    add_at_once(&log, 10..1_200).await;
+    agree(&log, &jetstream, 0).await;
+    publishing.end().await;
+    stream(&jetstream).await.delete_message(1_001).await.expect("it can be deleted");
+
+    let (mut seen, mut lost) = (vec![10], None);
+    while seen.last() < Some(&1_200) {
+        let after = seen[seen.len() - 1];
+        let facts = both.next(after, 100, patience).await.expect("the log has all");
+        seen.extend(facts.iter().map(|fact| fact.position));
+    }
+    assert_eq!(seen, (10..=1_200).collect::<Vec<_>>());
+
+    let mut seen = vec![10];
+    let mut publishing = None;
+    let reading = async {
+        while seen.last() < Some(&1_200) {
+            match alone.next(seen[seen.len() - 1], 100, patience).await {
+                Ok(facts) => seen.extend(facts.iter().map(|fact| fact.position)),
+                Err(SourceError::Hole { after, found }) => {
+                    lost = Some((after, found));
+                    publishing.get_or_insert_with(|| Publishing::start(&log, &jetstream, 0));
+                }
+                // While it is made again there is a moment without a stream.
+                Err(SourceError::Stream(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("the stream is made again");
+    assert_eq!((lost, seen), (Some((1_000, 1_002)), (10..=1_200).collect()));
+    publishing.expect("it was needed").end().await;
 }

@@ -7,6 +7,7 @@ mod model;
 mod postgres_es;
 mod readers;
 mod rebuild;
+mod relay;
 mod stream;
 mod sums;
 mod told;

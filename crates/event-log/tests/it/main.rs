@@ -5,6 +5,7 @@ mod gaps;
 mod log;
 mod model;
 mod postgres_es;
+mod projections;
 mod readers;
 mod rebuild;
 mod relay;

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream;
 use indicatif::{ProgressBar, ProgressStyle};
-use meydan_event_log::{EventLog, stream_name};
+use meydan_event_log::{EventLog, gaps, stream_name};
 use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde::Serialize;
@@ -183,6 +183,18 @@ pub(crate) fn advance(bar: &ProgressBar) -> impl Fn(i64, i64) + '_ {
         bar.set_length(u64::try_from(end).unwrap_or(0));
         bar.set_position(u64::try_from(at).unwrap_or(0));
     }
+}
+
+/// What is wrong inside a context's log.
+async fn holes(
+    log: &EventLog,
+    context: Context,
+    output: Output,
+) -> Result<Vec<String>, sqlx::Error> {
+    let bar = output.bar(format!("reading the log of {}", context.name()));
+    let holes = gaps(log, advance(&bar)).await;
+    bar.finish_and_clear();
+    holes
 }
 
 /// Lays rows out in columns.

@@ -32,6 +32,8 @@ mod database;
 #[cfg(feature = "store")]
 mod execute;
 #[cfg(feature = "store")]
+mod gaps;
+#[cfg(feature = "store")]
 mod hot;
 #[cfg(feature = "store")]
 mod inspect;
@@ -73,6 +75,7 @@ pub use self::{
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{Elsewhere, ExecuteError, Group, Refusal},
+    gaps::gaps,
     inspect::{Reader, Stats, readers},
     lead::{Lock, lead},
     load::LoadError,
@@ -82,7 +85,7 @@ pub use self::{
     projection::{Progress, Projection, ProjectionError, ProjectionRunner},
     rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
-    repair::{RepairError, discard_stream, gaps, recover_from_stream, refill},
+    repair::{RepairError, discard_stream, recover_from_stream, refill},
     session::{open_pool, service_pool},
     source::{Source, SourceError, Subscription, stream_name},
     timer::{Timer, cancel_timer, set_timer},

@@ -115,7 +115,7 @@ struct Runner<P> {
     source: Source,
     pool: PgPool,
     clock: Clock,
-    /// When timers were last looked at.
+    /// When timers and parked aggregates were last looked at.
     rang: Option<Instant>,
 }
 
@@ -123,15 +123,18 @@ type StepError = Box<dyn std::error::Error + Send + Sync>;
 
 impl<P: Policy> Runner<P> {
     async fn step(&mut self, subscription: &mut Subscription) -> Result<(), StepError> {
+        let mut patience = TICK;
         if self.rang.is_none_or(|rang| rang.elapsed() >= TICK) {
             self.rang = Some(Instant::now());
             self.ring().await?;
             if let Some(parked) = next_retry(&self.pool, P::NAME, self.part).await? {
                 self.take_back(&parked).await?;
+                // There may be more of them, and what comes meanwhile goes in between.
+                (self.rang, patience) = (None, Duration::ZERO);
             }
         }
         let after = checkpoint(&self.pool, P::NAME, self.part).await?;
-        let events = subscription.next(after, BATCH, TICK).await?;
+        let events = subscription.next(after, BATCH, patience).await?;
         let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
         self.answer_all(after, events).await?;
         let mut tx = self.pool.begin().await?;

@@ -3,9 +3,14 @@
 //! A table and its checkpoint move in one transaction, so each fact counts once and no statement needs a
 //! guard against repeats. An aggregate that cannot be digested is parked, and the others pass.
 
-use std::{future::Future, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    future::Future,
+    time::{Duration, Instant},
+};
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, error::DatabaseError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -23,7 +28,7 @@ pub(crate) const BATCH: usize = 2_000;
 /// Begins a transaction whose commit does not wait for the disk. PostgreSQL may forget it in a crash, tables and
 /// checkpoint together; then the same facts are digested again.
 const LIGHTLY: &str = "BEGIN; SET LOCAL synchronous_commit = off";
-/// How long a reader waits for facts before it looks for other work.
+/// How long a reader waits for facts, and how often it looks for other work, however many facts there are.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Keeps read models current.
@@ -76,19 +81,54 @@ pub enum ProjectionError {
     Unreadable(#[from] Unreadable),
 }
 
+/// Classes of `SQLSTATE` in which no fact is at fault (PostgreSQL, appendix A): every other fact would fare alike,
+/// and this one may fare better in a while.
+const NOBODYS_FAULT: [&str; 13] = [
+    "08", // the connection
+    "0A", // a plan that was made before the tables were exchanged
+    "25", // the state of the session: a standby that only reads
+    "28", // the login
+    "3D", "3F", // the database, the schema
+    "40", // a transaction that others kept from its end
+    "42", // a table, a column or a right that is not there
+    "53", // memory, disk, connections
+    "55", // a lock that others hold
+    "57", // an operator, or the end of the server
+    "58", // the machine
+    "XX", // PostgreSQL itself, or its files
+];
+
 impl ProjectionError {
-    /// Whether it would happen again with the same fact.
+    /// Whether it would happen again with the same fact, and only with such.
     pub(crate) fn is_permanent(&self) -> bool {
+        use sqlx::Error::{ColumnDecode, Decode, Encode, InvalidArgument, RowNotFound};
         match self {
-            Self::Unreadable(_) => true,
-            Self::Database(error) => error
-                .as_database_error()
-                .and_then(|error| {
-                    error.code().map(|code| code.starts_with("22") || code.starts_with("23"))
-                })
-                .unwrap_or(false),
+            Self::Unreadable(_)
+            | Self::Database(
+                ColumnDecode { .. } | Decode(_) | Encode(_) | InvalidArgument(_) | RowNotFound,
+            ) => true,
+            Self::Database(error) => {
+                state(error).is_some_and(|state| !is_in(&state, &NOBODYS_FAULT))
+            }
         }
     }
+}
+
+/// What PostgreSQL said, as a `SQLSTATE`; nothing when it did not answer.
+fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
+}
+
+fn is_in(state: &str, classes: &[&str]) -> bool {
+    classes.iter().any(|class| state.starts_with(class))
+}
+
+/// Whether others were in the way, and that is all: PostgreSQL has answered, and forgotten nothing.
+fn is_in_the_way(error: &StepError) -> bool {
+    let first: &(dyn Error + 'static) = &**error;
+    let causes = std::iter::successors(Some(first), |&error| error.source());
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<sqlx::Error>());
+    causes.any(|cause| state(cause).is_some_and(|state| is_in(&state, &["40", "55"])))
 }
 
 /// Tells how far a projection has come.
@@ -118,6 +158,8 @@ pub struct ProjectionRunner<P> {
     source: Source,
     subscription: Subscription,
     digester: Digester<P>,
+    /// When parked aggregates were last looked at.
+    looked: Option<Instant>,
 }
 
 /// Lets tables reflect facts, under one checkpoint.
@@ -132,7 +174,7 @@ pub(crate) struct Digester<P> {
     pub(crate) reached: watch::Sender<i64>,
 }
 
-type StepError = Box<dyn std::error::Error + Send + Sync>;
+type StepError = Box<dyn Error + Send + Sync>;
 
 impl<P: Projection> ProjectionRunner<P> {
     /// Feeds `projection` from `source`; tables and checkpoint are in `pool`.
@@ -140,7 +182,8 @@ impl<P: Projection> ProjectionRunner<P> {
         let part = source.part();
         let (reader, reached) = (P::NAME.to_owned(), watch::channel(0).0);
         let digester = Digester { projection, pool, part, reader, tells: true, reached };
-        Self { source: source.clone(), subscription: Subscription::new(source), digester }
+        let subscription = Subscription::new(source.clone());
+        Self { source, subscription, digester, looked: None }
     }
 
     /// Tells how far it has come.
@@ -160,7 +203,9 @@ impl<P: Projection> ProjectionRunner<P> {
                 Ok(()) => pause = Duration::from_millis(50),
                 Err(error) => {
                     // What PostgreSQL forgot in a crash is not shown; the next step sees what is.
-                    self.digester.reached.send_replace(0);
+                    if !is_in_the_way(&error) {
+                        self.digester.reached.send_replace(0);
+                    }
                     count_failure(&self.digester.pool, P::NAME);
                     tracing::warn!(reader = P::NAME, error = %Chain(&*error), "projection waits");
                     tokio::select! {
@@ -173,19 +218,28 @@ impl<P: Projection> ProjectionRunner<P> {
         }
     }
 
-    /// Waits for facts and digests them; when there are none for a while, takes parked aggregates back.
+    /// Takes a parked aggregate back when it is time to look for one, and then waits for facts and digests them.
     async fn step(&mut self) -> Result<(), StepError> {
+        let patience = if self.take_one_back().await? { Duration::ZERO } else { TICK };
         let Digester { pool, part, reached, .. } = &self.digester;
         let after = checkpoint(pool, P::NAME, *part).await?;
         reached.send_replace(after);
-        let events = self.subscription.next(after, BATCH, TICK).await?;
-        if events.is_empty() {
-            if let Some(parked) = next_retry(pool, P::NAME, *part).await? {
-                self.digester.take_back(&self.source, &parked).await?;
-            }
-            return Ok(());
-        }
+        let events = self.subscription.next(after, BATCH, patience).await?;
         Ok(self.digester.digest_or_park(after, &events).await?)
+    }
+
+    /// Takes back an aggregate with which an operator asked to try again. Whether there was one: there may be more,
+    /// and they follow one after another, with what comes meanwhile in between.
+    async fn take_one_back(&mut self) -> Result<bool, StepError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < TICK) {
+            return Ok(false);
+        }
+        self.looked = Some(Instant::now());
+        let Digester { pool, part, .. } = &self.digester;
+        let Some(parked) = next_retry(pool, P::NAME, *part).await? else { return Ok(false) };
+        self.digester.take_back(&self.source, &parked).await?;
+        self.looked = None;
+        Ok(true)
     }
 }
 
@@ -293,7 +347,7 @@ impl<P: Projection> Digester<P> {
 }
 
 /// An error with its causes, for a log line.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

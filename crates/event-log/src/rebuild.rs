@@ -146,6 +146,15 @@ impl Rebuild {
         Ok(ends)
     }
 
+    /// How far the tables in use have come in each partition.
+    async fn served(&self, session: &mut PgConnection) -> Result<Vec<(i16, i64)>, sqlx::Error> {
+        let mut ends = Vec::new();
+        for part in self.log.parts() {
+            ends.push((part, position(session, self.name, part).await?));
+        }
+        Ok(ends)
+    }
+
     async fn grow<P: Projection>(
         &self,
         next: &str,
@@ -165,7 +174,8 @@ impl Rebuild {
         for &(part, end) in ends {
             digester.part = part;
             let mut at = checkpoint(&pool, next, part).await?;
-            let page = |after: i64| self.log.after(part, after, batch().min(end - after));
+            // The tables that are grown may already be beyond those in use.
+            let page = |after: i64| self.log.after(part, after, (end - after).clamp(0, batch()));
             let mut events = page(at).await?;
             while let Some(last) = events.last().map(|event| event.position) {
                 progress(at, end);
@@ -201,14 +211,12 @@ impl Rebuild {
         if mark.as_deref() != Some(GROWN) {
             return Err(RebuildError::Unfinished(self.log.context()));
         }
-        let mut ends = Vec::new();
-        for part in self.log.parts() {
-            let serving = position(&mut tx, self.name, part).await?;
+        let ends = self.served(&mut tx).await?;
+        for &(part, serving) in &ends {
             let behind = serving - position(&mut tx, &next, part).await?;
             if behind > BEHIND {
                 return Err(RebuildError::Behind(self.log.context(), behind));
             }
-            ends.push((part, serving));
         }
         self.grow(&next, projection, &ends, |_, _| {}).await?;
         run(&mut tx, format!("DROP SCHEMA IF EXISTS {previous} CASCADE")).await?;
@@ -241,8 +249,9 @@ impl Rebuild {
         Ok(tx.commit().await?)
     }
 
-    /// Compares the tables in use with what the log says they should hold: for each table, how many rows it
-    /// has too much, and how many it lacks. The projection rests while the last facts are compared.
+    /// Compares the tables in use with what the log says they should hold, up to where they are: for each table, how
+    /// many rows it has too much, and how many it lacks. The projection rests while the last facts are taken in, and
+    /// goes on while rows are compared.
     ///
     /// # Errors
     ///
@@ -257,19 +266,28 @@ impl Rebuild {
         let next = format!("{}_verify", self.name);
         let mut owner = self.claim(&next).await?;
         self.make(&mut owner, &next).await?;
-        self.grow(&next, first, &self.ends().await?, progress).await?;
-        let mut tx = self.hold(&mut owner, &[self.name]).await?;
-        let mut ends = Vec::new();
-        for part in self.log.parts() {
-            ends.push((part, position(&mut tx, self.name, part).await?));
+        let served = self.served(&mut owner).await?;
+        self.grow(&next, first, &served, progress).await?;
+        let mut resting = self.hold(&mut owner, &[self.name]).await?;
+        let served = self.served(&mut resting).await?;
+        self.grow(&next, last, &served, |_, _| {}).await?;
+        let mut session = PgConnection::connect_with(&self.owner).await?;
+        let mut seen = session.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        // Nobody exchanges them, and from here on it sees both as they are now.
+        for table in self.tables {
+            run(&mut seen, format!("LOCK TABLE public.{table} IN ACCESS SHARE MODE")).await?;
         }
-        self.grow(&next, last, &ends, |_, _| {}).await?;
+        run(&mut seen, "SELECT 1".to_owned()).await?;
+        resting.rollback().await?;
         let mut differences = Vec::new();
         for table in self.tables {
-            let extra = rows_only_in(&mut tx, ("public", &next), table).await?;
-            let missing = rows_only_in(&mut tx, (&next, "public"), table).await?;
+            let extra = rows_only_in(&mut seen, ("public", &next), table).await?;
+            let missing = rows_only_in(&mut seen, (&next, "public"), table).await?;
             differences.push(Difference { table, extra, missing });
         }
+        seen.commit().await?;
+        session.close().await?;
+        let mut tx = owner.begin().await?;
         run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
         forget_reader(&mut tx, &next).await?;
         tx.commit().await?;

@@ -41,6 +41,10 @@ const GATHER: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// How often to see whether the stream still holds what was published. It may lose that while nothing happens.
 const WATCH: Duration = Duration::from_secs(1);
+/// Rest after a failure; twice as long after each that follows before a round went well.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest rest, and the one while only an operator can help.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// Publishes one partition of a log.
 #[derive(Debug)]
@@ -66,36 +70,45 @@ impl Relay {
     }
 
     async fn publish_while(&self, lease: CancellationToken) {
-        let mut pause = Duration::from_millis(100);
+        let mut pause = PAUSE;
         loop {
             let failure = tokio::select! {
-                () = lease.cancelled() => return,
-                failure = self.publish() => failure,
+                () = lease.cancelled() => break,
+                failure = self.publish(&mut pause) => failure,
             };
             let Err(error) = failure;
             self.lag.note();
-            let context = self.log.context();
-            metrics::counter!("relay_failures", "context" => context).increment(1);
-            let halted = error.needs_operator();
-            metrics::gauge!("relay_halted", "context" => context).set(f64::from(u8::from(halted)));
-            if halted {
-                tracing::error!(context, error = %Chain(&error), "relay stands still");
-                pause = Duration::from_secs(5);
+            let (context, part) = (self.log.context(), self.part);
+            metrics::counter!("relay_failures", "context" => context, "part" => part.to_string())
+                .increment(1);
+            if error.needs_operator() {
+                self.show_halted(true);
+                tracing::error!(context, part, error = %Chain(&error), "relay stands still");
+                pause = LONG_PAUSE;
             } else {
-                tracing::warn!(context, error = %Chain(&error), "relay waits");
+                tracing::warn!(context, part, again_in = ?pause, error = %Chain(&error), "relay waits");
             }
             tokio::select! {
-                () = lease.cancelled() => return,
+                () = lease.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = (pause * 2).min(Duration::from_secs(5));
+            pause = (pause * 2).min(LONG_PAUSE);
         }
+        // From here on it is for whoever leads now to tell.
+        self.show_halted(false);
+        self.lag.forget();
     }
 
-    /// Publishes until something fails.
-    async fn publish(&self) -> Result<std::convert::Infallible, RelayError> {
+    fn show_halted(&self, halted: bool) {
+        let (context, part) = (self.log.context(), self.part.to_string());
+        metrics::gauge!("relay_halted", "context" => context, "part" => part)
+            .set(f64::from(u8::from(halted)));
+    }
+
+    /// Publishes until something fails. Sets `pause` back when a round went well.
+    async fn publish(&self, pause: &mut Duration) -> Result<std::convert::Infallible, RelayError> {
         let mut position = self.position().await?;
-        metrics::gauge!("relay_halted", "context" => self.log.context()).set(0.0);
+        self.show_halted(false);
         let mut seen = Instant::now();
         loop {
             let began = Instant::now();
@@ -110,6 +123,7 @@ impl Relay {
                 }
             }
             let reached = self.publish_after(position).await?;
+            *pause = PAUSE;
             if (1..PAGE).contains(&(reached - position)) {
                 tokio::time::sleep_until(began + GATHER).await;
             }

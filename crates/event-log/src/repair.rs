@@ -66,7 +66,7 @@ pub enum RepairError {
 }
 
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
-/// own position, and returns how many facts that were.
+/// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the copying.
 ///
 /// Unique keys are not on the stream, so those that were taken in the lost time are free again.
 ///
@@ -80,7 +80,7 @@ pub async fn recover_from_stream(
     part: i16,
     progress: impl Fn(i64, i64),
 ) -> Result<i64, RepairError> {
-    let standing = compare(log, jetstream, part, |_, _| {}).await?;
+    let standing = compare(log, jetstream, part, &progress).await?;
     if let Some(position) = standing.differs_at {
         return Err(RepairError::Diverged(position));
     }
@@ -253,50 +253,4 @@ pub async fn refill(
     stop.cancel();
     let _ = relay.await;
     Ok(())
-}
-
-/// What is wrong inside a log: the first gap of positions in each partition, and of an aggregate's events.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn gaps(log: &EventLog) -> Result<Vec<String>, sqlx::Error> {
-    let mut wrong = Vec::new();
-    let mut tx = log.pool().begin().await?;
-    // It reads everything there is, and takes its time.
-    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
-    let parts = sqlx::query!(
-        r#"
-        SELECT part, count(*) AS "count!", max(position) AS "last!" FROM es.events GROUP BY part
-        HAVING count(*) <> max(position) OR min(position) <> 1
-        "#
-    );
-    for row in parts.fetch_all(&mut *tx).await? {
-        let (part, count, last) = (row.part, row.count, row.last);
-        wrong.push(format!("partition {part} has {count} facts, but its last position is {last}"));
-    }
-    let aggregates = sqlx::query!(
-        r#"
-        SELECT aggregate_type, aggregate_id, count(*) AS "count!", max(sequence) AS "last!"
-        FROM es.events GROUP BY tenant_id, aggregate_type, aggregate_id
-        HAVING count(*) <> max(sequence) OR min(sequence) <> 1 LIMIT 100
-        "#
-    );
-    for row in aggregates.fetch_all(&mut *tx).await? {
-        let (kind, id, count, last) = (row.aggregate_type, row.aggregate_id, row.count, row.last);
-        wrong.push(format!("{kind} {id} has {count} facts, but the last is number {last}"));
-    }
-    let order = sqlx::query_scalar!(
-        r#"
-        SELECT count(*) AS "count!" FROM (
-          SELECT position < lag(position) OVER (PARTITION BY tenant_id, aggregate_type, aggregate_id
-                                                ORDER BY sequence) AS turned FROM es.events) o
-        WHERE turned
-        "#
-    );
-    let turned = order.fetch_one(&mut *tx).await?;
-    if turned > 0 {
-        wrong.push(format!("{turned} facts stand before an earlier one of their aggregate"));
-    }
-    Ok(wrong)
 }

@@ -64,7 +64,7 @@ pub(super) async fn judge(
     jetstream: &jetstream::Context,
     journals: &[PathBuf],
 ) -> Result<Found> {
-    let wrong = gaps(log).await?;
+    let wrong = gaps(log, |_, _| {}).await?;
     ensure!(wrong.is_empty(), "the log has gaps: {wrong:?}");
     let past = Past::read(log).await?;
     past.commands_are_whole()?;

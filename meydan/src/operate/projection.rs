@@ -4,13 +4,13 @@ use anyhow::{Result, bail, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
 use identity::projections::Directory;
-use meydan_event_log::{Difference, EventLog, Rebuild, RebuildError, gaps, parked, retry_parked};
+use meydan_event_log::{Difference, EventLog, Rebuild, RebuildError, parked, retry_parked};
 use meydan_settings::Settings;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, advance, columns, readers};
+use super::{Context, Output, Platform, advance, columns, holes, readers};
 
 /// Looks after read models and the other readers of the logs.
 #[derive(Debug, clap::Subcommand)]
@@ -76,7 +76,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         Command::Rebuild { context, resume, switch, over_gaps } => {
             let log = platform.log(context).await?;
             if !over_gaps {
-                refuse_gaps(&log, context).await?;
+                refuse_gaps(&log, context, output).await?;
             }
             if !resume {
                 rebuild(&log, context).begin().await?;
@@ -130,8 +130,8 @@ fn rebuild(log: &EventLog, context: Context) -> Rebuild {
 }
 
 /// Fails when the log lacks facts, for the tables would lack them, too.
-async fn refuse_gaps(log: &EventLog, context: Context) -> Result<()> {
-    let (holes, name) = (gaps(log).await?, context.name());
+async fn refuse_gaps(log: &EventLog, context: Context, output: Output) -> Result<()> {
+    let (holes, name) = (holes(log, context, output).await?, context.name());
     ensure!(
         holes.is_empty(),
         "the log of {name} lacks facts, and tables that are grown from it would lack them, too: {}; see `meydan relay \

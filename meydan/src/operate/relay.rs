@@ -44,7 +44,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             let platform = Platform::find(&settings)?;
             let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
             if discard_stream {
-                discard(&log, &jetstream, context, force).await?;
+                discard(&log, &jetstream, output, (context, force)).await?;
             }
             repair(&log, &jetstream, output, context).await
         }
@@ -128,11 +128,11 @@ async fn status(settings: &Settings, output: Output, context: Option<Context>) -
 async fn discard(
     log: &EventLog,
     jetstream: &jetstream::Context,
-    context: Context,
-    force: bool,
+    output: Output,
+    (context, force): (Context, bool),
 ) -> Result<()> {
     let (name, stream) = (context.name(), stream(context));
-    let standing = compare(log, jetstream, 0, |_, _| {}).await?;
+    let standing = standing(log, jetstream, output, context).await?;
     let finding = standing.finding();
     ensure!(
         force || finding.is_some(),
@@ -161,10 +161,11 @@ async fn repair(
     context: Context,
 ) -> Result<()> {
     let (name, stream) = (context.name(), stream(context));
-    let bar = output.bar(format!("giving {name} back what its stream has"));
+    let bar =
+        output.bar(format!("comparing {name} with its stream, and giving back what it lacks"));
     let back = recover_from_stream(log, jetstream, 0, advance(&bar)).await?;
     bar.finish_and_clear();
-    let before = compare(log, jetstream, 0, |_, _| {}).await?;
+    let before = standing(log, jetstream, output, context).await?;
     if let Some(Finding::Lost(count, first)) = before.finding() {
         return Err(RepairError::Lost(count, first).into());
     }

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use async_nats::jetstream;
-use meydan_event_log::{EventLog, Standing, gaps};
+use meydan_event_log::{EventLog, Standing};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 
 use super::{
-    Context, Output, Platform, judge, not_compared, projection,
+    Context, Output, Platform, holes, judge, not_compared, projection,
     relay::{self, cure},
     stream,
 };
@@ -73,7 +73,7 @@ impl Findings {
         (context, tables): (Context, bool),
     ) {
         let name = context.name();
-        let holes = self.or_unread(name, gaps(log).await).unwrap_or_default();
+        let holes = self.or_unread(name, holes(log, context, output).await).unwrap_or_default();
         self.wrong.extend(holes.iter().map(|hole| format!("log of {name}: {hole}")));
         let standing = relay::standing(log, jetstream, output, context).await;
         let standing = self.or_unread(&stream(context), standing);

@@ -5,6 +5,7 @@ mod admins;
 mod answers;
 mod attack;
 mod audit;
+mod behind;
 mod bots;
 mod canary;
 mod conversation;

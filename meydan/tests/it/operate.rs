@@ -99,6 +99,46 @@ async fn operators_read_who_did_what_and_never_what_was_said() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_cannot_be_digested_is_listed_and_taken_back_when_the_cause_is_mended()
+{
+    let office = busy().await;
+    let ground = &office.ground;
+    let page = "/c/tehran/inbox/1001/messages";
+    let crm = database(ground, "crm").await;
+    let broken = "ALTER TABLE messages ADD CONSTRAINT broken CHECK (incoming) NOT VALID";
+    sqlx::raw_sql(broken).execute(&crm).await.expect("the owner of a table may");
+    office.answer(1001, "پاسخ دوم").await;
+    let parked = async {
+        loop {
+            let found = found(ground, &["projection", "parked", "crm"]).await;
+            if found.as_array().is_some_and(|found| !found.is_empty()) {
+                return found;
+            }
+        }
+    };
+    let parked = tokio::time::timeout(PATIENCE, parked).await.expect("it is parked");
+    assert_eq!(
+        (&parked[0]["reader"], &parked[0]["aggregate_type"]),
+        (&"inbox".into(), &"ticket".into())
+    );
+    assert!(parked[0]["reason"].as_str().is_some_and(|why| why.contains("broken")), "{parked}");
+    assert!(!office.owner.open(page).await.says("پاسخ دوم"), "it waits");
+
+    sqlx::raw_sql("ALTER TABLE messages DROP CONSTRAINT broken")
+        .execute(&crm)
+        .await
+        .expect("it may");
+    let ticket = parked[0]["aggregate_id"].as_str().expect("it has an id");
+    let retry = ["projection", "retry", "crm", "--reader", "inbox", "--aggregate", ticket];
+    assert_eq!(found(ground, &retry).await["aggregates"], 1);
+
+    office.owner.until(page, "پاسخ دوم").await;
+    assert_eq!(found(ground, &["projection", "parked", "crm"]).await, Value::Array(vec![]));
+    found(ground, &["verify", "crm"]).await;
+    office.meydan.stop().await;
+}
+
+#[tokio::test]
 async fn every_reader_is_listed_with_its_log_also_one_that_has_read_nothing_yet() {
     let office = busy().await;
     let ground = &office.ground;

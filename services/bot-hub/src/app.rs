@@ -3,6 +3,8 @@
 mod bot;
 mod update;
 
+use std::time::Duration;
+
 use bot_hub_domain::{Dialogue, DialogueCommand, DialogueRefusal, ReplyOutcome};
 use meydan_event_log::{Actor, Clock, Committed, EventLog, ExecuteError, Meta, Progress, Target};
 use meydan_keyring::{KeyError, Keyring, Place};
@@ -36,6 +38,20 @@ pub enum AppError<R: std::error::Error + 'static> {
     #[error(transparent)]
     Keys(#[from] KeyError),
 }
+
+/// Why a query was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// PostgreSQL cannot be used.
+    #[error("the read model cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// The read model has not come so far yet.
+    #[error("the read model is behind")]
+    Behind,
+}
+
+/// How long a query waits for a position.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 type Result<T, R> = std::result::Result<T, AppError<R>>;
 
@@ -79,10 +95,16 @@ impl BotHub {
     ///
     /// # Errors
     ///
-    /// Fails if PostgreSQL does.
-    pub async fn bot(&self, campaign: Uuid, min_position: i64) -> sqlx::Result<Option<BotRow>> {
-        self.tables.wait_for(min_position, std::time::Duration::from_millis(500)).await;
-        bots::of_campaign(self.log.pool(), campaign).await
+    /// See [`QueryError`].
+    pub async fn bot(
+        &self,
+        campaign: Uuid,
+        min_position: i64,
+    ) -> std::result::Result<Option<BotRow>, QueryError> {
+        if !self.tables.wait_for(min_position, PATIENCE).await {
+            return Err(QueryError::Behind);
+        }
+        Ok(bots::of_campaign(self.log.pool(), campaign).await?)
     }
 
     /// The token of a bot; `None` when its key was destroyed.

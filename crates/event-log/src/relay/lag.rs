@@ -31,13 +31,24 @@ impl Lag {
         self.note();
     }
 
+    /// Another one leads, and knows it from here on.
+    pub(super) fn forget(&self) {
+        *self.oldest.lock().expect("nobody panics while holding it") = None;
+        self.late.store(false, Ordering::Relaxed);
+        self.show(0.0);
+    }
+
+    fn show(&self, seconds: f64) {
+        let (context, part) = (self.context, self.part.to_string());
+        metrics::gauge!("relay_lag_seconds", "context" => context, "part" => part).set(seconds);
+    }
+
     /// Time has passed, and what waited may wait still.
     pub(super) fn note(&self) {
         let oldest = *self.oldest.lock().expect("nobody panics while holding it");
         let lag = oldest.map_or(Duration::ZERO, |oldest| OffsetDateTime::now_utc() - oldest);
         let (context, part, seconds) = (self.context, self.part, lag.as_seconds_f64());
-        metrics::gauge!("relay_lag_seconds", "context" => context, "part" => part.to_string())
-            .set(seconds);
+        self.show(seconds);
         let late = lag > LATE;
         if self.late.swap(late, Ordering::Relaxed) == late {
             return;

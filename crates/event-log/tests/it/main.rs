@@ -2,11 +2,15 @@
 
 mod calls;
 mod counter;
+mod gaps;
 mod log;
 mod model;
 mod postgres_es;
+mod projections;
 mod races;
 mod readers;
 mod rebuild;
+mod relay;
 mod stream;
 mod sums;
+mod told;

@@ -139,6 +139,27 @@ async fn new_tables_take_in_what_has_happened_since_they_were_grown_before_they_
 }
 
 #[tokio::test]
+async fn tables_that_stand_still_are_compared_up_to_where_they_are_and_can_be_replaced() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log);
+    add(&log, 0..30).await;
+    shown(&log, 30).await;
+    serving.end().await;
+    add(&log, 30..60).await;
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+
+    let found = rebuild.verify([Sums, Sums], |_, _| {}).await.expect("it can be compared");
+    assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
+    rebuild.switch(Sums).await.expect("the new ones are further than the old ones");
+
+    shown(&log, 60).await;
+    assert_eq!(total(&log).await, 60);
+}
+
+#[tokio::test]
 async fn a_read_model_that_differs_from_its_log_is_found_out() {
     let log = log().await;
     make_table(&log).await;
@@ -183,5 +204,55 @@ async fn comparing_takes_in_what_comes_meanwhile_and_leaves_a_rebuild_beside_it_
     let found = compared.expect("nobody waits for themselves").expect("it can be compared");
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
     rebuild.switch(Sums).await.expect("what was grown is still there");
+    serving.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_goes_on_while_its_rows_are_compared() {
+    let log = log().await;
+    make_table(&log).await;
+    let serving = Serving::start(&log);
+    add(&log, 0..30).await;
+    shown(&log, 30).await;
+    let (held, mut holds) = tokio::sync::mpsc::unbounded_channel();
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    let comparing = tokio::spawn({
+        let log = log.clone();
+        async move {
+            // Whoever reads these tables now has to wait.
+            let hold = |at, end| {
+                let hold = async {
+                    let mut session = owner(&log).await;
+                    let lock = "BEGIN; LOCK TABLE sums_verify.sums";
+                    sqlx::raw_sql(lock).execute(&mut session).await.expect("the owner may");
+                    held.send(session).expect("it is awaited");
+                };
+                if at == end {
+                    tokio::task::block_in_place(|| {
+                        tokio::runtime::Handle::current().block_on(hold)
+                    });
+                }
+            };
+            rebuild.verify([Sums, Sums], hold).await
+        }
+    });
+    let mut holder = holds.recv().await.expect("they have grown");
+    let comparison = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sums_verify.sums'::regclass";
+    let waits = async {
+        while sqlx::query_scalar::<_, i64>(comparison)
+            .fetch_one(&mut holder)
+            .await
+            .expect("a number")
+            == 0
+        {}
+    };
+    tokio::time::timeout(PATIENCE, waits).await.expect("the comparison has begun");
+
+    add(&log, 30..50).await;
+    shown(&log, 50).await;
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.expect("it was begun");
+    let found = comparing.await.expect("it does not break").expect("it can be compared");
+    assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
     serving.end().await;
 }

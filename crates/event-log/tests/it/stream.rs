@@ -1,15 +1,16 @@
 //! The stream: every fact once, in order, and whole again after whatever happens to it.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use crate::counter::{Add, Counter, PATIENCE, database, log, log_with, meta, owner, target};
+use crate::{
+    counter::{Add, Counter, PATIENCE, database, log, log_with, meta, owner, target},
+    told::Told,
+};
 use async_nats::jetstream::{self, stream::Stream};
 use meydan_event_log::{
     EventLog, Projection, ProjectionError, ProjectionRunner, Recorded, Relay, RepairError, Source,
-    Target, compare, discard_stream, gaps, recover_from_stream, stream_name,
+    SourceError, Subscription, Target, compare, discard_stream, gaps, recover_from_stream,
+    stream_name,
 };
 use meydan_testkit::servers::Nats;
 use sqlx::PgConnection;
@@ -66,19 +67,19 @@ impl Projection for Nothing {
     }
 }
 
-struct Publishing {
+pub(crate) struct Publishing {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Publishing {
-    fn start(log: &EventLog, jetstream: &jetstream::Context, part: i16) -> Self {
+    pub(crate) fn start(log: &EventLog, jetstream: &jetstream::Context, part: i16) -> Self {
         let stop = CancellationToken::new();
         let relay = Relay::new(log.clone(), jetstream.clone(), part);
         Self { task: tokio::spawn(relay.run(stop.clone())), stop }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.task.await.expect("no relay breaks");
     }
@@ -90,8 +91,19 @@ async fn add(log: &EventLog, commands: std::ops::Range<u128>) {
     }
 }
 
+/// The same, all at once.
+pub(crate) async fn add_at_once(log: &EventLog, commands: std::ops::Range<u128>) {
+    let many = commands.map(|n| {
+        let log = log.clone();
+        tokio::spawn(async move { log.execute::<Counter>(target(n % 90), Add(1), &meta(n)).await })
+    });
+    for one in many.collect::<Vec<_>>() {
+        one.await.expect("no task breaks").expect("it fits");
+    }
+}
+
 /// Waits until the stream has as many facts as the log, and compares them one by one.
-async fn agree(log: &EventLog, jetstream: &jetstream::Context, part: i16) {
+pub(crate) async fn agree(log: &EventLog, jetstream: &jetstream::Context, part: i16) {
     let recorded = log.last_position(part).await.expect("it answers");
     let agreed = async {
         loop {
@@ -136,13 +148,7 @@ async fn a_stream_that_is_lost_is_made_again_with_the_same_numbers() {
 async fn a_long_backlog_is_published_in_batches_that_a_rival_cannot_break() {
     let (log, nats) = (log().await, Nats::start().await);
     let jetstream = jetstream::new(nats.connect().await);
-    let many = (0..1_300).map(|n| {
-        let log = log.clone();
-        tokio::spawn(async move { log.execute::<Counter>(target(n % 90), Add(1), &meta(n)).await })
-    });
-    for one in many.collect::<Vec<_>>() {
-        one.await.expect("no task breaks").expect("it fits");
-    }
+    add_at_once(&log, 0..1_300).await;
 
     // Leaders that come and go in the middle of it.
     for _ in 0..3 {
@@ -156,32 +162,10 @@ async fn a_long_backlog_is_published_in_batches_that_a_rival_cannot_break() {
     publishing.end().await;
 }
 
-/// Keeps what is told while it listens, on this thread.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Told {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no test panics here").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Told {
-    fn has(&self, words: &str) -> bool {
-        String::from_utf8_lossy(&self.0.lock().expect("no test panics here")).contains(words)
-    }
-}
-
 #[tokio::test]
 async fn a_stream_that_is_far_behind_is_told_of_and_so_is_the_end_of_it() {
-    let (log, nats, told) = (log().await, Nats::start().await, Told::default());
-    let writer = told.clone();
-    let listening = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _listening = tracing::subscriber::set_default(listening);
+    let (log, nats) = (log().await, Nats::start().await);
+    let (told, _listening) = Told::listen();
     let waiting = "INSERT INTO es.events VALUES (0, 1, $1, 'counter', $2, 1, gen_random_uuid(), \
                    'counter.added', 1, '{\"type\":\"counter.added\",\"by\":1}', $3, now() - interval '1 hour')";
     let origin = sqlx::types::Json(meta(1));
@@ -257,7 +241,7 @@ async fn a_restored_database_gets_back_from_the_stream_what_the_backup_lacks() {
     assert!(again.repeated);
     add(&log, 60..70).await;
     agree(&log, &jetstream, 0).await;
-    assert_eq!(gaps(&log).await.expect("it answers"), Vec::<String>::new());
+    assert_eq!(gaps(&log, |_, _| {}).await.expect("it answers"), Vec::<String>::new());
     publishing.end().await;
 }
 
@@ -287,10 +271,8 @@ async fn a_restored_database_that_went_another_way_is_not_mixed_with_the_stream(
 
 #[tokio::test]
 async fn a_damaged_stream_that_is_the_last_copy_of_a_fact_is_never_thrown_away_by_a_relay() {
-    let (log, nats, told) = (log().await, Nats::start().await, Told::default());
-    let writer = told.clone();
-    let listening = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _listening = tracing::subscriber::set_default(listening);
+    let (log, nats) = (log().await, Nats::start().await);
+    let (told, _listening) = Told::listen();
     let jetstream = jetstream::new(nats.connect().await);
     let publishing = Publishing::start(&log, &jetstream, 0);
     add(&log, 0..40).await;
@@ -313,4 +295,55 @@ async fn a_damaged_stream_that_is_the_last_copy_of_a_fact_is_never_thrown_away_b
     agree(&log, &jetstream, 0).await;
     stream(&jetstream).await.get_raw_message(30).await.expect("it is there again");
     publishing.end().await;
+}
+
+#[tokio::test]
+async fn what_a_stream_has_lost_is_read_from_the_log_or_waited_for_and_never_passed_over() {
+    let (log, nats) = (log().await, Nats::start().await);
+    let jetstream = jetstream::new(nats.connect().await);
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    add(&log, 0..10).await;
+    agree(&log, &jetstream, 0).await;
+    let both = Source::LogThenStream(log.clone(), jetstream.clone(), 0);
+    let alone = Source::Stream { jetstream: jetstream.clone(), context: "counter", part: 0 };
+    let (mut both, mut alone) = (Subscription::new(both), Subscription::new(alone));
+    let patience = Duration::from_millis(50);
+    // At the end of the log, where both wait for the stream.
+    for reader in [&mut both, &mut alone] {
+        assert_eq!(reader.next(0, 100, patience).await.expect("it answers").len(), 10);
+        assert!(reader.next(10, 100, patience).await.expect("it answers").is_empty());
+    }
+    // More than they are sent before they ask for more, so the message is gone when they come to it.
+    add_at_once(&log, 10..1_200).await;
+    agree(&log, &jetstream, 0).await;
+    publishing.end().await;
+    stream(&jetstream).await.delete_message(1_001).await.expect("it can be deleted");
+
+    let (mut seen, mut lost) = (vec![10], None);
+    while seen.last() < Some(&1_200) {
+        let after = seen[seen.len() - 1];
+        let facts = both.next(after, 100, patience).await.expect("the log has all");
+        seen.extend(facts.iter().map(|fact| fact.position));
+    }
+    assert_eq!(seen, (10..=1_200).collect::<Vec<_>>());
+
+    let mut seen = vec![10];
+    let mut publishing = None;
+    let reading = async {
+        while seen.last() < Some(&1_200) {
+            match alone.next(seen[seen.len() - 1], 100, patience).await {
+                Ok(facts) => seen.extend(facts.iter().map(|fact| fact.position)),
+                Err(SourceError::Hole { after, found }) => {
+                    lost = Some((after, found));
+                    publishing.get_or_insert_with(|| Publishing::start(&log, &jetstream, 0));
+                }
+                // While it is made again there is a moment without a stream.
+                Err(SourceError::Stream(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("the stream is made again");
+    assert_eq!((lost, seen), (Some((1_000, 1_002)), (10..=1_200).collect()));
+    publishing.expect("it was needed").end().await;
 }

@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    app::{AppError, BotHub},
+    app::{AppError, BotHub, QueryError},
     projections::bots::{self, BotRow},
 };
 
@@ -112,7 +112,10 @@ impl Bots for BotsApi {
         let caller = caller(&request)?;
         let campaign = campaign(&caller, &request.get_ref().campaign_id)?;
         let bot = self.0.bot(campaign, request.get_ref().min_position).await;
-        let bot = bot.map_err(|error| unavailable(&error))?;
+        let bot = bot.map_err(|error| match error {
+            QueryError::Database(error) => unavailable(&error),
+            QueryError::Behind => Status::unavailable("the read model is behind; try again"),
+        })?;
         bot.map(bot_out).map(Response::new).ok_or_else(|| not_found("bot_hub.bot.not_found"))
     }
 

@@ -11,6 +11,8 @@
 
 mod codec;
 mod envelope;
+#[cfg(feature = "golden")]
+pub mod golden;
 
 pub use self::{
     codec::{Event, Shape, Unreadable, Upcast, decode},

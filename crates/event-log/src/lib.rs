@@ -38,6 +38,8 @@ mod hot;
 #[cfg(feature = "store")]
 mod inspect;
 #[cfg(feature = "store")]
+mod keys;
+#[cfg(feature = "store")]
 mod lead;
 #[cfg(feature = "store")]
 mod load;
@@ -76,6 +78,7 @@ pub use self::{
     database::{PrepareError, prepare_database},
     execute::{Elsewhere, ExecuteError, Group, Refusal},
     inspect::{Reader, Stats, readers},
+    keys::KeyChange,
     lead::{Lock, lead},
     load::LoadError,
     log::{EventLog, Loaded, Options, Target, facts},

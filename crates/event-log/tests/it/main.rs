@@ -6,5 +6,6 @@ mod model;
 mod postgres_es;
 mod readers;
 mod rebuild;
+mod restored;
 mod stream;
 mod sums;

@@ -49,6 +49,7 @@ fn received(number: i64) -> TicketEvent {
     TicketEvent::MessageReceived {
         message_id: message(number),
         channel_message_id: number,
+        from: None,
         body,
         album: None,
         at: at(number),

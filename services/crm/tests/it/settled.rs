@@ -40,6 +40,7 @@ impl Desk {
         let receive = TicketCommand::Receive(Incoming {
             message_id: message(1),
             citizen_id: SARA,
+            bot_id: Uuid::from_u128(5),
             channel_message_id: 1,
             body: sealed(),
             kind: Kind::Text,

@@ -54,7 +54,7 @@ bench: runtime web build ## how fast, beside the bare limit of this machine
 faults: runtime ## real servers killed, stopped, full and restored under load; ONLY=stream-lost plays one
 	@scripts/need cc
 	@cargo run --release --quiet --package faults -- simulate
-	@cargo run --release --quiet --package faults -- play $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+	@cargo run --release --quiet --package faults -- play $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(PARTIAL),--partial)
 
 attack: runtime web build ## guesses, floods and questions by the front door; ONLY=flood plays one
 	@scripts/need cc oathtool

@@ -1,7 +1,7 @@
 //! The aggregate under load: adds up, and says in each event enough to find out later what was lost.
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
-use meydan_event_log::{Event, Target, UniqueKey};
+use meydan_event_log::{Event, KeyChange, Recorded, Target, UniqueKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -99,4 +99,12 @@ pub(crate) const fn counter(number: u128) -> Target {
 /// The key of this number, of which there is one.
 pub(crate) fn key(number: i64) -> UniqueKey {
     UniqueKey { tenant: TENANT, scope: "counter.name", key: number.to_be_bytes().to_vec() }
+}
+
+/// What a fact did to the keys.
+pub(crate) async fn keys_of(
+    fact: &Recorded,
+) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>> {
+    let taken = fact.decode::<Counted>()?.into_iter().filter_map(|Counted::Added { key, .. }| key);
+    Ok(taken.map(|number| KeyChange::Taken(key(number))).collect())
 }

@@ -65,6 +65,10 @@ pub(crate) enum Rule {
     Keys,
     /// A call names each aggregate, command and key once.
     Split,
+    /// A restored log gets back the keys, too.
+    KeysGivenBack,
+    /// A relay looks whether its stream still holds what was published.
+    Watch,
     /// All services are stopped while PostgreSQL is restored from a backup.
     StopForRestore,
 }

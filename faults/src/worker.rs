@@ -50,9 +50,6 @@ pub(crate) struct Options {
     /// From which the order of the clients' commands is made.
     #[arg(long, default_value_t = 0)]
     order: u64,
-    /// Keys below this number were taken in a time that a backup does not know.
-    #[arg(long, default_value_t = 0)]
-    first_key: i64,
     /// Publishes, and does nothing that could write.
     #[arg(long)]
     relay_only: bool,

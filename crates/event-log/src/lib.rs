@@ -11,6 +11,8 @@
 
 mod codec;
 mod envelope;
+#[cfg(feature = "golden")]
+pub mod golden;
 
 pub use self::{
     codec::{Event, Shape, Unreadable, Upcast, decode},
@@ -37,6 +39,8 @@ mod gaps;
 mod hot;
 #[cfg(feature = "store")]
 mod inspect;
+#[cfg(feature = "store")]
+mod keys;
 #[cfg(feature = "store")]
 mod lead;
 #[cfg(feature = "store")]
@@ -77,6 +81,7 @@ pub use self::{
     execute::{Elsewhere, ExecuteError, Group, Refusal},
     gaps::gaps,
     inspect::{Reader, Stats, readers},
+    keys::KeyChange,
     lead::{Lock, lead},
     load::LoadError,
     log::{EventLog, Loaded, Options, Target, facts},

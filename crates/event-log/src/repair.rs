@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     compare::{Finding, Messages, compare, find_stream, position},
     envelope::Recorded,
+    keys::{KeyChange, change_key},
     log::EventLog,
     relay::Relay,
     source::{SourceError, is_not_there, stream_name},
@@ -60,6 +61,11 @@ pub enum RepairError {
          later backup of the database can have it; without one, --discard-stream goes on without it"
     )]
     Forgotten(i64),
+    /// What the fact at this position did to the unique keys cannot be told now.
+    #[error(
+        "the unique keys of the fact at position {0} cannot be told; nothing of its page is given back"
+    )]
+    Keys(i64, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The stream stays behind its log.
     #[error("the stream does not grow; what `meydan up` logs as `relay waits` says why")]
     Stuck,
@@ -68,16 +74,19 @@ pub enum RepairError {
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
 /// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the copying.
 ///
-/// Unique keys are not on the stream, so those that were taken in the lost time are free again.
+/// Unique keys are not on the stream: `keys_of` tells what each fact did to them, and they come back with it. Where
+/// facts come back in between, the keys have been told of all that came after, and are left as they are.
 ///
 /// # Errors
 ///
 /// [`RepairError::Diverged`] when the log has gone another way, and [`RepairError::Forgotten`] when the end
-/// of the log could not be given back without a gap; nothing is written then.
+/// of the log could not be given back without a gap; nothing is written then. [`RepairError::Keys`] when `keys_of`
+/// fails; trying again goes on from there.
 pub async fn recover_from_stream(
     log: &EventLog,
     jetstream: &jetstream::Context,
     part: i16,
+    keys_of: impl AsyncFn(&Recorded) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>>,
     progress: impl Fn(i64, i64),
 ) -> Result<i64, RepairError> {
     let standing = compare(log, jetstream, part, &progress).await?;
@@ -97,12 +106,16 @@ pub async fn recover_from_stream(
         loop {
             let message = messages.next().await?;
             let ended = message.is_none();
-            facts.extend(message.and_then(|message| message.fact));
+            if let Some(fact) = message.and_then(|message| message.fact) {
+                let at = fact.position;
+                let is_beyond = at > standing.recorded;
+                let keys = if is_beyond { keys_of(&fact).await } else { Ok(Vec::new()) };
+                facts.push((fact, keys.map_err(|error| RepairError::Keys(at, error))?));
+            }
             if facts.len() == PAGE || ended {
-                put_back(&mut session, part, &facts).await?;
                 back += i64::try_from(facts.len()).expect("a page is small");
+                put_back(&mut session, part, std::mem::take(&mut facts)).await?;
                 progress(back, all);
-                facts.clear();
             }
             if ended {
                 break;
@@ -112,17 +125,17 @@ pub async fn recover_from_stream(
     Ok(back)
 }
 
-/// Writes facts to where they were, if nothing else has come there.
+/// Writes facts to where they were, with what they did to the unique keys, if nothing else has come there.
 async fn put_back(
     session: &mut PgConnection,
     part: i16,
-    facts: &[Recorded],
+    facts: Vec<(Recorded, Vec<KeyChange>)>,
 ) -> Result<(), RepairError> {
     let mut tx = session.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(7100, $1)", i32::from(part))
         .execute(&mut *tx)
         .await?;
-    for fact in facts {
+    for (fact, keys) in facts {
         let meta = serde_json::to_string(&fact.meta).expect("an origin is plain data");
         let written = sqlx::query!(
             r#"
@@ -146,7 +159,10 @@ async fn put_back(
         .execute(&mut *tx)
         .await;
         written.map_err(|error| taken(error, fact.position))?;
-        know_command(&mut tx, fact.tenant, fact).await?;
+        know_command(&mut tx, fact.tenant, &fact).await?;
+        for change in keys {
+            change_key(&mut tx, &fact, change).await?;
+        }
     }
     Ok(tx.commit().await?)
 }

@@ -219,17 +219,18 @@ impl<E: Clone> Log<E> {
         Said::Appended { sequence, position }
     }
 
-    /// Puts facts back that a backup lacked, and the commands that led to them; not the keys.
+    /// Puts facts back that a backup lacked, the commands that led to them, and the keys that they took.
     ///
     /// # Panics
     ///
     /// When they do not follow the last one.
-    pub fn put_back(&mut self, facts: &[Fact<E>]) {
+    pub fn put_back(&mut self, facts: &[Fact<E>], keys_of: impl Fn(&E) -> Vec<Key>) {
         for fact in facts {
             assert_eq!(fact.position, self.last() + 1, "facts are put back where they were");
             *self.heads.entry(fact.aggregate).or_default() = fact.sequence;
             let command = (fact.aggregate.0, fact.command);
             self.commands.insert(command, (fact.sequence, fact.position));
+            self.keys.extend(keys_of(&fact.event).into_iter().map(|key| (key, fact.aggregate)));
             self.facts.push(fact.clone());
         }
     }

@@ -23,7 +23,6 @@ pub(super) struct Terms {
     pub(super) clients: usize,
     pub(super) seed: u64,
     pub(super) order: u64,
-    pub(super) first_key: i64,
     /// The position from which on clients rest.
     pub(super) enough: i64,
     /// Whether it publishes, and does nothing that could write.
@@ -33,7 +32,7 @@ pub(super) struct Terms {
 impl Terms {
     /// Nobody asks anything; the readers come to the end.
     pub(super) const IDLE: Self =
-        Self { clients: 0, seed: 0, order: 0, first_key: 0, enough: 0, relay_only: false };
+        Self { clients: 0, seed: 0, order: 0, enough: 0, relay_only: false };
 }
 
 /// A worker that runs.
@@ -103,7 +102,6 @@ impl Crew {
             .args(["--clients", &terms.clients.to_string()])
             .args(["--seed", &terms.seed.to_string()])
             .args(["--order", &terms.order.to_string()])
-            .args(["--first-key", &terms.first_key.to_string()])
             .args(["--enough", &terms.enough.to_string()])
             .args(terms.relay_only.then_some("--relay-only"))
             .env(DATABASE, format!("{database}?application_name={name}"))

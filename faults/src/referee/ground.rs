@@ -32,7 +32,7 @@ use crate::{
 /// Room to insist on, in bytes: disks are small here.
 const ROOM: u64 = 64 << 20;
 /// How long the load of a scenario may last.
-const LOAD: Duration = Duration::from_secs(150);
+const LOAD: Duration = Duration::from_secs(300);
 /// How long anything may take before it counts as never.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How often to look.
@@ -53,7 +53,6 @@ pub(super) struct Ground {
     pub(super) jetstream: jetstream::Context,
     pub(super) dice: fastrand::Rng,
     pub(super) faults: u64,
-    pub(super) first_key: i64,
     began: Instant,
     events: i64,
 }
@@ -119,7 +118,6 @@ impl Ground {
             began: Instant::now(),
             events: options.events,
             faults: 0,
-            first_key: 0,
             folder,
             disk,
             postgres,
@@ -145,8 +143,8 @@ impl Ground {
 
     /// Starts a worker whose clients' commands are those of `seed`, in an order of its own.
     pub(super) fn hire_for(&mut self, seed: u64, order: u64) -> Result<Worker> {
-        let (first_key, enough) = (self.first_key, 2 * self.events);
-        let terms = Terms { clients: 256, seed, order, first_key, enough, ..Terms::IDLE };
+        let enough = 2 * self.events;
+        let terms = Terms { clients: 256, seed, order, enough, ..Terms::IDLE };
         self.crew.hire(&self.database, &self.broker, terms)
     }
 
@@ -186,9 +184,12 @@ impl Ground {
         Ok(i64::try_from(stream.cached_info().state.last_sequence)?)
     }
 
-    /// Whether the scenario has written too little yet, and has time left.
+    /// Whether the scenario has written too little yet; an error when it has had its time.
     pub(super) async fn goes_on(&self) -> Result<bool> {
-        Ok(self.began.elapsed() < LOAD && self.recorded().await? < self.events)
+        let recorded = self.recorded().await?;
+        let is_late = recorded < self.events && self.began.elapsed() > LOAD;
+        ensure!(!is_late, "{recorded} events in {LOAD:?}, instead of {}", self.events);
+        Ok(recorded < self.events)
     }
 
     /// So many parts of a hundred of what the log is to have.

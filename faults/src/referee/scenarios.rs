@@ -10,6 +10,7 @@ use super::{
     crew::Worker,
     ground::{Ground, NATS, POSTGRES, copy},
 };
+use crate::counter::keys_of;
 
 /// What can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,10 +90,13 @@ async fn end(crew: impl IntoIterator<Item = Worker>) -> Result<()> {
     Ok(())
 }
 
+/// How often each of program, PostgreSQL and NATS is killed, at least.
+const KILLS: u32 = 5;
+
 async fn killed(ground: &mut Ground) -> Result<String> {
     let mut crew = vec![ground.hire()?, ground.hire()?];
     let mut kills = [0; 3];
-    while ground.goes_on().await? || kills.contains(&0) {
+    while ground.goes_on().await? || kills.iter().any(|times| *times < KILLS) {
         ground.wait(300..2_500).await;
         let victim = ground.dice.usize(..3);
         kills[victim] += 1;
@@ -308,12 +312,11 @@ async fn restored(ground: &mut Ground) -> Result<String> {
     let log = ground.log().await?;
     let standing = compare(&log, &ground.jetstream, 0, |_, _| {}).await?;
     ensure!(standing.differs_at.is_none(), "log and stream differ: {standing:?}");
-    let back = recover_from_stream(&log, &ground.jetstream, 0, |_, _| {}).await?;
+    let back = recover_from_stream(&log, &ground.jetstream, 0, keys_of, |_, _| {}).await?;
     ensure!(back == all - backup, "{back} of {} came back", all - backup);
     log.pool().close().await;
     end([relay]).await?;
-    // Keys that were taken in the lost time are free again: new clients quarrel about others.
-    ground.first_key = 1_000_000;
+    // New clients quarrel about the same keys, also about those that were taken in the lost time.
     let crew = [ground.hire()?, ground.hire()?];
     ground.until_percent(100).await?;
     end(crew).await?;

@@ -37,7 +37,8 @@ pub(super) struct Sent {
 /// What is stored.
 #[derive(Default)]
 pub(super) struct Stream {
-    pub(super) messages: Vec<Recorded>,
+    /// By sequence number, from 1. The stream remembers the number of a message that is gone.
+    pub(super) messages: Vec<Option<Recorded>>,
     flushed: usize,
     /// Which stream of this name it is.
     pub(super) number: u32,
@@ -68,6 +69,12 @@ impl JetStream {
     pub(super) fn last(&self) -> i64 {
         let messages = self.stream.as_ref().map_or(0, |stream| stream.messages.len());
         i64::try_from(messages).expect("a run has few")
+    }
+
+    /// How many messages are there.
+    pub(super) fn held(&self) -> i64 {
+        let messages = self.stream.iter().flat_map(|stream| &stream.messages);
+        i64::try_from(messages.flatten().count()).expect("a run has few")
     }
 
     /// A number for a connection or a batch.
@@ -117,6 +124,12 @@ impl JetStream {
     pub(super) fn delete(&mut self) {
         self.stream = None;
         self.staged.clear();
+    }
+
+    /// One message is gone, and not its number; which, if there was one.
+    pub(super) fn lose_one(&mut self, dice: &mut fastrand::Rng) -> Option<i64> {
+        let stream = self.stream.as_mut()?;
+        dice.choice(stream.messages.iter_mut())?.take().map(|fact| fact.position)
     }
 
     /// What was stored is on disk.
@@ -193,7 +206,7 @@ impl World {
                 self.breaks(format!("the stream has at {place} what is not the log's: {position}"));
             }
             let stream = self.jetstream.stream.as_mut().ok_or(())?;
-            stream.messages.push(fact);
+            stream.messages.push(Some(fact));
         }
         Ok(self.jetstream.last())
     }
@@ -231,8 +244,8 @@ impl Scope {
             return None;
         }
         let from = usize::try_from(consumer.next - 1).expect("places are positive") + lost;
-        let some = stream.messages.iter().skip(from).take(dice.usize(1..4)).cloned();
-        let messages = some.collect::<Vec<_>>();
+        let some = stream.messages.iter().skip(from).flatten().take(dice.usize(1..4));
+        let messages = some.cloned().collect::<Vec<_>>();
         if let Some(last) = messages.last() {
             consumer.next = last.position + 1;
         }

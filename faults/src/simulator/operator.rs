@@ -4,6 +4,8 @@
 //! then the stream is thrown away, and whoever has read it is grown again.
 
 use super::{
+    Rule,
+    plan::{Added, Recorded, keys},
     postgres::{Lost, Postgres, Session},
     world::Scope,
 };
@@ -23,7 +25,8 @@ pub(super) async fn mend(scope: Scope) {
         scope.note(|| format!("has repaired: {said:?}"));
         scope.close(session);
         if matches!(said, Ok(())) {
-            scope.world().alarm = false;
+            let mut world = scope.world();
+            (world.alarm, world.closed) = (false, false);
         }
     }
 }
@@ -38,11 +41,13 @@ async fn repair(scope: &Scope, session: Session) -> Result<(), Lost> {
             let world = scope.world();
             let messages = world.jetstream.stream.as_ref().map(|stream| &stream.messages[..]);
             let messages = messages.unwrap_or_default();
-            let differs =
-                messages.iter().zip(world.postgres.log.facts()).any(|(one, other)| one != other);
+            let differs = messages
+                .iter()
+                .zip(world.postgres.log.facts())
+                .any(|(one, other)| one.as_ref().is_some_and(|one| one != other));
             let from = usize::try_from(recorded).expect("positions are positive");
-            let page = messages.iter().skip(from).take(PAGE).cloned().collect::<Vec<_>>();
-            (page, differs)
+            let page = messages.iter().skip(from).map_while(Clone::clone).take(PAGE);
+            (page.collect::<Vec<Recorded>>(), differs)
         };
         if differs {
             return discard(scope);
@@ -50,11 +55,13 @@ async fn repair(scope: &Scope, session: Session) -> Result<(), Lost> {
         if facts.is_empty() {
             return Ok(());
         }
+        let gives_keys = scope.world().holds(Rule::KeysGivenBack);
         // Only if the log still ends where it ended.
         let put_back = |postgres: &mut Postgres| {
             let same = postgres.log.last() == recorded;
             if same {
-                postgres.log.put_back(&facts);
+                let keys_of = |event: &Added| if gives_keys { keys(event.key) } else { vec![] };
+                postgres.log.put_back(&facts, keys_of);
             }
             same
         };

@@ -39,8 +39,13 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn keys(&self) -> Vec<Key> {
-        self.key.iter().map(|key| (TENANT, "counter.name", vec![*key])).collect()
+        keys(self.key)
     }
+}
+
+/// The key that a command takes, or that its first event says it took.
+pub(super) fn keys(number: Option<u8>) -> Vec<Key> {
+    number.iter().map(|key| (TENANT, "counter.name", vec![*key])).collect()
 }
 
 /// All commands of a run.
@@ -118,9 +123,12 @@ impl Plan {
         }
     }
 
-    /// A backup was restored that knows nothing after `position`: what was said of that may be untrue now.
+    /// A backup was restored that knows nothing after `position`: what was said of that may be untrue now, and
+    /// whoever was refused asks again.
     pub(super) fn forget_after(&mut self, position: i64) {
         self.acknowledged.retain(|_, (_, at)| *at <= position);
-        self.refused.clear();
+        let refused = std::mem::take(&mut self.refused);
+        let again = self.done.iter().filter(|command| refused.contains(&command.id));
+        self.open.extend(again.cloned());
     }
 }

@@ -1,8 +1,8 @@
 //! The relay: leads by a lock that lives as long as a session, and publishes from the end of the stream on.
 //!
-//! As `lead.rs`, `relay.rs` and `relay/send.rs` of the log.
+//! As `lead.rs`, `relay.rs` and `relay/send.rs` of the log, and `discard_remains` of `repair.rs`.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, convert::Infallible, rc::Rc};
 
 use meydan_event_log::rules::{self, Halt};
 
@@ -10,7 +10,7 @@ use super::{
     Rule,
     jetstream::{InBatch, Reply, Sent},
     plan::Recorded,
-    postgres::{Lost, Session},
+    postgres::{Lost, Postgres, Session},
     world::Scope,
 };
 
@@ -18,6 +18,8 @@ use super::{
 const PAGE: usize = 6;
 /// From how many on a round is one batch.
 const BEHIND: usize = 4;
+/// In how many rounds to see once whether the stream holds what was published.
+const WATCH: u32 = 10;
 /// How long to wait for an acknowledgement, in steps of one's own.
 const PATIENCE: u32 = 60;
 
@@ -29,9 +31,7 @@ pub(super) struct Lease(Rc<Cell<Option<Session>>>);
 pub(super) async fn publish(scope: Scope, lease: Lease) {
     loop {
         let Ok(session) = scope.connect().await else { continue };
-        let lock = |postgres: &mut super::postgres::Postgres| {
-            *postgres.leader.get_or_insert(session) == session
-        };
+        let lock = |postgres: &mut Postgres| *postgres.leader.get_or_insert(session) == session;
         if !matches!(scope.ask(session, lock).await, Ok(true)) {
             scope.close(session);
             scope.pause(10).await;
@@ -80,56 +80,109 @@ impl From<Lost> for Failure {
 }
 
 async fn publish_on(scope: &Scope, lease: &Lease) -> Failure {
-    match position(scope).await {
-        Err(failure) => failure,
-        Ok(mut position) => loop {
-            if lease.0.get().is_none() {
-                return Failure::Passing;
-            }
-            match publish_after(scope, position).await {
-                Ok(reached) => position = reached,
-                Err(failure) => return failure,
-            }
-        },
+    let Err(failure) = publish_while(scope, lease).await;
+    failure
+}
+
+async fn publish_while(scope: &Scope, lease: &Lease) -> Result<Infallible, Failure> {
+    let mut position = resume_at(scope).await?;
+    for round in 1.. {
+        if lease.0.get().is_none() {
+            break;
+        }
+        if round % WATCH == 0 && !holds(scope, position).await? {
+            position = resume_at(scope).await?;
+        }
+        position = publish_after(scope, position).await?;
     }
+    Err(Failure::Passing)
+}
+
+/// How far the stream has come, and how many messages are there.
+async fn state(scope: &Scope, makes: bool) -> Result<(i64, i64), Failure> {
+    scope.step().await;
+    let mut world = scope.world();
+    if world.jetstream.down {
+        return Err(Failure::Passing);
+    }
+    if makes {
+        world.jetstream.make();
+    }
+    Ok((world.jetstream.last(), world.jetstream.held()))
+}
+
+/// Whether the stream holds everything up to `position`, and nothing more.
+async fn holds(scope: &Scope, position: i64) -> Result<bool, Failure> {
+    let holds = state(scope, false).await? == (position, position);
+    Ok(holds || !scope.world().holds(Rule::Watch))
 }
 
 /// Where the stream ends, if it ends with what the log has there.
-async fn position(scope: &Scope) -> Result<i64, Failure> {
-    scope.step().await;
-    let (published, theirs) = {
-        let mut world = scope.world();
-        if world.jetstream.down {
-            return Err(Failure::Passing);
-        }
-        world.jetstream.make();
-        let stream = world.jetstream.stream.as_ref();
-        let last = stream.and_then(|stream| stream.messages.last());
-        (world.jetstream.last(), last.map(|fact| fact.event.id))
-    };
-    // Any session of the pool, not the one that holds the lock.
-    let session = scope.connect().await?;
-    let said = scope.ask(session, |postgres| {
-        let before = (published - 1).max(0);
-        let ours = postgres.log.after(before, 1).first().map(|fact| fact.event.id);
-        (postgres.log.last(), ours)
-    });
-    let said = said.await;
-    scope.close(session);
-    let (recorded, ours) = said?;
-    scope.note(|| format!("stream at {published}, log at {recorded}"));
+async fn resume_at(scope: &Scope) -> Result<i64, Failure> {
+    state(scope, true).await?;
+    let recorded = ask(scope, |postgres| postgres.log.last()).await?;
+    let (published, held) = state(scope, true).await?;
+    if held < published && published <= recorded && scope.world().holds(Rule::Watch) {
+        discard_remains(scope).await?;
+    }
+    let (published, _) = state(scope, true).await?;
     if !scope.world().holds(Rule::Resume) {
         return Ok(published);
     }
+    let (mut ours, mut theirs) = (None, None);
+    if (1..=recorded).contains(&published) {
+        let fact = |postgres: &mut Postgres| postgres.log.after(published - 1, 1).first().cloned();
+        ours = ask(scope, fact).await?.map(|fact| fact.event.id);
+        scope.step().await;
+        let world = scope.world();
+        let stream = world.jetstream.stream.as_ref().filter(|_| !world.jetstream.down);
+        let place = usize::try_from(published - 1).expect("positions are positive");
+        let message = stream.and_then(|stream| stream.messages.get(place)?.as_ref());
+        theirs = Some(message.ok_or(Failure::Passing)?.event.id);
+    }
+    scope.note(|| format!("stream at {published}, log at {recorded}"));
     rules::resume(published, recorded, ours.as_ref(), theirs.as_ref())
         .map_err(|(Halt::LogIsShorter | Halt::Diverged)| Failure::Halted)
 }
 
-async fn publish_after(scope: &Scope, position: i64) -> Result<i64, Failure> {
+/// Throws a stream away that lacks messages, if the log has all that it has.
+async fn discard_remains(scope: &Scope) -> Result<(), Failure> {
+    scope.step().await;
+    let messages = {
+        let world = scope.world();
+        let stream = world.jetstream.stream.as_ref().filter(|_| !world.jetstream.down);
+        stream.ok_or(Failure::Passing)?.messages.clone()
+    };
+    let log = ask(scope, |postgres| postgres.log.facts().to_vec()).await?;
+    let same = |(place, fact): (usize, &Recorded)| log.get(place) == Some(fact);
+    let held = messages.iter().enumerate().filter_map(|(at, fact)| Some((at, fact.as_ref()?)));
+    if !held.into_iter().all(same) || messages.len() > log.len() {
+        return Err(Failure::Halted);
+    }
+    if messages.iter().all(Option::is_some) {
+        return Ok(());
+    }
+    scope.step().await;
+    let mut world = scope.world();
+    if world.jetstream.down {
+        return Err(Failure::Passing);
+    }
+    world.jetstream.delete();
+    drop(world);
+    scope.note(|| "makes the stream again".to_owned());
+    Ok(())
+}
+
+/// Asks with any session of the pool, not the one that holds the lock.
+async fn ask<T>(scope: &Scope, what: impl FnOnce(&mut Postgres) -> T) -> Result<T, Lost> {
     let session = scope.connect().await?;
-    let page = scope.ask(session, |postgres| postgres.log.after(position, PAGE).to_vec()).await;
+    let said = scope.ask(session, what).await;
     scope.close(session);
-    let facts = page?;
+    said
+}
+
+async fn publish_after(scope: &Scope, position: i64) -> Result<i64, Failure> {
+    let facts = ask(scope, |postgres| postgres.log.after(position, PAGE).to_vec()).await?;
     if facts.is_empty() {
         scope.step().await;
         return Ok(position);
@@ -165,20 +218,18 @@ async fn in_one_batch(scope: &Scope, position: i64, facts: Vec<Recorded>) -> Res
         (world.jetstream.number(), world.jetstream.number())
     };
     let count = facts.len();
-    let mut reached = 0;
+    let mut answer = Reply::default();
     for (number, fact) in (1..).zip(facts) {
-        let (first, commits) = (number == 1, number == count);
         let reply = Reply::default();
-        let place = InBatch { batch, number, commits };
-        let expected = first.then_some(position);
+        let place = InBatch { batch, number, commits: number == count };
+        let expected = (number == 1).then_some(position);
         let sent = Sent { fact, expected, batch: Some(place), reply: reply.clone() };
         scope.world().jetstream.send(connection, sent);
         scope.step().await;
-        if first || commits {
-            reached = acknowledged(scope, &reply).await?;
-        }
+        answer = reply;
     }
-    Ok(reached)
+    // Nobody waits in the middle: the answer to the last message says what became of all.
+    acknowledged(scope, &answer).await
 }
 
 async fn acknowledged(scope: &Scope, reply: &Reply) -> Result<i64, Failure> {

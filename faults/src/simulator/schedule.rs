@@ -169,7 +169,8 @@ impl Simulation {
         self.asleep.retain(|_, until| *until > step);
         let chosen = self.world.borrow_mut().dice.usize(..self.actors.len());
         let (process, actor) = &mut self.actors[chosen];
-        if !self.asleep.contains_key(process) {
+        let is_shut_out = *process != OUTSIDE && self.world.borrow().closed;
+        if !self.asleep.contains_key(process) && !is_shut_out {
             // They never end, and nobody has to wake them.
             let _ = actor.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
@@ -182,7 +183,7 @@ impl Simulation {
             let mut world = self.world.borrow_mut();
             world.faults += 1;
             let replica = self.replicas[world.dice.usize(..self.replicas.len())];
-            (world.dice.u8(..16), replica, world.dice.u64(20..600))
+            (world.dice.u8(..17), replica, world.dice.u64(20..600))
         };
         let until = self.world.borrow().step + while_;
         let what;
@@ -214,6 +215,7 @@ impl Simulation {
                 what = world.crash_nats();
                 self.nats_starts = until;
             }
+            16 if !restores => what = self.world.borrow_mut().lose_message(),
             _ => what = self.world.borrow_mut().break_something(kind),
         }
         self.world.borrow().note("FAULT", || what);
@@ -226,10 +228,13 @@ impl Simulation {
             let end = if world.restored { None } else { world.postgres.restore() };
             let Some(end) = end else { return "nothing is restored".to_owned() };
             world.restored = true;
-            // An operator who knows looks at once; another one when a relay calls.
+            // An operator who knows looks at once, and perhaps before anything starts; another one when a relay
+            // calls.
+            let stops = world.holds(Rule::StopForRestore);
             world.alarm = world.dice.bool();
+            world.closed = world.alarm && stops && world.dice.bool();
             world.plan.forget_after(end);
-            (end, world.holds(Rule::StopForRestore))
+            (end, stops)
         };
         if stops {
             for process in self.replicas.clone() {
@@ -255,6 +260,14 @@ impl World {
         let Self { jetstream, dice, .. } = self;
         jetstream.crash(dice);
         format!("NATS is killed, and has {} messages", jetstream.last())
+    }
+
+    fn lose_message(&mut self) -> String {
+        let Self { jetstream, dice, .. } = self;
+        match jetstream.lose_one(dice) {
+            Some(position) => format!("the stream loses its message {position}"),
+            None => "the stream has nothing to lose".to_owned(),
+        }
     }
 
     /// A store, a connection or a lock is lost; says which.

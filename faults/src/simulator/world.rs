@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) restored: bool,
     /// A relay has called for an operator.
     pub(super) alarm: bool,
+    /// No service starts before the operator has come: the databases are older than the streams.
+    pub(super) closed: bool,
     pub(super) postgres: Postgres,
     pub(super) jetstream: JetStream,
     pub(super) plan: Plan,
@@ -40,6 +42,7 @@ impl World {
             calm: false,
             restored: false,
             alarm: false,
+            closed: false,
             postgres: Postgres::new(without),
             jetstream: JetStream::default(),
             plan,

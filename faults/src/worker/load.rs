@@ -45,7 +45,6 @@ pub(super) struct Client {
     /// Decides in what order they are sent, and how often.
     order: fastrand::Rng,
     sent: Vec<Command>,
-    first_key: i64,
     enough: i64,
     /// The last position of which it was told.
     reached: i64,
@@ -69,7 +68,6 @@ impl Client {
             maker: seeded(options.seed),
             order: seeded(options.order),
             sent: Vec::new(),
-            first_key: options.first_key,
             enough: options.enough,
             reached: 0,
         }
@@ -126,7 +124,7 @@ impl Client {
                 rng.shuffle(&mut parts);
                 return Command { id, parts, key: None };
             }
-            10..14 => add.key = Some(self.first_key + rng.i64(..KEYS)),
+            10..14 => add.key = Some(rng.i64(..KEYS)),
             14..16 => add.mirrored = true,
             16 => add.numbers.push(MOST + 1),
             // The short way, with one event.

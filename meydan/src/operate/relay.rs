@@ -3,12 +3,16 @@
 use anyhow::{Result, anyhow, ensure};
 use async_nats::jetstream;
 use meydan_event_log::{
-    EventLog, Finding, RepairError, Standing, compare, discard_stream, recover_from_stream, refill,
+    EventLog, Finding, KeyChange, Recorded, RepairError, Standing, compare, discard_stream,
+    recover_from_stream, refill,
 };
+use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::{Context, Output, Platform, advance, columns, judge, not_compared, stream};
+use crate::{keys, servers};
 
 /// Looks after the copies of the logs on JetStream.
 #[derive(Debug, clap::Subcommand)]
@@ -46,7 +50,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             if discard_stream {
                 discard(&log, &jetstream, output, (context, force)).await?;
             }
-            repair(&log, &jetstream, output, context).await
+            repair(&settings, (&log, &jetstream), output, context).await
         }
     }
 }
@@ -154,16 +158,37 @@ async fn discard(
     Ok(discard_stream(log, jetstream, 0).await?)
 }
 
+/// What a fact did to the unique keys of its context.
+async fn keys_of(
+    context: Context,
+    keyring: &Keyring,
+    fact: &Recorded,
+) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>> {
+    match context {
+        Context::Identity => identity::app::keys_of(keyring, fact).await,
+        Context::Crm => Ok(crm::app::keys_of(fact)?),
+        Context::BotHub => bot_hub::app::keys_of(keyring, fact).await,
+    }
+}
+
 async fn repair(
-    log: &EventLog,
-    jetstream: &jetstream::Context,
+    settings: &Settings,
+    (log, jetstream): (&EventLog, &jetstream::Context),
     output: Output,
     context: Context,
 ) -> Result<()> {
     let (name, stream) = (context.name(), stream(context));
     let bar =
         output.bar(format!("comparing {name} with its stream, and giving back what it lacks"));
-    let back = recover_from_stream(log, jetstream, 0, advance(&bar)).await?;
+    let keyring = OnceCell::new();
+    let told = async |fact: &Recorded| {
+        let open = async || {
+            let (server, _) = servers::running(settings)?;
+            keys::open(settings, &keys::database(settings, &server, "keys")?).await
+        };
+        keys_of(context, keyring.get_or_try_init(open).await?, fact).await
+    };
+    let back = recover_from_stream(log, jetstream, 0, told, advance(&bar)).await?;
     bar.finish_and_clear();
     let before = standing(log, jetstream, output, context).await?;
     if let Some(Finding::Lost(count, first)) = before.finding() {

@@ -37,7 +37,7 @@ async fn crm_stream(ground: &Ground) -> Stream {
 }
 
 /// Waits until every stream holds its whole log.
-async fn published(ground: &Ground) {
+pub(crate) async fn published(ground: &Ground) {
     let waiting = async {
         loop {
             let Ok(told) = meydan(ground, &["relay", "status", "--json"]).await else { continue };

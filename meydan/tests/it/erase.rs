@@ -26,7 +26,7 @@ pub(crate) async fn database(ground: &Ground, name: &str) -> PgPool {
 }
 
 /// The campaign and the citizen who opened a ticket.
-async fn who_opened(ground: &Ground, number: i64) -> (Uuid, Uuid) {
+pub(crate) async fn who_opened(ground: &Ground, number: i64) -> (Uuid, Uuid) {
     let found = sqlx::query_as("SELECT tenant_id, citizen_id FROM tickets WHERE number = $1");
     found.bind(number).fetch_one(&database(ground, "crm").await).await.expect("the ticket is there")
 }

@@ -14,6 +14,7 @@ mod damage;
 mod emulators;
 mod erase;
 mod hub;
+mod keys_back;
 mod limits;
 mod methods;
 mod metrics;

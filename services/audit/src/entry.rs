@@ -211,7 +211,7 @@ struct Leaf<'a> {
     payload_sha256: String,
 }
 
-/// What a payload says in words that are nobody's, as JSON with its names in order.
+/// What a payload says, as it was recorded and whatever its version, in words that are nobody's, as JSON with its names in order.
 fn details(payload: &RawValue) -> String {
     let said: Map<String, Value> = serde_json::from_str(payload.get()).unwrap_or_default();
     let mut told: Vec<_> = said

@@ -1,6 +1,7 @@
 //! Every command and query of the hub: the table of contents.
 
 mod bot;
+mod keys;
 mod update;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::update::Recording;
+pub use self::{keys::keys_of, update::Recording};
 use crate::projections::bots::{self, BotRow, LeftRow};
 
 /// The hub.

@@ -1,6 +1,7 @@
 //! Every command and query of the inbox: the table of contents.
 
 mod command;
+mod keys;
 mod query;
 
 use meydan_event_log::{Clock, EventLog, ExecuteError, LoadError, Progress};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 pub use self::{
     command::{IncomingMessage, Reply, Settled, Shown},
+    keys::keys_of,
     query::{Conversation, OpenedCitizen, OpenedMessage, OpenedTicket, Page},
 };
 

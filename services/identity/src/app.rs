@@ -11,6 +11,7 @@ mod gate;
 mod impersonation;
 mod imports;
 mod invitations;
+mod keys;
 mod letters;
 mod login;
 mod oversight;
@@ -40,6 +41,7 @@ pub use self::{
     factors::{Confirmed, Enrolment, Factor},
     impersonation::Impersonated,
     invitations::Entry,
+    keys::keys_of,
     login::{Entered, Entrance, Guest},
     oversight::{SeenAccount, Wanted},
     passkeys::{Asked, Signed, Ways},
@@ -238,6 +240,9 @@ impl Identity {
     }
 }
 
+/// Which account has an address.
+const EMAILS: &str = "account.email";
+
 /// The key under which an account holds the address that it logs in with: a keyed hash of it.
 ///
 /// # Errors
@@ -245,8 +250,13 @@ impl Identity {
 /// See [`KeyError`].
 pub async fn email_key(keyring: &Keyring, email: &str) -> std::result::Result<UniqueKey, KeyError> {
     let address = email.trim().to_lowercase();
-    let index = keyring.blind_index(PLATFORM, "account.email", address.as_bytes()).await?;
-    Ok(UniqueKey { tenant: PLATFORM, scope: "account.email", key: index.to_vec() })
+    let index = keyring.blind_index(PLATFORM, EMAILS, address.as_bytes()).await?;
+    Ok(UniqueKey { tenant: PLATFORM, scope: EMAILS, key: index.to_vec() })
+}
+
+/// The key under which a campaign holds its name in addresses.
+fn slug_key(slug: &str) -> UniqueKey {
+    UniqueKey { tenant: PLATFORM, scope: "campaign.slug", key: slug.as_bytes().to_vec() }
 }
 
 /// The member that an account is in a campaign.

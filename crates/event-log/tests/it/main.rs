@@ -11,6 +11,7 @@ mod races;
 mod readers;
 mod rebuild;
 mod relay;
+mod restored;
 mod stream;
 mod sums;
 mod told;

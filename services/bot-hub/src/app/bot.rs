@@ -72,9 +72,7 @@ impl BotHub {
             name: identity.name.clone(),
             at: self.clock.now(),
         };
-        let key = identity.id.to_be_bytes().to_vec();
-        let key = UniqueKey { tenant: PLATFORM, scope: BOTS, key };
-        self.execute(campaign, command, &Self::own(), &[key]).await
+        self.execute(campaign, command, &Self::own(), &[bot_key(identity.id)]).await
     }
 
     /// Records that citizens can write.
@@ -165,7 +163,8 @@ impl BotHub {
         if free {
             self.let_go(bot).await.map_err(meydan_event_log::ExecuteError::from)?;
         }
-        let command = BotCommand::Leave { hook_id: bot.hook_id.clone(), at: self.clock.now() };
+        let (hook_id, freed) = (bot.hook_id.clone(), free.then_some(bot.telegram_id));
+        let command = BotCommand::Leave { hook_id, freed, at: self.clock.now() };
         self.execute(bot.tenant_id, command, &Self::own(), &[]).await
     }
 
@@ -186,4 +185,9 @@ impl BotHub {
         .await?;
         Ok(())
     }
+}
+
+/// The key under which a campaign has a Telegram bot.
+pub(super) fn bot_key(telegram_id: i64) -> UniqueKey {
+    UniqueKey { tenant: PLATFORM, scope: BOTS, key: telegram_id.to_be_bytes().to_vec() }
 }

@@ -6,7 +6,7 @@ use bot_hub_domain::{
 };
 use meydan_event_log::{Actor, Committed, ExecuteError, Meta, Target, UniqueKey};
 use meydan_intake::Hook;
-use meydan_keyring::KeyError;
+use meydan_keyring::{KeyError, Keyring};
 use uuid::Uuid;
 
 use super::{BotHub, Result, place};
@@ -33,15 +33,11 @@ impl BotHub {
             return Ok(Recording::Nothing);
         };
         let (Hook { campaign, bot_id }, update_id) = (hook, reading.update_id);
-        let update = UniqueKey {
-            tenant: campaign,
-            scope: "telegram.update",
-            key: [bot_id.as_bytes().as_slice(), &update_id.to_be_bytes()].concat(),
-        };
+        let update = update_key(campaign, bot_id, update_id);
         if self.log.holder(&update).await.map_err(ExecuteError::from)?.is_some() {
             return Ok(Recording::Repeated);
         }
-        let user = self.user_key(campaign, &person).await?;
+        let user = user_key(&self.keyring, campaign, &person).await?;
         let known = self.log.holder(&user).await.map_err(ExecuteError::from)?;
         let citizen = known.unwrap_or_else(Uuid::new_v4);
         let Some(command) =
@@ -59,17 +55,6 @@ impl BotHub {
         } else {
             Ok(Recording::Recorded(committed))
         }
-    }
-
-    /// Which citizen of a campaign a Telegram user is: a keyed hash, so that two campaigns cannot compare.
-    async fn user_key(
-        &self,
-        campaign: Uuid,
-        person: &Person,
-    ) -> std::result::Result<UniqueKey, KeyError> {
-        let user = person.user_id.to_be_bytes();
-        let index = self.keyring.blind_index(campaign, "telegram.user", &user).await?;
-        Ok(UniqueKey { tenant: campaign, scope: "telegram.user", key: index.to_vec() })
     }
 
     async fn command(
@@ -111,4 +96,21 @@ impl BotHub {
             at,
         }))
     }
+}
+
+/// The key under which an update is recorded once.
+pub(super) fn update_key(campaign: Uuid, bot: Uuid, update: i64) -> UniqueKey {
+    let key = [bot.as_bytes().as_slice(), &update.to_be_bytes()].concat();
+    UniqueKey { tenant: campaign, scope: "telegram.update", key }
+}
+
+/// Which citizen of a campaign a Telegram user is: a keyed hash, so that two campaigns cannot compare.
+pub(super) async fn user_key(
+    keyring: &Keyring,
+    campaign: Uuid,
+    person: &Person,
+) -> std::result::Result<UniqueKey, KeyError> {
+    let user = person.user_id.to_be_bytes();
+    let index = keyring.blind_index(campaign, "telegram.user", &user).await?;
+    Ok(UniqueKey { tenant: campaign, scope: "telegram.user", key: index.to_vec() })
 }

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 pub use self::{
     command::{Answer, Incoming, TicketCommand},
-    event::{DeliveryFailure, TicketEvent},
+    event::{DeliveryFailure, Sender, TicketEvent},
     refusal::TicketRefusal,
 };
 

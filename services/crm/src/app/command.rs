@@ -107,7 +107,7 @@ impl Crm {
                 }
             }
             let ordinal = newest.map_or(1, |(key, _)| ordinal(&key) + 1);
-            let ticket = Uuid::new_v5(&citizen, &ordinal.to_be_bytes());
+            let ticket = ticket_id(citizen, ordinal);
             match self.put(tenant, ticket, message, Some(ordinal), meta).await {
                 Err(AppError::Log(ExecuteError::KeyTaken)) => {}
                 done => return Ok((ticket, done?)),
@@ -132,6 +132,7 @@ impl Crm {
         let incoming = Incoming {
             message_id,
             citizen_id: citizen,
+            bot_id: message.channel.0,
             channel_message_id: message.channel.1,
             body: sealer.seal(&place::body(tenant, message_id), &message.body),
             kind: message.body.kind,
@@ -140,8 +141,8 @@ impl Crm {
             album: message.album.clone(),
             at: message.at,
         };
-        let mut keys = vec![key(tenant, MESSAGES, citizen, &number)];
-        keys.extend(ordinal.map(|ordinal| key(tenant, TICKETS, citizen, &ordinal.to_be_bytes())));
+        let mut keys = vec![message_key(tenant, citizen, message.channel)];
+        keys.extend(ordinal.map(|ordinal| ticket_key(tenant, citizen, ordinal)));
         let target = Target { tenant, id: ticket };
         let command = TicketCommand::Receive(incoming);
         Ok(self.log.execute_with::<Ticket>(target, command, meta, &keys).await?)
@@ -161,7 +162,7 @@ impl Crm {
         meta: &Meta,
     ) -> Result<Committed, TicketRefusal> {
         let number = channel_number(channel);
-        let holder = self.log.holder(&key(tenant, MESSAGES, citizen, &number)).await;
+        let holder = self.log.holder(&message_key(tenant, citizen, channel)).await;
         let ticket = holder.map_err(ExecuteError::from)?.ok_or(AppError::NotFound)?;
         let sealer = self.keyring.sealer(tenant, citizen).await?;
         let message_id = Uuid::new_v5(&citizen, &number);
@@ -337,6 +338,19 @@ impl<R: std::error::Error> AppError<R> {
 /// A command that is a part of another one, with an id of its own that follows from it.
 fn step(meta: &Meta, name: &str) -> Meta {
     Meta { command_id: Uuid::new_v5(&meta.command_id, name.as_bytes()), ..meta.clone() }
+}
+
+/// The ticket of a citizen with this ordinal.
+pub(super) fn ticket_id(citizen: Uuid, ordinal: u64) -> Uuid {
+    Uuid::new_v5(&citizen, &ordinal.to_be_bytes())
+}
+
+pub(super) fn ticket_key(tenant: Uuid, citizen: Uuid, ordinal: u64) -> UniqueKey {
+    key(tenant, TICKETS, citizen, &ordinal.to_be_bytes())
+}
+
+pub(super) fn message_key(tenant: Uuid, citizen: Uuid, channel: (Uuid, i64)) -> UniqueKey {
+    key(tenant, MESSAGES, citizen, &channel_number(channel))
 }
 
 fn key(tenant: Uuid, scope: &'static str, citizen: Uuid, rest: &[u8]) -> UniqueKey {

@@ -24,6 +24,7 @@ const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 const CAMPAIGN: Uuid = Uuid::from_u128(1);
 const SARA: Uuid = Uuid::from_u128(2);
 const TICKET: Uuid = Uuid::from_u128(3);
+const BOT: Uuid = Uuid::from_u128(5);
 const MEMBER: Uuid = Uuid::from_u128(9);
 
 /// An aggregate of the campaign.
@@ -49,6 +50,7 @@ fn received(number: i64) -> TicketEvent {
     TicketEvent::MessageReceived {
         message_id: message(number),
         channel_message_id: number,
+        from: None,
         body,
         album: None,
         at: at(number),

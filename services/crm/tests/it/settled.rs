@@ -11,7 +11,7 @@ use meydan_event_log::{EventLog, Outcome};
 use meydan_testkit::given::Given;
 use serde_json::{Value, json};
 
-use crate::{MEMBER, NOON, SARA, TICKET, at, inbox_of_its_own, message, of, origin, sealed};
+use crate::{BOT, MEMBER, NOON, SARA, TICKET, at, inbox_of_its_own, message, of, origin, sealed};
 
 /// An inbox in which Sara has written and a member has answered, and the policy that records the answer's fate.
 struct Desk {
@@ -40,6 +40,7 @@ impl Desk {
         let receive = TicketCommand::Receive(Incoming {
             message_id: message(1),
             citizen_id: SARA,
+            bot_id: BOT,
             channel_message_id: 1,
             body: sealed(),
             kind: Kind::Text,

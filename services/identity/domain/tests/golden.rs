@@ -9,7 +9,7 @@ use identity_domain::{
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use time::{OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
@@ -30,15 +30,9 @@ fn profile() -> CampaignProfile {
     }
 }
 
-/// Each event is written as the golden line says, and the line is read as the event.
-fn pin<E: Event + DomainEvent + Serialize + DeserializeOwned + PartialEq>(golden: &str, all: &[E]) {
-    assert_eq!(golden.lines().count(), all.len());
-    for (stored, event) in golden.lines().zip(all) {
-        assert_eq!(stored, serde_json::to_string(event).expect("events are plain data"));
-        assert!(stored.starts_with(&format!("{{\"type\":\"{}\"", event.event_type())));
-        assert_eq!(event.event_version(), "1");
-        assert_eq!(serde_json::from_str::<E>(stored).expect("it can be read"), *event);
-    }
+/// Each event is written as the golden line says, and the line is read as the event; every kind has a line.
+fn pin<E: Event + DomainEvent + Serialize>(golden: &str, all: &[E]) {
+    assert_eq!(meydan_event_log::golden::pin(golden, all), Ok(()));
 }
 
 #[test]

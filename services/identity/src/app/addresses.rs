@@ -102,6 +102,6 @@ impl Identity {
 }
 
 /// Where a proved address belongs.
-fn email_place(account: Uuid) -> Place {
+pub(super) fn email_place(account: Uuid) -> Place {
     Place::new(PLATFORM, "account", account, "email")
 }

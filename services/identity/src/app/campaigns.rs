@@ -6,7 +6,7 @@ use identity_domain::{
     Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
     MemberCommand, Profile, Role, slug,
 };
-use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target, UniqueKey};
+use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -99,8 +99,7 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
-        let key =
-            UniqueKey { tenant: PLATFORM, scope: "campaign.slug", key: slug.as_bytes().to_vec() };
+        let key = super::slug_key(&slug);
         let target = Target { tenant: campaign, id: campaign };
         let command = CampaignCommand::Create { slug, profile, at: self.clock.now() };
         self.log.execute_with::<Campaign>(target, command, meta, &[key]).await?;

@@ -87,6 +87,8 @@ pub enum BotCommand {
     Leave {
         /// Of which token.
         hook_id: String,
+        /// Telegram's number of the bot, when the campaign let go of that, too.
+        freed: Option<i64>,
         /// When.
         at: OffsetDateTime,
     },

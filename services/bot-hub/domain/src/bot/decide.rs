@@ -28,9 +28,9 @@ impl Bot {
                     at,
                 }]
             }
-            BotCommand::Leave { hook_id, at } => {
+            BotCommand::Leave { hook_id, freed, at } => {
                 let waits = self.to_leave.contains(&hook_id);
-                waits.then_some(BotEvent::Left { hook_id, at }).into_iter().collect()
+                waits.then_some(BotEvent::Left { hook_id, freed, at }).into_iter().collect()
             }
             BotCommand::Disconnect { .. } if absent => vec![],
             BotCommand::Disconnect { at } => vec![BotEvent::Disconnected { at }],

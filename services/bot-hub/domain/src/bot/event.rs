@@ -105,6 +105,10 @@ pub enum BotEvent {
     Left {
         /// Of which token.
         hook_id: String,
+        /// Telegram's number of the bot, when the campaign let go of that, too. Facts of before 2026-11-22 do not say
+        /// it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        freed: Option<i64>,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,

@@ -14,6 +14,8 @@ pub struct Incoming {
     pub message_id: Uuid,
     /// Who wrote it.
     pub citizen_id: Uuid,
+    /// Through which bot.
+    pub bot_id: Uuid,
     /// Its number in the chat with the bot.
     pub channel_message_id: i64,
     /// What it holds.

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Answer, Delivery, DeliveryFailure, Incoming, REOPENING, Stage, Ticket, TicketCommand,
+    Answer, Delivery, DeliveryFailure, Incoming, REOPENING, Sender, Stage, Ticket, TicketCommand,
     TicketEvent, TicketRefusal, TicketStatus,
 };
 
@@ -61,6 +61,7 @@ fn received(message: Incoming) -> TicketEvent {
     TicketEvent::MessageReceived {
         message_id: message.message_id,
         channel_message_id: message.channel_message_id,
+        from: Some(Sender { citizen_id: message.citizen_id, bot_id: message.bot_id }),
         body: message.body,
         album: message.album,
         at: message.at,

@@ -40,6 +40,15 @@ impl DeliveryFailure {
     }
 }
 
+/// From whom a message came, and through which bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Who wrote.
+    pub citizen_id: Uuid,
+    /// Through which bot.
+    pub bot_id: Uuid,
+}
+
 /// A fact about one ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -64,6 +73,9 @@ pub enum TicketEvent {
         message_id: Uuid,
         /// Its number in the chat.
         channel_message_id: i64,
+        /// From whom. Facts of before 2026-11-22 do not say it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        from: Option<Sender>,
         /// What it holds.
         body: Sealed<Body>,
         /// Which album it is a part of.

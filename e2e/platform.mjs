@@ -94,6 +94,9 @@ export async function startBrowser() {
 export const desk = [1366, 900];
 export const phone = [390, 844];
 
+export const scrollsSideways = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
 // What axe finds wrong on a page, at the width of a desk and of a phone.
 export async function violations(page, sizes = [desk, phone]) {
   const found = [];
@@ -102,8 +105,7 @@ export async function violations(page, sizes = [desk, phone]) {
     await page.evaluate(() => document.fonts.ready);
     const result = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
     found.push(...result.violations.map((violation) => `${width}: ${violation.id} ${violation.nodes[0]?.html}`));
-    const sideways = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    if (sideways) found.push(`${width}: the page scrolls sideways`);
+    if (await scrollsSideways(page)) found.push(`${width}: the page scrolls sideways`);
   }
   await page.setViewportSize({ width: 1366, height: 900 });
   return found;

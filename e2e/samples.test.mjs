@@ -1,10 +1,12 @@
-// Every page in every state that the samples know, refusals and empty lists included: axe, width, and the policy.
+// Every page in every state that the samples know, refusals and empty lists included: axe, width, the policy, and the
+// keyboard alone.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { desk, phone, root, startBrowser, violations } from './platform.mjs';
+import { unreachable } from './keyboard.mjs';
+import { desk, phone, root, scrollsSideways, startBrowser, violations } from './platform.mjs';
 
 const folder = path.join(root, 'target/samples');
 const policy = fs.readFileSync(path.join(folder, 'policy.txt'), 'utf8');
@@ -31,16 +33,36 @@ after(async () => {
   server?.close();
 });
 
-// Either theme and either direction, each at one width: what differs between the others is covered by the journeys.
-for (const [variant, size] of [['fa-light', phone], ['en-dark', desk]]) {
-  describe(`${variant}, ${size[0]} pixels wide`, { concurrency: 2 }, () => {
+test('the keyboard\'s check finds what is wrong', async () => {
+  const page = await browser.person({ viewport: { width: phone[0], height: phone[1] }, reducedMotion: 'reduce' });
+  await page.goto(`http://127.0.0.1:${server.address().port}/fa-light/home.html`, { waitUntil: 'load' });
+  await page.evaluate(() => {
+    const [first, second, third] = document.querySelectorAll('.row-link');
+    first.tabIndex = -1;
+    second.style.outline = 'none';
+    third.addEventListener('keydown', (event) => event.shiftKey && event.key === 'Tab' && event.preventDefault());
+  });
+  const found = (await unreachable(page)).join('\n');
+  for (const words of [/^Tab does not reach <a class="row-link"/m, /^Tab: nothing shows/m, /^Shift\+Tab never leaves/m]) assert.match(found, words);
+  await page.context().close();
+});
+
+// Either theme and either direction at both widths. Axe looks at one of them: what it would find at the other is covered
+// by the journeys.
+for (const [variant, size, other] of [['fa-light', phone, desk], ['en-dark', desk, phone]]) {
+  describe(variant, { concurrency: 2 }, () => {
     const pages = fs.readdirSync(path.join(folder, variant)).filter((name) => !name.startsWith('fragment-'));
     assert.ok(pages.length > 0);
     for (const name of pages) {
-      test(`${path.parse(name).name} is sound`, async () => {
-        const page = await browser.person({ viewport: { width: size[0], height: size[1] } });
+      test(`${path.parse(name).name} is sound, and the keyboard reaches all of it`, async () => {
+        const page = await browser.person({ viewport: { width: size[0], height: size[1] }, reducedMotion: 'reduce' });
         await page.goto(`http://127.0.0.1:${server.address().port}/${variant}/${name}`, { waitUntil: 'load' });
         assert.deepEqual(await violations(page, [size]), []);
+        for (const [width, height] of [other, size]) {
+          await page.setViewportSize({ width, height });
+          assert.deepEqual(await unreachable(page), [], `${width} pixels wide`);
+          assert.equal(await scrollsSideways(page), false, `${width} pixels wide`);
+        }
         assert.deepEqual(page.wrong, []);
         await page.context().close();
       });

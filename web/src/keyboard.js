@@ -1,5 +1,6 @@
-// Single-key shortcuts, by the key's place, so that a Persian layout works as well. They can be
-// switched off on the account page and never act while somebody is typing.
+// For those who work without a mouse: what has the focus is in sight, the menu closes behind them; and single-key
+// shortcuts, by the key's place, so that a Persian layout works as well. They can be switched off on the account page
+// and never act while somebody is typing.
 const store = 'meydan.keys';
 const enabled = () => localStorage.getItem(store) !== 'off';
 
@@ -33,7 +34,26 @@ function act(event) {
   }
 }
 
+/** Browsers leave a control alone that is half out of sight in a row or a list that scrolls. */
+function keepInSight({ target }) {
+  if (target.tabIndex >= 0 && target.matches(':focus-visible')) target.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+}
+
+/** The menu lies over the page, so it closes when the focus goes on to the page, and at Escape. */
+function closeBehind(menu) {
+  menu.addEventListener('focusout', ({ relatedTarget }) => {
+    if (relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
+  });
+  menu.addEventListener('keydown', (event) => {
+    if (event.code !== 'Escape' || !menu.open) return;
+    menu.open = false;
+    menu.querySelector('summary').focus();
+  });
+}
+
 export function startKeyboard() {
+  document.addEventListener('focusin', keepInSight);
+  document.querySelectorAll('details[data-menu]').forEach(closeBehind);
   document.addEventListener('keydown', (event) => {
     const field = typing(event.target);
     if (field) {

@@ -19,7 +19,7 @@ use meydan_rpc::{
     },
 };
 use meydan_web::{
-    CampaignLink, Nav, Problem, Problems,
+    CampaignLink, Nav, Problem, Problems, Zone,
     pages::audit::{AuditFilter, AuditPage},
 };
 use serde::Deserialize;

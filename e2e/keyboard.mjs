@@ -173,3 +173,44 @@ function verdict(backwards) {
   if (!backwards && !reached[0]?.matches('.skip')) found.push('the first stop is not the way past the navigation');
   return found;
 }
+
+// Presses Tab until the focus is at a control, as somebody does who sees the page and has no mouse.
+export async function reach(page, selector, text = '') {
+  for (let pressed = 0; pressed < 200; pressed += 1) {
+    const there = await page.evaluate(([what, words]) => {
+      const element = document.activeElement;
+      return Boolean(element?.matches(what) && element.textContent.includes(words));
+    }, [selector, text]);
+    if (there) return;
+    await page.keyboard.press('Tab');
+  }
+  assert.fail(`Tab does not reach ${selector} ${text} at ${page.url()}`);
+}
+
+// Writes into a field, in place of what it holds.
+export async function write(page, name, words) {
+  await reach(page, `[name="${name}"]`);
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type(words);
+}
+
+// Chooses in a list with the arrows, by its value or by what is shown.
+export async function choose(page, name, choice) {
+  await reach(page, `select[name="${name}"]`);
+  await page.keyboard.press('Home');
+  for (let pressed = 0; pressed < 100; pressed += 1) {
+    const chosen = await page.evaluate(() => [document.activeElement.value, document.activeElement.selectedOptions[0].text]);
+    if (chosen.includes(choice)) return;
+    await page.keyboard.press('ArrowDown');
+  }
+  assert.fail(`the arrows do not reach ${choice} of ${name}`);
+}
+
+// Follows a link or presses a button, and waits for the page that it leads to. Whatever is asked before is agreed to.
+export async function follow(page, selector, text = '') {
+  await reach(page, selector, text);
+  const agree = (dialog) => dialog.accept();
+  page.on('dialog', agree);
+  await Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.keyboard.press('Enter')]);
+  page.off('dialog', agree);
+}

@@ -155,8 +155,8 @@ async fn discard_remains(scope: &Scope) -> Result<(), Failure> {
     };
     let log = ask(scope, |postgres| postgres.log.facts().to_vec()).await?;
     let same = |(place, fact): (usize, &Recorded)| log.get(place) == Some(fact);
-    let held = messages.iter().enumerate().filter_map(|(at, fact)| Some((at, fact.as_ref()?)));
-    if !held.into_iter().all(same) || messages.len() > log.len() {
+    let mut held = messages.iter().enumerate().filter_map(|(at, fact)| Some((at, fact.as_ref()?)));
+    if !held.all(same) || messages.len() > log.len() {
         return Err(Failure::Halted);
     }
     if messages.iter().all(Option::is_some) {

@@ -40,7 +40,7 @@ async fn take(log: &EventLog, who: u128, number: i64) {
         .execute_with::<Counter>(
             target(who),
             Add(number),
-            &meta(who << 64 | number.unsigned_abs() as u128),
+            &meta((who << 64) | u128::from(number.unsigned_abs())),
             &[name(number)],
         )
         .await;

@@ -229,7 +229,7 @@ async fn a_projection_goes_on_while_its_rows_are_compared() {
                 };
                 if at == end {
                     tokio::task::block_in_place(|| {
-                        tokio::runtime::Handle::current().block_on(hold)
+                        tokio::runtime::Handle::current().block_on(hold);
                     });
                 }
             };

@@ -51,13 +51,18 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Response {
 
 async fn again(app: &App, visit: &Visit, problems: Problems) -> Response {
     match contact::card(app, visit).await {
-        Ok(card) => page(app, visit, card, problems),
+        Ok(card) => page(app, visit, card, &problems),
         Err(failure) => failure::of_call(app, visit, &failure),
     }
 }
 
 /// The page, with what is wrong in its forms.
-pub(super) fn page(app: &App, visit: &Visit, contact: ContactCard, problems: Problems) -> Response {
+pub(super) fn page(
+    app: &App,
+    visit: &Visit,
+    contact: ContactCard,
+    problems: &Problems,
+) -> Response {
     let ok = problems.is_empty() && contact.problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let email = visit.visitor.as_ref().map(|visitor| visitor.email.clone()).unwrap_or_default();

@@ -63,7 +63,7 @@ async fn again(app: &App, visit: &Visit, filled: Filled, problems: Problems) -> 
         Ok(card) => {
             let (typed_email, typed_phone) = (filled.email, filled.phone);
             let card = ContactCard { typed_email, typed_phone, problems, ..card };
-            account::page(app, visit, card, Problems::none())
+            account::page(app, visit, card, &Problems::none())
         }
         Err(failure) => failure::of_call(app, visit, &failure),
     }

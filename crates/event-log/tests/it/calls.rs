@@ -64,6 +64,21 @@ async fn take(session: &mut PgConnection, name: &str) {
     taken.execute(session).await.expect("it is free");
 }
 
+/// Looks until somebody in the database waits for something.
+async fn held_up(session: &mut PgConnection, by: &str) {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event = $1)";
+    let look = async {
+        while !sqlx::query_scalar::<_, bool>(waiting)
+            .bind(by)
+            .fetch_one(&mut *session)
+            .await
+            .expect("it answers")
+        {}
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("somebody waits");
+}
+
 #[tokio::test]
 async fn two_partitions_that_take_the_same_keys_never_wait_for_each_other_in_a_circle() {
     let log = log().await;
@@ -74,21 +89,49 @@ async fn two_partitions_that_take_the_same_keys_never_wait_for_each_other_in_a_c
     let (keys, meta) = ([key("b"), key("a")], meta(1));
     let wish = log.execute_with::<Counter>(target(1), Add(1), &meta, &keys);
     let (wish, ()) = tokio::join!(wish, async {
-        let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity
-                       WHERE datname = current_database() AND wait_event = 'transactionid')";
-        let look = async {
-            while !sqlx::query_scalar::<_, bool>(waiting)
-                .fetch_one(&mut watcher)
-                .await
-                .expect("it answers")
-            {}
-        };
-        tokio::time::timeout(PATIENCE, look).await.expect("it waits for the key");
+        held_up(&mut watcher, "transactionid").await;
         take(&mut taking, "b").await;
         taking.commit().await.expect("it has both");
     });
 
     assert!(matches!(wish, Err(ExecuteError::KeyTaken)), "{wish:?}");
+}
+
+/// Holds up whoever finds a key that is taken, until the lock is free.
+const TRAP: &str = "
+    CREATE FUNCTION pause() RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM pg_advisory_lock_shared(1);
+      PERFORM pg_advisory_unlock_shared(1);
+      RETURN true;
+    END $$;
+    ALTER TABLE es.unique_keys ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY trap ON es.unique_keys USING (pause()) WITH CHECK (true);
+    SELECT pg_advisory_lock(1)";
+
+#[tokio::test]
+async fn a_key_that_another_partition_takes_after_it_was_looked_for_is_taken() {
+    let log = log().await;
+    let mut other = owner(&log).await;
+    take(&mut other, "held").await;
+    sqlx::raw_sql(TRAP).execute(&mut other).await.expect("a trap is set");
+
+    // In one call, which is held up where it finds that the first key is taken.
+    let wish = async |n, name| {
+        log.execute_with::<Counter>(target(n), Add(1), &meta(n), &[key(name)]).await
+    };
+    let (held, wanted, ()) = tokio::join!(wish(1, "held"), wish(2, "wanted"), async {
+        held_up(&mut other, "advisory").await;
+        take(&mut other, "wanted").await;
+        sqlx::raw_sql("SELECT pg_advisory_unlock(1)")
+            .execute(&mut other)
+            .await
+            .expect("it is ours");
+    });
+
+    assert!(matches!(held, Err(ExecuteError::KeyTaken)), "{held:?}");
+    assert!(matches!(wanted, Err(ExecuteError::KeyTaken)), "{wanted:?}");
+    assert_eq!(log.last_position(0).await.expect("it answers"), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 -- Keys are taken in one order. Before, two partitions that took the same keys in the order in which their commands
--- came could wait for each other, until PostgreSQL ended one of the calls with all of its commands. Also, an aggregate
--- may be named without events: then it is compared, and nothing more. Otherwise the function is what it was.
+-- came could wait for each other, until PostgreSQL ended one of the calls with all of its commands. And a key that
+-- another partition took between the look for it and the insert was left alone as if it were the aggregate's own: the
+-- command was carried out without it. Otherwise the function is what it was.
 CREATE OR REPLACE FUNCTION es.append(
   p_part smallint,
   a_c int[], a_command uuid[], a_tenant uuid[], a_type text[], a_id uuid[], a_expected bigint[],
@@ -42,14 +43,15 @@ BEGIN
      WHERE (q.aggregate_type, q.aggregate_id) IS DISTINCT FROM (a_type[k.a], a_id[k.a])
        AND NOT a_c[k.a] = ANY (dup || stale);
     -- A key that its aggregate holds already is left alone; one that another partition takes at this very
-    -- moment fails the whole call, and the caller comes again with each command by itself. In one order, so
-    -- that two partitions never wait for each other in a circle.
+    -- moment, also since the look above, fails the whole call, and the caller comes again with each command
+    -- by itself. In one order, so that two partitions never wait for each other in a circle.
     INSERT INTO es.unique_keys (tenant_id, scope, key, aggregate_type, aggregate_id)
     SELECT k.t, k.s, k.v, a_type[k.a], a_id[k.a]
       FROM unnest(k_a, k_tenant, k_scope, k_key) k(a, t, s, v)
      WHERE NOT a_c[k.a] = ANY (dup || stale || taken)
        AND NOT EXISTS (SELECT FROM es.unique_keys q
-                        WHERE q.tenant_id = k.t AND q.scope = k.s AND q.key = k.v)
+                        WHERE q.tenant_id = k.t AND q.scope = k.s AND q.key = k.v
+                          AND (q.aggregate_type, q.aggregate_id) = (a_type[k.a], a_id[k.a]))
      ORDER BY k.t, k.s, k.v;
   END IF;
 

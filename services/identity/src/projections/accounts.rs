@@ -43,15 +43,9 @@ pub(super) async fn apply(
 ) -> sqlx::Result<()> {
     let account = event.aggregate_id;
     let query = match fact {
-        AccountEvent::Registered { profile, admin, at } => sqlx::query!(
-            r#"
-            INSERT INTO accounts (account_id, profile_sealed, admin, created_at) VALUES ($1, $2, $3, $4)
-            "#,
-            account,
-            profile.to_string(),
-            admin,
-            at,
-        ),
+        AccountEvent::Registered { profile, admin, at } => {
+            return begin(db, account, (profile.to_string(), *admin, *at)).await;
+        }
         AccountEvent::EmailVerified { email, at } => sqlx::query!(
             r#"
             UPDATE accounts SET email_sealed = $2, email_proved_at = $3, email_lost_at = NULL
@@ -101,6 +95,26 @@ pub(super) async fn apply(
         _ => return Ok(()),
     };
     query.execute(db).await?;
+    Ok(())
+}
+
+/// An account that begins.
+async fn begin(
+    db: &mut PgConnection,
+    account: Uuid,
+    (profile, admin, at): (String, bool, OffsetDateTime),
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+            INSERT INTO accounts (account_id, profile_sealed, admin, created_at) VALUES ($1, $2, $3, $4)
+            "#,
+        account,
+        profile,
+        admin,
+        at,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -6,16 +6,19 @@
 mod call;
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, error::DatabaseError, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::{rules, session::connect};
+use crate::{
+    rules,
+    session::connect,
+    sqlstate::{code, is_in},
+};
 
 /// Most commands in one call. More would only lengthen the wait of the first.
 const MOST_COMMANDS: usize = 500;
@@ -283,7 +286,7 @@ fn is_lost(error: &sqlx::Error) -> bool {
 /// all (25), a disk (53), a lock in time (55), somebody who lets it go on (57), a file (58).
 fn is_of_one(error: &sqlx::Error) -> bool {
     const OF_ALL: [&str; 5] = ["25", "53", "55", "57", "58"];
-    code(error).is_some_and(|code| !OF_ALL.iter().any(|class| code.starts_with(class)))
+    code(error).is_some_and(|code| !is_in(&code, &OF_ALL))
 }
 
 /// Whether somebody else took a key, a position or a command id in the same moment, or waited for what we hold.
@@ -291,11 +294,6 @@ fn is_race(error: &sqlx::Error) -> bool {
     const UNIQUE_VIOLATION: &str = "23505";
     const DEADLOCK: &str = "40P01";
     code(error).is_some_and(|code| code == UNIQUE_VIOLATION || code == DEADLOCK)
-}
-
-/// What PostgreSQL calls it (SQLSTATE), if it was PostgreSQL that said no.
-fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error.as_database_error().and_then(DatabaseError::code)
 }
 
 fn failure(error: sqlx::Error) -> AppendError {

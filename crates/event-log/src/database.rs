@@ -6,6 +6,8 @@ use sqlx::{
 };
 use url::Url;
 
+use crate::sqlstate::code;
+
 /// A database that could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -54,7 +56,5 @@ pub async fn prepare_database(
 
 /// Whether a creation failed because the database is there, or is being made by somebody else this moment.
 fn exists(error: &sqlx::Error) -> bool {
-    let code =
-        error.as_database_error().and_then(|error| error.code().map(|code| code.to_string()));
-    code.is_some_and(|code| code == "42P04" || code == "23505")
+    code(error).is_some_and(|code| code == "42P04" || code == "23505")
 }

@@ -66,6 +66,22 @@ pub fn lines(folder: &Path) -> io::Result<Vec<Line>> {
     Ok(all)
 }
 
+/// What another context understands of the golden files in a folder, which are those of a context that it hears.
+///
+/// # Errors
+///
+/// Says which line it does not understand, or that the files cannot be read.
+pub fn heard<E: Event>(folder: &Path) -> Result<Vec<E>, String> {
+    let mut heard = Vec::new();
+    for line in lines(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let told = line.decode::<E>();
+        heard.extend(
+            told.map_err(|error| format!("{} {}: {error}", line.event_type, line.version))?,
+        );
+    }
+    Ok(heard)
+}
+
 /// Holds today's events to their golden lines: `all` are written as the lines say, under the name and the version that
 /// the log gives them, and read as themselves; and every kind of event that `E` knows is among them.
 ///

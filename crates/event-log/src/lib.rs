@@ -68,6 +68,8 @@ mod snapshot;
 #[cfg(feature = "store")]
 mod source;
 #[cfg(feature = "store")]
+mod sqlstate;
+#[cfg(feature = "store")]
 mod timer;
 
 #[cfg(feature = "store")]

@@ -4,13 +4,12 @@
 //! guard against repeats. An aggregate that cannot be digested is parked, and the others pass.
 
 use std::{
-    borrow::Cow,
     error::Error,
     future::Future,
     time::{Duration, Instant},
 };
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, error::DatabaseError};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -21,6 +20,7 @@ use crate::{
     envelope::Recorded,
     parked::{Parked, name, next_retry, park, unpark, waiting},
     source::{Source, Subscription},
+    sqlstate::{code, is_in},
 };
 
 /// Most facts in one transaction.
@@ -81,7 +81,7 @@ pub enum ProjectionError {
     Unreadable(#[from] Unreadable),
 }
 
-/// Classes of `SQLSTATE` in which no fact is at fault (PostgreSQL, appendix A): every other fact would fare alike,
+/// Classes of `SQLSTATE` in which no fact is at fault: every other fact would fare alike,
 /// and this one may fare better in a while.
 const NOBODYS_FAULT: [&str; 13] = [
     "08", // the connection
@@ -107,20 +107,9 @@ impl ProjectionError {
             | Self::Database(
                 ColumnDecode { .. } | Decode(_) | Encode(_) | InvalidArgument(_) | RowNotFound,
             ) => true,
-            Self::Database(error) => {
-                state(error).is_some_and(|state| !is_in(&state, &NOBODYS_FAULT))
-            }
+            Self::Database(error) => code(error).is_some_and(|code| !is_in(&code, &NOBODYS_FAULT)),
         }
     }
-}
-
-/// What PostgreSQL said, as a `SQLSTATE`; nothing when it did not answer.
-fn state(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error.as_database_error().and_then(DatabaseError::code)
-}
-
-fn is_in(state: &str, classes: &[&str]) -> bool {
-    classes.iter().any(|class| state.starts_with(class))
 }
 
 /// Whether others were in the way, and that is all: PostgreSQL has answered, and forgotten nothing.
@@ -128,7 +117,7 @@ fn is_in_the_way(error: &StepError) -> bool {
     let first: &(dyn Error + 'static) = &**error;
     let causes = std::iter::successors(Some(first), |&error| error.source());
     let mut causes = causes.filter_map(|cause| cause.downcast_ref::<sqlx::Error>());
-    causes.any(|cause| state(cause).is_some_and(|state| is_in(&state, &["40", "55"])))
+    causes.any(|cause| code(cause).is_some_and(|code| is_in(&code, &["40", "55"])))
 }
 
 /// Tells how far a projection has come.

@@ -121,13 +121,8 @@ mod tests {
     #[test]
     fn every_shape_that_a_bot_or_dialogue_was_recorded_in_is_understood() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bot-hub/domain/tests/golden");
-        let mut ours = 0;
-        for line in golden::lines(&golden).expect("the files are in the repository") {
-            let facts = line.decode::<Fact>();
-            let facts = facts
-                .unwrap_or_else(|error| panic!("{} {}: {error}", line.event_type, line.version));
-            ours += facts.iter().filter(|fact| !matches!(fact, Fact::Other)).count();
-        }
+        let heard = golden::heard::<Fact>(&golden).expect("each line is understood");
+        let ours = heard.iter().filter(|fact| !matches!(fact, Fact::Other)).count();
         assert!(ours > 6, "{ours}");
     }
 }

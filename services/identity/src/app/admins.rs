@@ -84,7 +84,8 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Option<Token>> {
         let (pool, now) = (self.log.pool(), self.clock.now());
-        let (token, to) = (Token::fresh(), (email, self.locale_of(account).await?));
+        let (row, _) = self.account(account).await?;
+        let (token, to) = (Token::fresh(), (email, self.locale_of(&row).await?));
         let says = Letter::AdminInvitation { token: token.clone().into_text() };
         let letter = self.letter((step(meta, "letter").command_id, account), to, says).await?;
         let mut link = InvitationRow { account_id: Some(account), campaign_id: None, mailed: true };

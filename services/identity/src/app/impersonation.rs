@@ -104,7 +104,7 @@ impl Identity {
         let (admin_id, campaign_id) = (admin, campaign);
         let fact = AccountEvent::Impersonated { admin_id, campaign_id, reason: sealed, until, at };
         self.record_by(subject, fact, &meta).await?;
-        let to = (profile.email, self.locale_of(subject).await?);
+        let to = (profile.email, self.locale_of(&row).await?);
         let says = Letter::Impersonation { candidate: found.candidate_name, reason };
         let names = (step(&meta, "letter").command_id, subject);
         let letter = self.letter(names, to, says).await?;

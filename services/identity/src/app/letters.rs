@@ -21,8 +21,8 @@ impl Identity {
 
     /// A notice, to be put in the ledger with what it tells.
     pub(super) async fn notice(&self, account: Uuid, notice: Notice) -> Result<Written> {
-        let (_, profile) = self.account(account).await?;
-        let locale = self.locale_of(account).await?;
+        let (row, profile) = self.account(account).await?;
+        let locale = self.locale_of(&row).await?;
         let names = (Uuid::now_v7(), account);
         self.letter(names, (profile.email, locale), Letter::Notice(notice)).await
     }

@@ -192,9 +192,9 @@ impl Identity {
             }
             MemberChange::Deactivate | MemberChange::Remove => {
                 self.end_links(campaign, account).await?;
-                self.end_looks((Some(account), Some(campaign)), meta).await?;
                 self.end_sessions_without_a_place(account).await?;
                 self.changes.tell(account).await;
+                self.end_looks((Some(account), Some(campaign)), meta).await?;
             }
             MemberChange::Role(_) | MemberChange::Permissions { .. } | MemberChange::Reactivate => {
             }

@@ -44,12 +44,11 @@ impl Identity {
 
     /// The language in which somebody is written to when no page says it: the one they chose, or that of the first
     /// campaign they joined.
-    pub(super) async fn locale_of(&self, account: Uuid) -> Result<Locale> {
-        let (row, _) = self.account(account).await?;
-        if let Some(chosen) = self.preferences(&row).await? {
+    pub(super) async fn locale_of(&self, row: &AccountRow) -> Result<Locale> {
+        if let Some(chosen) = self.preferences(row).await? {
             return Ok(Locale::from_code(&chosen.locale));
         }
-        let code = campaigns::first_locale(self.log.pool(), account).await?;
+        let code = campaigns::first_locale(self.log.pool(), row.account_id).await?;
         Ok(code.map_or_else(Locale::default, |code| Locale::from_code(&code)))
     }
 }

@@ -206,10 +206,10 @@ impl Identity {
             AddressProof::Code(code) => self.take_code(account, Kind::Email, code).await?,
             AddressProof::Token(token) => self.take_link(account, token).await?,
         };
-        let (_, profile) = self.account(account).await?;
+        let (row, profile) = self.account(account).await?;
         let position = self.email_is_proved(account, &target).await?;
         if !target.eq_ignore_ascii_case(&profile.email) {
-            let locale = self.locale_of(account).await?;
+            let locale = self.locale_of(&row).await?;
             let letter = Letter::Notice(Notice::EmailChanged);
             let names = (Uuid::now_v7(), account);
             let letter = self.letter(names, (profile.email, locale), letter).await?;

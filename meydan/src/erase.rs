@@ -12,7 +12,7 @@ use meydan_settings::Settings;
 use uuid::Uuid;
 
 use self::whom::{Person, Whom};
-use crate::{keys, operate::Platform, servers};
+use crate::{keys, operate::Platform, restored, servers};
 
 /// Whom to erase, or what to check.
 #[derive(Debug, Args)]
@@ -74,6 +74,9 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     }
     if !arguments.yes && !person.is_meant()? {
         bail!("nobody was erased");
+    }
+    if let Ok(jetstream) = platform.jetstream().await {
+        restored::refuse_beside_newer_streams(&platform, &jetstream).await?;
     }
     let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;

@@ -83,9 +83,10 @@ impl Databases {
 impl Platform {
     /// Starts every service.
     pub(crate) async fn start(settings: &Settings, servers: &Servers, demo: bool) -> Result<Self> {
-        let listeners = Listeners::bind(settings).await?;
         let databases = Databases::prepare(settings, &servers.database).await?;
         restored::wait_until_whole(settings, servers).await?;
+        // Not before: whoever knocks while nothing starts is refused, and does not wait.
+        let listeners = Listeners::bind(settings).await?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
         let keyring = keys::open(settings, &databases.keyring).await?;
         let keyring = keyring.announcing(servers.nats.clone());

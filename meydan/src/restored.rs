@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use async_nats::jetstream;
 use meydan_event_log::beyond;
 use meydan_settings::Settings;
@@ -25,13 +25,7 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
     let jetstream = jetstream::new(servers.nats.clone());
     let mut told = String::new();
     loop {
-        let mut lacking = String::new();
-        for context in Context::ALL {
-            let facts = beyond(&platform.log(context).await?, &jetstream, 0).await?;
-            if facts > 0 {
-                lacking.push_str(&words(context.name(), facts));
-            }
-        }
+        let lacking = lacking(&platform, &jetstream).await?;
         if lacking.is_empty() {
             return Ok(());
         }
@@ -43,6 +37,34 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Fails when a stream is beyond its log: whatever is recorded then takes the place of a fact that the stream has, which
+/// cannot be given back any more.
+pub(crate) async fn refuse_beside_newer_streams(
+    platform: &Platform,
+    jetstream: &jetstream::Context,
+) -> Result<()> {
+    let lacking = lacking(platform, jetstream).await?;
+    ensure!(
+        lacking.is_empty(),
+        "the database is from before its streams, and what is recorded now would take the places of facts that only \
+         they have. Say first what holds:\n{}",
+        lacking.trim_end()
+    );
+    Ok(())
+}
+
+/// What each log lacks that its stream has, and what can be done; empty when no log lacks anything.
+async fn lacking(platform: &Platform, jetstream: &jetstream::Context) -> Result<String> {
+    let mut lacking = String::new();
+    for context in Context::ALL {
+        let facts = beyond(&platform.log(context).await?, jetstream, 0).await?;
+        if facts > 0 {
+            lacking.push_str(&words(context.name(), facts));
+        }
+    }
+    Ok(lacking)
 }
 
 fn words(context: &str, facts: i64) -> String {

@@ -102,8 +102,8 @@ async fn on(
 async fn failed(local: &mut Option<LocalServers>, settings: &Settings) -> anyhow::Error {
     let Some(local) = local else { return std::future::pending().await };
     let server = local.failed().await;
-    let logs = settings.data_dir.join("logs");
-    anyhow!("{server} ended by itself; why is in {}", logs.display())
+    let data = settings.data_dir.join("data");
+    anyhow!("{server} ended by itself; why is in its log in {}", data.display())
 }
 
 /// Tells people how to come in, plays the demo, and waits until something fails.

@@ -127,10 +127,12 @@ impl Standing {
             .or_else(|| some(&self.stream_lacks, Finding::StreamLacks))
     }
 
-    /// How many facts wait to be published.
+    /// How many facts wait to be published; also those whose place on the stream something else has.
     #[must_use]
     pub fn behind(&self) -> i64 {
-        (self.recorded - self.published.unwrap_or(0)).max(0)
+        let published = self.published.unwrap_or(0);
+        let good = self.differs_at.map_or(published, |at| published.min(at - 1));
+        (self.recorded - good).max(0)
     }
 }
 
@@ -231,7 +233,13 @@ pub(crate) struct Message {
 impl Message {
     fn is(&self, other: Option<&Recorded>) -> bool {
         self.fact.as_ref().zip(other).is_some_and(|(one, other)| {
-            one.event_id == other.event_id && one.payload.get() == other.payload.get()
+            let whose =
+                |fact: &Recorded| (fact.tenant, fact.aggregate_id, fact.sequence, fact.event_id);
+            whose(one) == whose(other)
+                && one.aggregate_type == other.aggregate_type
+                && (&one.event_type, one.event_version) == (&other.event_type, other.event_version)
+                && (&one.meta, one.recorded_at) == (&other.meta, other.recorded_at)
+                && one.payload.get() == other.payload.get()
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod error;
 mod indexes;
+mod lacks;
 
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,

@@ -83,6 +83,7 @@ impl Relay {
                 .increment(1);
             if error.needs_operator() {
                 self.show_halted(true);
+                self.lag.stuck();
                 tracing::error!(context, part, error = %Chain(&error), "relay stands still");
                 pause = LONG_PAUSE;
             } else {

@@ -34,11 +34,17 @@ pub(crate) enum Command {
         /// Grows them even though the log lacks facts: what those said will be missing from the tables.
         #[arg(long)]
         over_gaps: bool,
+        /// With `--switch`: even though the new tables lack aggregates that the old ones have.
+        #[arg(long, requires = "switch")]
+        over_parked: bool,
     },
     /// Puts tables that were grown anew to the end of the log in the place of the old ones, which are kept.
     Switch {
         /// Whose.
         context: Context,
+        /// Even though the new tables lack aggregates that the old ones have, because they could not be digested.
+        #[arg(long)]
+        over_parked: bool,
     },
     /// Puts back the tables that were replaced last, and keeps those that were in use in their place: once more
     /// is back again.
@@ -64,6 +70,8 @@ pub(crate) enum Command {
     },
 }
 
+/// How many of the aggregates that are lacking are named.
+const SHOWN: usize = 5;
 /// What is said of tables that were put in place.
 const IN_USE: &str = "in use; meydan projection rollback goes back";
 
@@ -73,7 +81,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
     match command {
         Command::List { context } => readers::list(&platform, output, context).await,
         Command::Parked { context } => list_parked(&platform, output, context).await,
-        Command::Rebuild { context, resume, switch, over_gaps } => {
+        Command::Rebuild { context, resume, switch, over_gaps, over_parked } => {
             let log = platform.log(context).await?;
             if !over_gaps {
                 refuse_gaps(&log, context, output).await?;
@@ -83,14 +91,22 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             }
             grow(&log, context, output).await?;
             if switch {
+                refuse_parked(&log, context, over_parked).await?;
                 put_in_place(&log, context).await?;
+                return done(output, context, IN_USE);
             }
-            let next =
-                if switch { IN_USE } else { "ready; meydan projection switch puts them in use" };
-            done(output, context, next)
+            refuse_parked(&log, context, false).await?;
+            let name = context.name();
+            done(
+                output,
+                context,
+                &format!("ready; `meydan projection switch {name}` puts them in use"),
+            )
         }
-        Command::Switch { context } => {
-            put_in_place(&platform.log(context).await?, context).await?;
+        Command::Switch { context, over_parked } => {
+            let log = platform.log(context).await?;
+            refuse_parked(&log, context, over_parked).await?;
+            put_in_place(&log, context).await?;
             done(output, context, IN_USE)
         }
         Command::Rollback { context } => {
@@ -137,6 +153,22 @@ async fn refuse_gaps(log: &EventLog, context: Context, output: Output) -> Result
         "the log of {name} lacks facts, and tables that are grown from it would lack them, too: {}; see `meydan relay \
          repair {name}`, or grow them even so with --over-gaps",
         holes.join("; ")
+    );
+    Ok(())
+}
+
+/// Fails when tables that were grown lack what those in use have.
+async fn refuse_parked(log: &EventLog, context: Context, over_parked: bool) -> Result<()> {
+    let (lacks, name) = (rebuild(log, context).lacks().await?, context.name());
+    let which = |one: &meydan_event_log::Parked| {
+        let (kind, id, at) = (&one.aggregate_type, one.aggregate_id, one.position);
+        format!("{kind} {id} from position {at} on: {}", one.reason)
+    };
+    ensure!(
+        over_parked || lacks.is_empty(),
+        "the new tables of {name} are grown, and lack what could not be digested on the way: {}. Mend the cause and grow \
+         them again, or put them in use even so with `meydan projection switch {name} --over-parked`",
+        lacks.iter().take(SHOWN).map(which).collect::<Vec<_>>().join("; ")
     );
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use async_nats::jetstream;
-use meydan_event_log::{EventLog, Standing};
+use meydan_event_log::{EventLog, Standing, parked};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 
@@ -39,13 +39,13 @@ pub(crate) async fn run(settings: Settings, output: Output, arguments: Arguments
 async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Result<()> {
     let mut found = Findings::default();
     // Also a program that reads JSON is told why nothing was compared.
-    if let Some((platform, jetstream)) =
-        found.or_unread("servers", Platform::with_streams(settings).await)
-    {
+    if let Some(platform) = found.or_unread("servers", Platform::find(settings)) {
+        // Without the broker, logs and tables can be compared all the same.
+        let jetstream = found.or_unread("streams", platform.jetstream().await);
         for context in Context::or_all(arguments.context) {
             let log = platform.log(context).await;
             if let Some(log) = found.or_unread(context.name(), log) {
-                found.look(&log, &jetstream, output, (context, !arguments.no_tables)).await;
+                found.look(&log, jetstream.as_ref(), output, (context, !arguments.no_tables)).await;
             }
         }
     }
@@ -68,15 +68,22 @@ impl Findings {
     async fn look(
         &mut self,
         log: &EventLog,
-        jetstream: &jetstream::Context,
+        jetstream: Option<&jetstream::Context>,
         output: Output,
         (context, tables): (Context, bool),
     ) {
         let name = context.name();
+        self.look_at_parked(log, name).await;
         let holes = self.or_unread(name, holes(log, context, output).await).unwrap_or_default();
         self.wrong.extend(holes.iter().map(|hole| format!("log of {name}: {hole}")));
-        let standing = relay::standing(log, jetstream, output, context).await;
-        let standing = self.or_unread(&stream(context), standing);
+        let standing = match jetstream {
+            Some(jetstream) => {
+                let standing = relay::standing(log, jetstream, output, context).await;
+                self.or_unread(&stream(context), standing)
+            }
+            None => None,
+        };
+        let facts = self.or_unread(name, log.last_position(0).await);
         if let Some(finding) = standing.as_ref().and_then(Standing::finding) {
             self.wrong.push(format!("{} {finding}; {}", stream(context), cure(context, finding)));
         }
@@ -100,9 +107,27 @@ impl Findings {
             }
         }
         self.contexts.push(json!({
-            "context": name, "facts": standing.as_ref().map(|standing| standing.recorded), "gaps": holes,
+            "context": name, "facts": facts, "gaps": holes,
             "stream": standing.as_ref().map(relay::document), "tables": compared,
         }));
+    }
+
+    /// Notes what readers could not digest: a replay parks it as well, and finds the same tables.
+    async fn look_at_parked(&mut self, log: &EventLog, name: &str) {
+        let parked = parked(log.pool(), None).await;
+        for one in self.or_unread(&format!("what is parked in {name}"), parked).unwrap_or_default()
+        {
+            let (reader, kind, id) = (one.reader, one.aggregate_type, one.aggregate_id);
+            // Of tables that are not in use.
+            if ["_next", "_previous", "_verify"].iter().any(|kind| reader.ends_with(kind)) {
+                continue;
+            }
+            self.wrong.push(format!(
+                "{reader} of {name} has parked {kind} {id} from position {} on: `meydan projection parked {name}` \
+                 tells why",
+                one.position
+            ));
+        }
     }
 
     /// What was read; or a note why not.

@@ -31,6 +31,13 @@ impl Lag {
         self.note();
     }
 
+    /// Nothing goes out any more: what is recorded from now on waits, if nothing is known to wait for longer.
+    pub(super) fn stuck(&self) {
+        let now = OffsetDateTime::now_utc();
+        self.oldest.lock().expect("nobody panics while holding it").get_or_insert(now);
+        self.note();
+    }
+
     /// Another one leads, and knows it from here on.
     pub(super) fn forget(&self) {
         *self.oldest.lock().expect("nobody panics while holding it") = None;

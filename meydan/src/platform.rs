@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use audit::note::Notary;
 use identity::password::Parameters;
+use meydan_erasure::CertificateKey;
 use meydan_event_log::Clock;
 use meydan_keyring::Keyring;
 use meydan_rpc::{caller::Assertions, client::Dial, server::listen};
@@ -88,6 +89,8 @@ impl Platform {
         // Not before: whoever knocks while nothing starts is refused, and does not wait.
         let listeners = Listeners::bind(settings).await?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
+        // Long before somebody is erased: a copy of the secrets has to have it.
+        CertificateKey::open(&settings.certificate_key_file)?;
         let keyring = keys::open(settings, &databases.keyring).await?;
         let keyring = keyring.announcing(servers.nats.clone());
         let crm_address = listeners.crm.local_addr()?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{
-    erase::database,
+    erase::{database, who_opened},
     office::{Office, PROGRAM},
     operate::{busy, found, meydan},
 };
@@ -209,6 +209,11 @@ async fn beside_newer_streams_nothing_starts_before_the_log_has_what_they_have()
         };
         let told = tokio::time::timeout(PATIENCE, told).await.expect("it says why it waits");
         assert!(told.contains("crm lacks 2 facts") && told.contains("relay repair crm`"), "{told}");
+        let (campaign, citizen) = who_opened(&ground, 1001).await;
+        let (campaign, citizen) = (campaign.to_string(), citizen.to_string());
+        let erase = ["erase", "--campaign", &campaign, "--subject", &citizen, "--yes"];
+        let told = meydan(&ground, &erase).await.expect_err("it would take the place of a fact");
+        assert!(told.contains("crm lacks 2 facts"), "{told}");
         meydan(&ground, &["relay", "repair", "crm"]).await.expect("they come back");
     };
     let (platform, ()) = tokio::join!(Meydan::start_logging(PROGRAM, &ground, &log), mending);
@@ -261,7 +266,30 @@ async fn what_could_not_be_compared_is_told_apart_from_what_differs() {
         assert!(printed.contains("bot_hub") || printed.contains("ES_BOT_HUB"), "{printed}");
     }
     ground.settings.insert("MEYDAN_NATS_URL", "nats://127.0.0.1:9".to_owned());
-    assert_eq!(end(&ground, &["verify"]).await.0, 2);
+    let (code, printed, told) = end(&ground, &["verify"]).await;
+    assert_eq!(code, 2, "{told}");
+    assert!(
+        told.contains("streams: ") && printed.contains("identity: 0 facts, not the stream"),
+        "{printed} {told}"
+    );
+}
+
+#[tokio::test]
+async fn a_fact_that_was_given_another_time_or_another_author_is_told() {
+    let (ground, _) = at_rest().await;
+    let crm = database(&ground, "crm").await;
+    let author = r#"jsonb_set(meta, '{actor}', '{"kind": "service", "name": "x"}')"#;
+    for (at, change) in [
+        (2, "UPDATE es.events SET recorded_at = recorded_at - interval '1 hour'".to_owned()),
+        (1, format!("UPDATE es.events SET meta = {author}")),
+    ] {
+        let change = format!(
+            "SET session_replication_role = replica; {change} WHERE position = {at}; SET session_replication_role = origin"
+        );
+        sqlx::raw_sql(AssertSqlSafe(change)).execute(&crm).await.expect("a superuser may");
+        let told = meydan(&ground, &["relay", "status", "crm"]).await.expect_err("it differs");
+        assert!(told.contains(&format!("something else than the log from {at} on")), "{told}");
+    }
 }
 
 #[tokio::test]

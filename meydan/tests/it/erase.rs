@@ -1,10 +1,11 @@
 //! A person is erased while everything runs: nothing of them can be read again, and a certificate says so.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use meydan_keyring::{KeyFile, Keyring, Sealed};
 use meydan_testkit::process::{Ground, Meydan};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use crate::{
@@ -145,10 +146,28 @@ async fn verified(ground: &Ground, certificate: &str) {
     std::fs::write(&file, certificate).expect("there is room");
     let said = meydan(ground, &["erase", "--verify", name]).await.expect("it is genuine");
     assert!(said.starts_with("genuine"), "{said}");
+    let key = said.lines().next().and_then(|line| line.rsplit(' ').next()).expect("it says whose");
+    assert_eq!(with_openssl(key, certificate).await, Ok(()));
 
-    std::fs::write(&file, certificate.replace("crm", "crn")).expect("there is room");
+    let changed = certificate.replace("crm", "crn");
+    assert!(with_openssl(key, &changed).await.is_err(), "it was changed");
+    std::fs::write(&file, changed).expect("there is room");
     let said = meydan(ground, &["erase", "--verify", name]).await.expect_err("it was changed");
     assert!(said.contains("changed, or is forged"), "{said}");
+}
+
+/// What other people's programs say of a certificate.
+async fn with_openssl(key: &str, certificate: &str) -> Result<(), String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/check-certificate");
+    let mut checking = tokio::process::Command::new(script);
+    let checking =
+        checking.arg(key).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut checking = checking.spawn().expect("Python is there");
+    let mut input = checking.stdin.take().expect("it is piped");
+    input.write_all(certificate.as_bytes()).await.expect("it reads");
+    drop(input);
+    let ended = checking.wait_with_output().await.expect("it ends");
+    if ended.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&ended.stderr).into()) }
 }
 
 #[tokio::test]

@@ -123,6 +123,8 @@ async fn a_conversation_that_cannot_be_digested_is_listed_and_taken_back_when_th
     );
     assert!(parked[0]["reason"].as_str().is_some_and(|why| why.contains("broken")), "{parked}");
     assert!(!office.owner.open(page).await.says("پاسخ دوم"), "it waits");
+    let told = meydan(ground, &["verify", "crm"]).await.expect_err("the tables lack it");
+    assert!(told.contains("inbox of crm has parked ticket"), "{told}");
 
     sqlx::raw_sql("ALTER TABLE messages DROP CONSTRAINT broken")
         .execute(&crm)
@@ -135,6 +137,34 @@ async fn a_conversation_that_cannot_be_digested_is_listed_and_taken_back_when_th
     office.owner.until(page, "پاسخ دوم").await;
     assert_eq!(found(ground, &["projection", "parked", "crm"]).await, Value::Array(vec![]));
     found(ground, &["verify", "crm"]).await;
+    office.meydan.stop().await;
+}
+
+#[tokio::test]
+async fn tables_that_lack_what_could_not_be_digested_are_put_in_place_when_that_is_insisted_on_alone()
+ {
+    let office = busy().await;
+    let ground = &office.ground;
+    let page = "/c/tehran/inbox/1001/messages";
+    let crm = database(ground, "crm").await;
+    // As a program does that cannot digest what the one before could.
+    let broken = "ALTER TABLE messages ADD CONSTRAINT broken CHECK (incoming) NOT VALID";
+    sqlx::raw_sql(broken).execute(&crm).await.expect("the owner of a table may");
+
+    for grown in [vec!["rebuild", "crm"], vec!["rebuild", "crm", "--switch"], vec!["switch", "crm"]]
+    {
+        let told = meydan(ground, &[&["projection"], grown.as_slice()].concat()).await;
+        let told = told.expect_err("a conversation is missing");
+        assert!(told.contains("ticket") && told.contains("broken"), "{told}");
+        assert!(told.contains("projection switch crm --over-parked"), "{told}");
+    }
+    assert!(office.owner.open(page).await.says("پاسخ به سارا"), "the old ones serve");
+
+    let over = ["projection", "switch", "crm", "--over-parked"];
+    meydan(ground, &over).await.expect("it is insisted on");
+    assert!(!office.owner.open(page).await.says("پاسخ به سارا"), "it is missing now");
+    meydan(ground, &["projection", "rollback", "crm"]).await.expect("the old ones are kept");
+    office.owner.until(page, "پاسخ به سارا").await;
     office.meydan.stop().await;
 }
 

@@ -278,7 +278,7 @@ async fn what_could_not_be_compared_is_told_apart_from_what_differs() {
 async fn a_fact_that_was_given_another_time_or_another_author_is_told() {
     let (ground, _) = at_rest().await;
     let crm = database(&ground, "crm").await;
-    let author = r#"jsonb_set(meta, '{actor}', '{"kind": "service", "name": "x"}')"#;
+    let author = r#"jsonb_set(meta::jsonb, '{actor}', '{"kind": "service", "name": "x"}')::json"#;
     for (at, change) in [
         (2, "UPDATE es.events SET recorded_at = recorded_at - interval '1 hour'".to_owned()),
         (1, format!("UPDATE es.events SET meta = {author}")),

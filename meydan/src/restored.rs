@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use async_nats::jetstream;
-use meydan_event_log::beyond;
+use meydan_event_log::{Finding, beyond, compare, published};
 use meydan_settings::Settings;
 
 use crate::{
-    operate::{Context, Platform},
+    operate::{Context, Platform, stream},
     servers::Servers,
 };
 
@@ -23,6 +23,7 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
     let nats = Some(servers.nats_url.clone());
     let platform = Platform::at(&servers.database, nats, settings)?;
     let jetstream = jetstream::new(servers.nats.clone());
+    tell_lost_streams(&platform, &jetstream).await?;
     let mut told = String::new();
     loop {
         let lacking = lacking(&platform, &jetstream).await?;
@@ -31,12 +32,34 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
         }
         if lacking != told {
             eprint!(
-                "meydan: nothing starts yet, because the database is from before its streams\n{lacking}"
+                "meydan: nothing starts yet, because streams are further than the logs in the database\n{lacking}"
             );
             told = lacking;
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Says so once when facts were recorded and the broker knows nothing of them: before anything starts, that is no
+/// stream which has yet to be filled for the first time.
+async fn tell_lost_streams(platform: &Platform, jetstream: &jetstream::Context) -> Result<()> {
+    let mut lost = Vec::new();
+    for context in Context::ALL {
+        let log = platform.log(context).await?;
+        let (end, published) = (log.last_position(0).await?, published(&log, jetstream, 0).await?);
+        if end > 0 && published == 0 {
+            lost.push(stream(context));
+        }
+    }
+    if !lost.is_empty() {
+        let streams = lost.join(", ");
+        tracing::warn!(
+            streams,
+            "the broker has lost its streams; they are made again from the logs, and messages of citizens that it had \
+             taken and nobody had read yet are gone"
+        );
+    }
+    Ok(())
 }
 
 /// Fails when a stream is beyond its log: whatever is recorded then takes the place of a fact that the stream has, which
@@ -48,7 +71,7 @@ pub(crate) async fn refuse_beside_newer_streams(
     let lacking = lacking(platform, jetstream).await?;
     ensure!(
         lacking.is_empty(),
-        "the database is from before its streams, and what is recorded now would take the places of facts that only \
+        "streams are further than the logs in the database, and what is recorded now would take the places of what only \
          they have. Say first what holds:\n{}",
         lacking.trim_end()
     );
@@ -59,17 +82,31 @@ pub(crate) async fn refuse_beside_newer_streams(
 async fn lacking(platform: &Platform, jetstream: &jetstream::Context) -> Result<String> {
     let mut lacking = String::new();
     for context in Context::ALL {
-        let facts = beyond(&platform.log(context).await?, jetstream, 0).await?;
-        if facts > 0 {
-            lacking.push_str(&words(context.name(), facts));
+        let log = platform.log(context).await?;
+        let facts = beyond(&log, jetstream, 0).await?;
+        if facts == 0 {
+            continue;
         }
+        let standing = compare(&log, jetstream, 0, |_, _| {}).await?;
+        lacking.push_str(&match standing.finding() {
+            Some(finding @ Finding::Foreign(..)) => foreign(context, finding),
+            _ => words(context.name(), facts),
+        });
     }
     Ok(lacking)
 }
 
+fn foreign(context: Context, finding: Finding) -> String {
+    let (name, stream) = (context.name(), stream(context));
+    format!(
+        "  {stream} {finding}.\n    {name} lacks nothing by that, but its facts have no place behind them: see who else \
+         may publish to {stream}, then\n    `meydan relay repair {name} --discard-stream` makes it again from the log.\n"
+    )
+}
+
 fn words(context: &str, facts: i64) -> String {
     format!(
-        "  {context} lacks {facts} facts at its end that its stream has.\n    \
+        "  {context} lacks {facts} facts at its end that its stream has: the database is from before it.\n    \
          `meydan relay repair {context}` gives them back;\n    \
          `meydan relay repair {context} --discard-stream --force` goes on without them.\n"
     )

@@ -61,6 +61,8 @@ pub enum Problem {
     TooManyFactors,
     /// Not a day of the calendar.
     InvalidDay,
+    /// Not the id or the place that a link would have.
+    InvalidId,
     /// None of the choices.
     UnknownChoice,
     /// Whoever asks does not hold it themselves.
@@ -121,6 +123,7 @@ impl Problem {
             Self::AskedTooOften => shell.t("problem-asked-too-often"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
+            Self::InvalidId => shell.t("problem-invalid-id"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),

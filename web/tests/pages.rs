@@ -197,3 +197,31 @@ fn time_zones_are_called_by_their_cities_in_the_language_of_the_page_and_stand_f
         assert!(!page.contains("value=\"Etc/GMT"), "nobody lives in an offset");
     }
 }
+
+#[test]
+fn fields_of_passwords_hide_them_and_let_managers_and_pasting_fill_them() {
+    let mut seen = 0;
+    for (_, sample) in pages() {
+        for input in sample.html.split("<input ").skip(1) {
+            let input = input.split('>').next().expect("it ends");
+            let named = |name: &str| input.contains(&format!("name=\"{name}\""));
+            let fields = ["password", "password_again", "new_password", "current_password"];
+            if fields.iter().any(|name| named(name)) {
+                seen += 1;
+                assert!(input.contains("type=\"password\""), "{}: {input}", sample.name);
+                let filled = input.contains("autocomplete=\"current-password\"")
+                    || input.contains("autocomplete=\"new-password\"");
+                assert!(filled, "{}: {input}", sample.name);
+                assert!(!input.contains("readonly") && !input.contains("onpaste"), "{input}");
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} of them");
+    let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("there");
+    for script in scripts.map(|file| file.expect("it can be read").path()) {
+        if script.extension().is_some_and(|end| end == "js") {
+            let text = std::fs::read_to_string(&script).expect("it can be read");
+            assert!(!text.contains("'paste'"), "{} meddles with pasting", script.display());
+        }
+    }
+}

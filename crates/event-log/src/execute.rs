@@ -4,22 +4,24 @@
 //! begins an aggregate and costs no query. If the log knows better, the version check of the append says so,
 //! and the command is judged again on what the log holds. Nothing is refused on a guess.
 
+mod group;
 mod part;
 
 use std::{
-    error::Error as StdError,
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
 };
 
 use cqrs_es::Aggregate;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::group::{Group, Refusal};
 pub(crate) use self::part::new_event;
 use self::part::{Of, Part, Verdict};
 use crate::{
-    append::{AppendError, Committed, NewEvents, NewGroup, UniqueKey},
+    append::{self, AppendError, Committed, NewEvents, NewGroup, UniqueKey},
     codec::{Event, Unreadable},
     envelope::Meta,
     load::LoadError,
@@ -137,87 +139,83 @@ impl EventLog {
         A::Error: Send + Sync + 'static,
         A::Event: Event,
     {
-        let mut part = Of::<A>::new(target, command);
-        let done = carry_out(self, &mut [&mut part], keys, meta).await;
+        let mut part = Of::<A>::new(target);
+        part.ask(command, None);
+        part.take(keys);
+        let _turn = self.hot().turn(vec![target]).await;
+        let done = carry_out(self, &mut [&mut part], &mut Way::Batch, meta).await;
         done.map_err(|error| {
             error.refused(|| part.refusal.take().expect("a part that refused says why"))
         })
     }
+}
 
-    /// Begins a command that changes several aggregates of one tenant: all of them, or none.
-    #[must_use]
-    pub const fn group(&self, tenant: Uuid) -> Group<'_> {
-        Group { log: self, tenant, parts: Vec::new(), keys: Vec::new() }
+/// How facts get into the log.
+enum Way<'a> {
+    /// With those of other commands.
+    Batch,
+    /// With the rows of the transaction of a session, which ends at once.
+    Within(&'a mut PgConnection),
+}
+
+impl Way<'_> {
+    async fn append(
+        &mut self,
+        log: &EventLog,
+        part: i16,
+        group: NewGroup,
+    ) -> Result<Committed, AppendError> {
+        match self {
+            Self::Batch => log.appender(part).append(group).await,
+            Self::Within(db) => append::within(db, part, group).await,
+        }
+    }
+
+    /// Waits before what lost a race is tried again. Whoever has tried within a transaction holds the lock of the
+    /// partition by now, so that nobody is quicker a second time.
+    async fn pause(&self, retries: u32) {
+        if matches!(self, Self::Batch) {
+            tokio::time::sleep(jitter(retries)).await;
+        }
     }
 }
 
-/// Why one of several aggregates said no: the refusal of its own type, to be downcast.
-pub type Refusal = Box<dyn StdError + Send + Sync>;
-
-/// A command to several aggregates: all of them change, or none.
-pub struct Group<'a> {
-    log: &'a EventLog,
-    tenant: Uuid,
-    parts: Vec<Box<dyn Part>>,
-    keys: Vec<UniqueKey>,
-}
-
-impl std::fmt::Debug for Group<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("parts", &self.parts.len()).finish_non_exhaustive()
-    }
-}
-
-impl Group<'_> {
-    /// Adds what one aggregate is asked. Each aggregate at most once.
-    #[must_use]
-    pub fn ask<A>(mut self, id: Uuid, command: A::Command) -> Self
-    where
-        A: Aggregate<Services = ()> + Clone + 'static,
-        A::Command: Clone + Send,
-        A::Error: Send + Sync + 'static,
-        A::Event: Event,
-    {
-        let target = Target { tenant: self.tenant, id };
-        self.parts.push(Box::new(Of::<A>::new(target, command)));
-        self
-    }
-
-    /// Adds keys to take, for the aggregate that was added first.
-    #[must_use]
-    pub fn take(mut self, keys: &[UniqueKey]) -> Self {
-        self.keys.extend_from_slice(keys);
-        self
-    }
-
-    /// Carries it out.
-    ///
-    /// # Errors
-    ///
-    /// See [`ExecuteError`]; refused with the words of the first aggregate that refuses.
-    pub async fn execute(mut self, meta: &Meta) -> Result<Committed, ExecuteError<Refusal>> {
-        let mut parts =
-            self.parts.iter_mut().map(|part| &mut **part as &mut dyn Part).collect::<Vec<_>>();
-        let done = carry_out(self.log, &mut parts, &self.keys, meta).await;
-        done.map_err(|error| {
-            let refusal = self.parts.iter_mut().find_map(|part| part.refusal());
-            error.refused(|| refusal.expect("a part that refused says why"))
-        })
-    }
-}
-
+/// Carries a command out whose turn it is, and remembers what it led to.
 async fn carry_out(
     log: &EventLog,
     parts: &mut [&mut dyn Part],
-    keys: &[UniqueKey],
+    way: &mut Way<'_>,
+    meta: &Meta,
+) -> Result<Committed, ExecuteError<()>> {
+    let done = reach(log, parts, way, meta).await?;
+    if done.repeated {
+        return again(log, parts, done).await;
+    }
+    keep(log, parts, done);
+    Ok(done)
+}
+
+/// Remembers what a command led to.
+fn keep(log: &EventLog, parts: &mut [&mut dyn Part], done: Committed) {
+    if done.position > 0 {
+        for part in parts.iter_mut() {
+            part.keep(log);
+        }
+    }
+}
+
+/// Judges and appends, until neither is contradicted by what the log holds. The first answer to a command that was
+/// carried out before, by whichever aggregate.
+async fn reach(
+    log: &EventLog,
+    parts: &mut [&mut dyn Part],
+    way: &mut Way<'_>,
     meta: &Meta,
 ) -> Result<Committed, ExecuteError<()>> {
     let Some(first) = parts.first() else {
         return Ok(Committed { position: 0, sequence: 0, repeated: false });
     };
     let part = log.part_of(first.target().tenant);
-    let targets = parts.iter().map(|part| part.target()).collect();
-    let _turn = log.hot().turn(targets).await;
     for part in parts.iter_mut() {
         part.recall(log);
     }
@@ -229,19 +227,13 @@ async fn carry_out(
         sure = true;
     }
     loop {
-        let verdict = judge(parts, keys).await;
+        let verdict = judge(parts).await;
         let refused = matches!(verdict, Judged::Refused);
         if let Judged::Changes(aggregates) = verdict {
             let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
             let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
-            match log.appender(part).append(group).await {
-                Ok(committed) if committed.repeated => return again(log, parts, committed).await,
-                Ok(committed) => {
-                    for part in parts.iter_mut() {
-                        part.keep(log);
-                    }
-                    return Ok(committed);
-                }
+            match way.append(log, part, group).await {
+                Ok(committed) => return Ok(committed),
                 Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
                 Err(AppendError::Unavailable(error)) => {
                     return Err(ExecuteError::Unavailable(error));
@@ -252,7 +244,7 @@ async fn carry_out(
                         return Err(ExecuteError::Conflict);
                     }
                     retries += 1;
-                    tokio::time::sleep(jitter(retries)).await;
+                    way.pause(retries).await;
                 }
                 Err(AppendError::TooLarge) if sure => return Err(ExecuteError::TooLarge),
                 Err(AppendError::Conflict | AppendError::TooLarge) => {}
@@ -277,7 +269,7 @@ async fn look(
 ) -> Result<Option<Committed>, ExecuteError<()>> {
     for part in parts.iter_mut() {
         if let Some(first_answer) = part.look(log, meta.command_id).await? {
-            return again(log, parts, first_answer).await.map(Some);
+            return Ok(Some(first_answer));
         }
     }
     Ok(None)
@@ -309,7 +301,7 @@ enum Judged {
     Refused,
 }
 
-async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
+async fn judge(parts: &mut [&mut dyn Part]) -> Judged {
     let mut changes = Vec::with_capacity(parts.len());
     for part in parts.iter_mut() {
         match part.judge().await {
@@ -319,9 +311,6 @@ async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
     }
     if changes.iter().all(|change| change.events.is_empty()) {
         return Judged::Nothing;
-    }
-    if let Some(first) = changes.first_mut() {
-        first.keys.extend_from_slice(keys);
     }
     Judged::Changes(changes)
 }

@@ -109,9 +109,12 @@ async fn the_ledger_keeps_the_first_word_of_everybody() {
     keyring.erase(TENANT, SARA, ("sara", NOON)).await.expect("it is destroyed");
     let first = keyring.erasure(TENANT, SARA).await.expect("keys answer").expect("it is noted");
     keyring.erase(TENANT, SARA, ("navid", NOON + Duration::from_secs(9))).await.expect("again");
-    let by = |position| Acknowledgement { context: "crm".to_owned(), position, at: NOON };
-    for position in [7, 8] {
-        keyring.acknowledge(TENANT, SARA, &by(position)).await.expect("it is noted");
+    let by = |position, later| {
+        let at = NOON + Duration::from_secs(later);
+        Acknowledgement { context: "crm".to_owned(), position, at }
+    };
+    for later in [0, 9] {
+        keyring.acknowledge(TENANT, SARA, &by(7, later)).await.expect("it is noted");
     }
     for certificate in ["one", "two"] {
         let kept = keyring.keep_certificate(TENANT, SARA, certificate).await;
@@ -123,8 +126,13 @@ async fn the_ledger_keeps_the_first_word_of_everybody() {
     assert_eq!(erasure.keys, first.keys);
     assert_eq!(erasure.keys[0].key_id, sealed.key_id());
     assert_eq!(erasure.keys[0].fingerprint.as_ref().map(String::len), Some(32));
-    assert_eq!(erasure.acknowledgements, [by(7)]);
+    assert_eq!(erasure.acknowledgements, [by(7, 0)]);
     assert_eq!(erasure.certificate.as_deref(), Some("one"));
+
+    // The log was restored, and what stands at 7 there is somebody else's.
+    keyring.acknowledge(TENANT, SARA, &by(8, 20)).await.expect("it is noted");
+    let erasure = keyring.erasure(TENANT, SARA).await.expect("keys answer").expect("it is noted");
+    assert_eq!((erasure.acknowledgements, erasure.certificate), (vec![by(8, 20)], None));
     assert!(keyring.knows(TENANT, SARA).await.expect("keys answer"));
 }
 

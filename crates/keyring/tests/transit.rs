@@ -15,7 +15,10 @@ use axum::{
 };
 use meydan_event_log::prepare_database;
 use meydan_keyring::{KeyError, Keyring, MIGRATOR, Place, PlatformKey, Sealed, Transit, WrapError};
-use meydan_testkit::servers::{folder, postgres, prefix};
+use meydan_testkit::{
+    detour::Detour,
+    servers::{folder, postgres, prefix},
+};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use url::Url;
@@ -167,6 +170,20 @@ async fn a_sealed_service_a_wrong_token_and_a_missing_key_are_unavailable_each_i
     let away = said(nowhere.wrap(&key, b"").await);
     assert!(!away.contains("127.0.0.1"), "logs do not tell where it is: {away}");
     assert_eq!(format!("{nowhere:?}"), "Transit(meydan)");
+}
+
+#[tokio::test]
+async fn a_service_that_points_elsewhere_is_not_followed_with_the_token() {
+    let (vault, detour) = (Vault::start().await, Detour::start().await.expect("ports are free"));
+    let address = Url::parse(detour.url()).expect("it is a URL");
+    let key = Transit::open(&address, "meydan", &vault.token()).expect("it can be tried");
+
+    let wrapped = key.wrap(&[7; 32].into(), b"here").await;
+    let unwrapped = key.unwrap(b"vault:v1:x", b"here").await;
+
+    assert!(matches!(wrapped, Err(WrapError::Unavailable(_))), "{wrapped:?}");
+    assert!(matches!(unwrapped, Err(WrapError::Unavailable(_))));
+    assert_eq!((detour.asked(), detour.strayed()), (2, 0));
 }
 
 #[tokio::test]

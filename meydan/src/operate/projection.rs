@@ -4,10 +4,13 @@ use anyhow::{Result, bail, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
 use identity::projections::Directory;
-use meydan_event_log::{Difference, EventLog, Rebuild, RebuildError, parked, retry_parked};
+use identity_domain::OperationEvent;
+use meydan_event_log::{
+    Difference, EventLog, PLATFORM, Rebuild, RebuildError, parked, retry_parked,
+};
 use meydan_settings::Settings;
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{Context, Output, Platform, advance, columns, holes, readers};
@@ -93,6 +96,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             if switch {
                 refuse_parked(&log, context, over_parked).await?;
                 put_in_place(&log, context).await?;
+                note_exchange(&platform, context).await?;
                 return done(output, context, IN_USE);
             }
             refuse_parked(&log, context, false).await?;
@@ -107,10 +111,12 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             let log = platform.log(context).await?;
             refuse_parked(&log, context, over_parked).await?;
             put_in_place(&log, context).await?;
+            note_exchange(&platform, context).await?;
             done(output, context, IN_USE)
         }
         Command::Rollback { context } => {
             rebuild(&platform.log(context).await?, context).roll_back().await?;
+            note_exchange(&platform, context).await?;
             let kept = "the replaced ones are in use again; those that were in use are kept, and the same command \
                         swaps them back";
             done(output, context, kept)
@@ -127,6 +133,12 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             })
         }
     }
+}
+
+/// Puts on record that other tables are in use.
+async fn note_exchange(platform: &Platform, context: Context) -> Result<()> {
+    let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+    platform.note(vec![(PLATFORM, OperationEvent::TablesExchanged { kind, at })]).await
 }
 
 fn done(output: Output, context: Context, what: &str) -> Result<()> {

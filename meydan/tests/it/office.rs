@@ -75,6 +75,7 @@ impl Office {
             ("slug", slug),
             ("office", "شورای شهر"),
             ("constituency", "تهران"),
+            ("home_region", "IR-23"),
             ("locale", "fa"),
             ("owner_name", "نرگس زاینده"),
             ("owner_email", owner_email.as_str()),

@@ -1,7 +1,7 @@
 //! What a person is told when something did not work.
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode},
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::outcome::Failure;
@@ -11,9 +11,6 @@ use meydan_web::{
 };
 
 use crate::{app::App, session::Visit};
-
-/// Seconds after which it is worth another try.
-const AGAIN: &str = "2";
 
 /// A page that says what happened and what to do.
 #[must_use]
@@ -25,9 +22,6 @@ pub fn page(app: &App, visit: &Visit, shown: Shown) -> Response {
     };
     let status = StatusCode::from_u16(shown.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Html(page.render())).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(AGAIN));
-    }
     // htmx shows the whole page then, instead of putting it where a part belongs.
     let retarget = HeaderName::from_static("hx-retarget");
     response.headers_mut().insert(retarget, HeaderValue::from_static("body"));

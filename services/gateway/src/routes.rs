@@ -100,7 +100,7 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/email/code", OWN_PROOF, contact::email_code)
         .get("/account/email/{token}", OWN, contact::open_link)
         .post("/account/email/{token}", OWN_PROOF, contact::use_link)
-        .post("/account/phone", OWN_PROOF, contact::change_phone)
+        .post("/account/phone", OWN_PROOF.fresh(1), contact::change_phone)
         .post("/account/phone/code", OWN_PROOF, contact::phone_code)
         .post("/account/phone/remove", OWN.fresh(2), contact::remove_phone)
         .post("/account/preferences", OWN, account::set_preferences)
@@ -114,8 +114,9 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
         .post("/account/recovery-codes", OWN, security::renew_codes)
         .get("/account/sessions", OWN, devices::sessions)
-        .post("/account/sessions/end", OWN, devices::end_others)
-        .post("/account/sessions/{id}/end", OWN, devices::end)
+        .post("/account/sessions/end", OWN.fresh(1), devices::end_others)
+        .post("/account/sessions/{id}/end", OWN.fresh(2), devices::end)
+        .post("/account/sessions/{id}/distrust", OWN, devices::distrust)
         .get("/account/history", OWN, devices::history)
 }
 
@@ -150,8 +151,8 @@ fn admins(panel: Panel) -> Panel {
         .post("/admin/accounts/{account}/impersonate", ADMIN.fresh(1), accounts::impersonate)
         .post("/impersonation/end", OWN, accounts::end_impersonation)
         .get("/admin/security", ADMIN, watch::show)
-        .get("/admin/audit", ADMIN, audit::show_all)
-        .get("/admin/audit/export.csv", ADMIN, audit::export)
+        .get("/admin/audit", ADMIN, audit::show)
+        .get("/admin/audit/export.csv", ADMIN, audit::save)
 }
 
 /// The addresses of passkeys, beside those of passwords and codes. Whoever loads the page of a refusal anew gets the form.
@@ -185,7 +186,7 @@ fn campaign(panel: Panel) -> Panel {
         .get("/c/{slug}/files/{message}", READ_LIVE, files::fetch)
         .get("/c/{slug}/live", READ_LIVE, live::open)
         .get("/c/{slug}/audit", READ_AUDIT, audit::show)
-        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::export)
+        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::save)
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
         .post("/c/{slug}/team/leave", READ, member::leave)
@@ -195,7 +196,7 @@ fn campaign(panel: Panel) -> Panel {
         .post("/c/{slug}/team/{member}/role", MANAGE.fresh(1), member::change_role)
         .post("/c/{slug}/team/{member}/permissions", MANAGE.fresh(1), member::change_permissions)
         .post("/c/{slug}/team/{member}/deactivate", MANAGE, member::deactivate)
-        .post("/c/{slug}/team/{member}/reactivate", MANAGE, member::reactivate)
+        .post("/c/{slug}/team/{member}/reactivate", MANAGE.fresh(1), member::reactivate)
         .post("/c/{slug}/team/{member}/remove", MANAGE.fresh(1), member::remove)
         .post("/c/{slug}/team/{member}/renew", INVITE, member::renew)
         .post("/c/{slug}/team/{member}/withdraw", INVITE, member::withdraw)

@@ -1,10 +1,12 @@
 //! Every command and query of identity: the table of contents.
 
+pub(crate) mod acts;
 mod addresses;
 mod admins;
 mod api_keys;
 mod campaigns;
 mod demands;
+mod expiry;
 mod factors;
 mod failures;
 mod gate;
@@ -21,6 +23,7 @@ mod places;
 mod preferences;
 mod proofs;
 mod quotas;
+mod records;
 mod recovery;
 mod sessions;
 
@@ -36,7 +39,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 pub use self::{
-    api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
+    api_keys::{Made, MadeApiKey, NewApiKey, Opened, PREFIX, SeenApiKey},
     campaigns::NewCampaign,
     factors::{Confirmed, Enrolment, Factor},
     impersonation::Impersonated,
@@ -47,6 +50,7 @@ pub use self::{
     passkeys::{Asked, Signed, Ways},
     places::TeamMember,
     proofs::{AddressProof, Contact},
+    records::{Reading, note_operation},
     recovery::Recoverable,
     sessions::{Happened, Held, SeenSession, is_running},
 };

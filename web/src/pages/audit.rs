@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 pub use self::words::{ACTIONS, AREAS, page_key};
 use crate::{
-    form::Problems,
+    form::{Problem, Problems},
     shell::{CampaignLink, Shell},
 };
 
@@ -73,6 +73,8 @@ pub struct AuditEntry {
     pub correlation: String,
     /// The campaign, where several are shown; `None` is the platform.
     pub campaign: Option<String>,
+    /// The network address from where it was done; empty when the viewer may not know, or nobody does.
+    pub address: String,
 }
 
 /// What is looked for. Empty fields look for nothing.
@@ -126,8 +128,21 @@ impl AuditFilter {
     }
 }
 
+/// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+pub(super) fn wrong_links(problems: &Problems) -> Vec<(&'static str, &'static str, Problem)> {
+    let links = [
+        ("campaign", "campaign"),
+        ("who", "audit-who"),
+        ("target", "audit-on"),
+        ("correlation", "audit-request"),
+        ("before", "audit-place"),
+    ];
+    let wrong = |(name, label)| Some((name, label, *problems.of(name)?));
+    links.into_iter().filter_map(wrong).collect()
+}
+
 /// Percent-encodes whatever is not plain.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
@@ -221,6 +236,11 @@ impl AuditPage {
         if name.as_ref() == "from" { "audit-from" } else { "audit-until" }
     }
 
+    /// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+    fn wrong_links(&self) -> Vec<(&'static str, &'static str, Problem)> {
+        wrong_links(&self.problems)
+    }
+
     fn older_href(&self) -> Option<String> {
         self.older.map(|before| format!("{}{}", self.base, self.filter.query(Some(before))))
     }
@@ -267,6 +287,13 @@ impl AuditEntry {
     pub fn behalf_text(&self, shell: &Shell) -> Option<String> {
         let whom = self.on_behalf_of.as_ref()?;
         Some(shell.s("audit-on-behalf-of", "name", whom.text(shell)))
+    }
+
+    /// From where, in words, where that may be known.
+    #[must_use]
+    pub fn address_text(&self, shell: &Shell) -> Option<String> {
+        let known = Some(self.address.clone()).filter(|address| !address.is_empty())?;
+        Some(shell.s("audit-address", "address", known))
     }
 
     /// Who did it, and for whom, on one line.

@@ -3,16 +3,19 @@
 use askama::Template;
 
 use crate::{
-    form::Problems,
-    pages::audit::{ACTIONS, AuditEntry, AuditFilter},
+    form::{Problem, Problems},
+    pages::audit::{ACTIONS, AuditEntry, AuditFilter, escaped, wrong_links},
     shell::Shell,
 };
 
 /// The events, in the order in which one looks for them.
 pub const WATCHED: &[&str] = &[
+    "account.log_in_failed",
     "account.locked",
+    "account.factor_locked",
     "network.closed",
     "account.code_replayed",
+    "account.passkey_doubted",
     "account.recovered",
     "account.email_lost",
     "account.factor_removed",
@@ -40,7 +43,11 @@ pub struct Watched {
 impl Watched {
     fn icon(&self) -> &'static str {
         match self.entry.action.as_str() {
-            "account.locked" | "network.closed" | "account.code_replayed" => "alert-triangle",
+            "account.locked"
+            | "account.factor_locked"
+            | "network.closed"
+            | "account.code_replayed"
+            | "account.passkey_doubted" => "alert-triangle",
             "account.impersonated" | "account.impersonation_ended" => "eye",
             "account.suspended" => "user-off",
             "api_key.created" | "api_key.revoked" => "key",
@@ -53,7 +60,7 @@ impl Watched {
     }
 }
 
-/// `GET /admin/security` (`action`, `from`, `until`, `before`).
+/// `GET /admin/security` (`action`, `account`, `from`, `until`, `before`).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/watch.html")]
 pub struct WatchPage {
@@ -61,6 +68,8 @@ pub struct WatchPage {
     pub shell: Shell,
     /// What is looked for.
     pub filter: AuditFilter,
+    /// The address of the account whose events are looked for; empty for all.
+    pub account: String,
     /// What is wrong with it, by field.
     pub problems: Problems,
     /// The newest first.
@@ -87,8 +96,19 @@ impl WatchPage {
         [("from", from, "audit-from"), ("until", until, "audit-until")]
     }
 
+    /// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+    fn wrong_links(&self) -> Vec<(&'static str, &'static str, Problem)> {
+        wrong_links(&self.problems)
+    }
+
     fn older_href(&self) -> Option<String> {
-        self.older.map(|before| format!("/admin/security{}", self.filter.query(Some(before))))
+        let account = if self.account.is_empty() {
+            String::new()
+        } else {
+            format!("&account={}", escaped(&self.account))
+        };
+        let query = |before| self.filter.query(Some(before));
+        self.older.map(|before| format!("/admin/security{}{account}", query(before)))
     }
 }
 

@@ -8,8 +8,10 @@ use crate::{
     pages::{
         account::{AccountPage, PreferencesCard},
         bot::BotState,
+        campaigns::CampaignStatus,
         contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
+        stopped::StoppedPage,
     },
     shell::Nav,
 };
@@ -18,6 +20,7 @@ const SLUG: &str = "isfahan-ahmadi";
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = homes(make);
+    samples.extend(stops(make));
     samples.extend(accounts(make));
     samples
 }
@@ -96,6 +99,28 @@ fn homes(make: &Samples) -> Vec<Sample> {
         Sample { name: "home-started", html: started.render() },
         Sample { name: "home-empty", html: empty.render() },
         Sample { name: "fragment-figures", html: fragment.render() },
+    ]
+}
+
+fn stops(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.owner(Nav::None, "/c/isfahan-ahmadi");
+    shell.campaign = None;
+    shell.opens = Vec::new();
+    let suspended = StoppedPage {
+        shell,
+        name: "مریم احمدی".to_owned(),
+        status: CampaignStatus::Suspended,
+        deletion_due_at: None,
+    };
+    let page = |status, deletion_due_at| {
+        StoppedPage { status, deletion_due_at, ..suspended.clone() }.render()
+    };
+    let due = Some(NOW + Duration::days(30));
+    vec![
+        Sample { name: "stopped", html: suspended.render() },
+        Sample { name: "stopped-draft", html: page(CampaignStatus::Draft, None) },
+        Sample { name: "stopped-archived", html: page(CampaignStatus::Archived, None) },
+        Sample { name: "stopped-leaving", html: page(CampaignStatus::Archived, due) },
     ]
 }
 

@@ -37,7 +37,6 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         Sample { name: "recover", html: ask(Asking::Open, "", none()) },
         Sample { name: "recover-refused", html: ask(Asking::Open, "maryam@", wrong) },
         Sample { name: "recover-sent", html: ask(Asking::Sent, "", none()) },
-        Sample { name: "recover-too-many", html: ask(Asking::TooMany, "m@example.ir", none()) },
         Sample { name: "recover-expired", html: ask(Asking::Expired, "", none()) },
         Sample { name: "new-password", html: choose(none()) },
         Sample { name: "new-password-refused", html: choose(weak) },
@@ -146,8 +145,19 @@ fn welcomes_of_admins(first: &WelcomePage) -> [Sample; 3] {
 }
 
 fn failures(make: &Samples) -> Vec<Sample> {
-    let names =
-        ["error-403", "error-404", "error-413", "error-422", "error-429", "error-500", "error-503"];
+    let names = [
+        "error-400",
+        "error-403",
+        "error-404",
+        "error-405",
+        "error-413",
+        "error-414",
+        "error-422",
+        "error-429",
+        "error-431",
+        "error-500",
+        "error-503",
+    ];
     let page = |failure: Failure| ErrorPage {
         shell: make.outside("/c/isfahan-ahmadi"),
         failure,

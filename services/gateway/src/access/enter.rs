@@ -1,10 +1,13 @@
 //! Whether a visitor may enter a route, and where they are led when something has to come first.
 
 use axum::{
-    http::{HeaderMap, StatusCode, request},
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderMap, Method, StatusCode, request},
+    response::{Html, IntoResponse, Redirect, Response},
 };
-use meydan_web::{Notice, pages::error::Failure as Shown};
+use meydan_web::{
+    Nav, Notice,
+    pages::{error::Failure as Shown, stopped::StoppedPage},
+};
 
 use super::{Access, Need, empty};
 use crate::{
@@ -66,6 +69,27 @@ fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response 
     Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
 }
 
+/// Shows a member that their campaign does not run, whatever of it they asked for. A form is not carried out.
+fn stopped(
+    app: &App,
+    visit: &Visit,
+    (rate, asked): (RateClass, &request::Parts),
+    place: Membership,
+) -> Response {
+    if is_part(rate, &asked.headers) {
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let page = StoppedPage {
+        shell: visit.shell(app, Nav::None),
+        name: place.candidate,
+        status: place.status,
+        deletion_due_at: place.deletion_due_at,
+    };
+    let status = if asked.method == Method::GET { StatusCode::OK } else { StatusCode::CONFLICT };
+    // htmx shows the whole page then, instead of putting it where a part belongs.
+    (status, [("hx-retarget", "body")], Html(page.render())).into_response()
+}
+
 /// Lets a visitor in, or says in which words not.
 #[expect(clippy::result_large_err, reason = "a refusal is a whole answer")]
 pub(super) fn enter(
@@ -90,6 +114,9 @@ pub(super) fn enter(
             let Some(place) = place else {
                 return Err(failure::page(app, visit, Shown::NotFound));
             };
+            if !place.runs() {
+                return Err(stopped(app, visit, (access.rate, parts), place));
+            }
             if place.needs_factor {
                 return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
             }

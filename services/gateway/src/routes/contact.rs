@@ -96,6 +96,7 @@ async fn after<T>(
 ) -> Response {
     match done {
         Ok(_) => go_with("/account", notice, 0),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof("/account"),
         Err(failure) => match refused(field, &failure) {
             Some(problems) => again(app, visit, filled, problems).await,
             None => failure::of_call(app, visit, &failure),

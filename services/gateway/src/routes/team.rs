@@ -123,6 +123,9 @@ pub(super) async fn invite(
             let problems = views::problems(&["name", "email", "role"], &ours);
             About { form, problems, ..About::default() }
         }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => {
+            return to_proof(&format!("/c/{}/team", visit.slug()));
+        }
         Err(Failure::Refused(code)) => {
             let problem = member::refusal(&code);
             let of_email = [Problem::AlreadyMember, Problem::InvitedTooOften].contains(&problem);

@@ -2,7 +2,7 @@
 
 use meydan_rpc::{form::instant as known, pb::identity as pb};
 use meydan_web::pages::{
-    accounts::{AccountPlace, AccountRow, AccountStatus},
+    accounts::{AccountPlace, AccountRow, AccountStatus, WhichAccounts},
     security::{Happened, Session},
     team::Standing,
 };
@@ -24,10 +24,23 @@ pub fn row(account: pb::Account) -> AccountRow {
         email: account.email,
         admin: account.is_admin,
         asked_at: account.admin_asked_at.and_then(known),
+        locked_until: account.locked_until.and_then(known),
+        factor_locked: account.factor_locked_at.is_some(),
         second_factor: account.second_factor,
         created_at: instant(account.created_at),
         last_login_at: account.last_login_at.and_then(known),
         places: account.places.into_iter().map(place).collect(),
+    }
+}
+
+/// Which accounts are asked for.
+#[must_use]
+pub const fn which_out(which: WhichAccounts) -> pb::WhichAccounts {
+    match which {
+        WhichAccounts::All => pb::WhichAccounts::Unspecified,
+        WhichAccounts::Suspended => pb::WhichAccounts::Suspended,
+        WhichAccounts::Locked => pb::WhichAccounts::Locked,
+        WhichAccounts::WithoutFactor => pb::WhichAccounts::WithoutFactor,
     }
 }
 
@@ -45,10 +58,11 @@ fn place(place: pb::AccountPlace) -> AccountPlace {
     }
 }
 
-/// A session.
+/// A session, and what is known of its address.
 #[must_use]
-pub fn session(session: pb::Session) -> Option<Session> {
+pub fn session(session: pb::Session, place: impl Fn(&str) -> Option<String>) -> Option<Session> {
     Some(Session {
+        place: place(&session.address),
         id: session.session_id,
         created_at: session.created_at.and_then(known)?,
         last_seen_at: session.last_seen_at.and_then(known)?,
@@ -59,10 +73,11 @@ pub fn session(session: pb::Session) -> Option<Session> {
     })
 }
 
-/// Something that happened.
+/// Something that happened, and what is known of the address that it came from.
 #[must_use]
-pub fn happened(entry: pb::Happened) -> Option<Happened> {
+pub fn happened(entry: pb::Happened, place: impl Fn(&str) -> Option<String>) -> Option<Happened> {
     Some(Happened {
+        place: place(&entry.address),
         at: entry.at.and_then(known)?,
         kind: entry.kind,
         proof: entry.proof,

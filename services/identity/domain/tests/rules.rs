@@ -28,6 +28,7 @@ fn of(candidate_name: &str) -> CampaignProfile {
         office: "شورا".to_owned(),
         constituency: "تهران".to_owned(),
         locale: "fa".to_owned(),
+        home_region: String::new(),
     }
 }
 

@@ -1,12 +1,19 @@
-//! Choosing a password: by whom, and what of them others know; and judging it, with a newer hash where it is time.
+//! Choosing a password: by whom, and what of them others know; judging it, with a newer hash where it is time; and
+//! changing it.
 
-use identity_domain::Profile;
+use identity_domain::{AccountEvent, Profile, Proof};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, gate::Try};
+use super::{
+    AppError, Guest, Identity, Result,
+    failures::Failed,
+    gate::{Claim, Credential, Try},
+};
 use crate::{
+    letters::Notice,
     password::{Chooser, Judged, Verdict},
     projections::{campaigns, members},
+    tokens,
 };
 
 impl Identity {
@@ -63,6 +70,60 @@ impl Identity {
         .execute(self.log.pool())
         .await?;
         Ok(())
+    }
+
+    /// Changes a password, and ends the account's other sessions.
+    ///
+    /// # Errors
+    ///
+    /// `identity.password.wrong` when the present one is not right, or too many were not; `identity.proof.needed`
+    /// of an account with a second factor.
+    pub async fn change_password(
+        &self,
+        (account, session): (Uuid, Uuid),
+        (present, new): (String, String),
+        guest: &Guest,
+    ) -> Result<()> {
+        let (row, profile) = self.account(account).await?;
+        self.fresh_factor((account, session)).await?;
+        let chooser = self.chooser((account, row.admin), &profile, None).await?;
+        let hash = self.choose("new_password", new, chooser).await?;
+        self.confirm((account, session), present, guest).await?;
+        let kept = self.kept(account).await?;
+        let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
+        tokens::set_password(act.db(), account, &hash, at).await?;
+        act.record(account, AccountEvent::PasswordSet { at });
+        let ended = tokens::end_others(act.db(), account, session).await?;
+        act.ended(account, ended).await?;
+        // Whoever was to guess codes had to know the old one.
+        self.unlock_login(act.db(), account).await?;
+        act.letter(&letter).await?;
+        let done = act.done().await?;
+        self.reach(done.position).await
+    }
+
+    /// Has somebody who is logged in show with the password that the account is theirs.
+    pub(super) async fn confirm(
+        &self,
+        (account, session): (Uuid, Uuid),
+        password: String,
+        guest: &Guest,
+    ) -> Result<()> {
+        let claim = Claim { account: Some(account), address: "", guest };
+        let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
+        let hash = self.hash_of(account).await?;
+        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?.verdict;
+        if verdict != Verdict::Wrong && tried.open {
+            self.forgive(&tried).await?;
+            return self.keep_up(account, verdict, (password, hash)).await;
+        }
+        if tried.open {
+            let failed = Failed { account: Some(account), proof: Proof::Password, guest };
+            self.note_failure(failed, &tried).await?;
+        }
+        Err(AppError::Refused("identity.password.wrong", "the password is not right"))
     }
 
     /// Hashes a password, if it may be chosen; what is wrong with it else, for the form's `field`.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::{Identity, SeenAccount, Wanted},
-    projections::members::AnyPlaceRow,
+    projections::{accounts::Which, members::AnyPlaceRow},
     tokens::Token,
 };
 
@@ -50,10 +50,16 @@ impl Oversight for OversightApi {
         request: Request<pb::ListAccountsRequest>,
     ) -> Result<Response<pb::ListAccountsResponse>, Status> {
         let wire = request.get_ref();
+        let which = match wire.which() {
+            pb::WhichAccounts::Unspecified => Which::All,
+            pb::WhichAccounts::Suspended => Which::Suspended,
+            pb::WhichAccounts::Locked => Which::Locked,
+            pb::WhichAccounts::WithoutFactor => Which::WithoutFactor,
+        };
         let wanted = match (wire.email.trim(), wire.after.as_str()) {
             _ if wire.staff => Wanted::Staff,
-            ("", "") => Wanted::After(None),
-            ("", last) => Wanted::After(Some(id(last)?)),
+            ("", "") => Wanted::After(which, None),
+            ("", last) => Wanted::After(which, Some(id(last)?)),
             (email, _) => Wanted::Address(email),
         };
         let (accounts, more) = self.0.accounts(wanted).await.map_err(status)?;
@@ -177,6 +183,8 @@ fn account_out(seen: SeenAccount) -> pb::Account {
         last_login_at: seen.last_login_at.map(timestamp),
         places: seen.places.into_iter().map(place_out).collect(),
         admin_asked_at: seen.row.admin_asked_at.map(timestamp),
+        locked_until: seen.row.locked_until.map(timestamp),
+        factor_locked_at: seen.row.factor_locked_at.map(timestamp),
     }
 }
 

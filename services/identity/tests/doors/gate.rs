@@ -1,6 +1,6 @@
 //! Guessing: what it costs whom. Strangers are closed out, and the holder never is.
 
-use meydan_rpc::outcome::Failure;
+use meydan_rpc::{outcome::Failure, pb::identity::ProveAgainRequest};
 use time::Duration;
 
 use crate::harness::{Identity, PASSWORD, from};
@@ -58,6 +58,29 @@ async fn a_stolen_browser_is_closed_like_any_other_and_made_up_cookies_are_stran
         assert_eq!(wrong.map(|_| ()), failed());
     }
     assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the network is");
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_who_is_in_does_forgives_those_who_guess() {
+    let identity = Identity::start().await;
+    let device = sara(&identity).await;
+    let known = from("198.51.100.1", &device);
+    let session = identity.enter(SARA, PASSWORD, known).await.expect("it is hers").session_token;
+    for _ in 0..4 {
+        assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
+    }
+
+    // She goes on working, proves herself once more, and comes in again by the browser that is hers.
+    let holder = identity.holder(&session).await;
+    let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+    let proved = identity.accounts().prove_again(identity.dial.ask(&holder, message)).await;
+    let session = proved.expect("the password is right").into_inner().session_token;
+    assert!(identity.is_known(&session).await);
+    let again = identity.enter(SARA, PASSWORD, from("198.51.100.1", &device)).await;
+    assert!(again.is_ok(), "{again:?}");
+
+    assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed(), "the fifth");
+    assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the five count");
 }
 
 #[tokio::test]

@@ -1,0 +1,194 @@
+//! Keys of programs whose maker is not who they were: they open nothing at once, stay so, and it is on record.
+
+use std::time::Duration as Real;
+
+use identity_domain::RevokedBecause;
+use meydan_erasure::{Subject, SubjectCommand};
+use meydan_event_log::{Actor, EventLog, Meta, PLATFORM, Target};
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{
+        ApiKey, AuthenticateKeyRequest, ChangeMemberRequest, CreateApiKeyRequest,
+        ListApiKeysRequest, Role, api_keys_client::ApiKeysClient,
+    },
+};
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{
+    harness::gateway,
+    team::{Colleague, Team},
+};
+
+const KEYS: &str = "identity:api_key.manage";
+
+impl Team {
+    /// A key of somebody's.
+    async fn key(&self, maker: &Colleague) -> String {
+        let message = CreateApiKeyRequest {
+            name: "report".to_owned(),
+            permissions: vec!["crm:ticket.read".to_owned()],
+            expires_at: None,
+        };
+        let caller = Colleague::of(&self.identity, maker.session.clone(), self.campaign).await;
+        let request = self.identity.dial.command(&caller.caller, Uuid::now_v7(), message);
+        let made = ApiKeysClient::new(self.identity.dial.channel()).create_api_key(request).await;
+        made.expect("they may").into_inner().key
+    }
+
+    /// What a key may do now; nothing of one that opens nothing.
+    async fn allowed(&self, key: &str) -> Option<Vec<String>> {
+        let message = AuthenticateKeyRequest { key: key.to_owned() };
+        let request = self.identity.dial.ask(&gateway(), message);
+        let opened = self.identity.sessions().authenticate_key(request).await;
+        match opened.map_err(Failure::from) {
+            Ok(opened) => Some(opened.into_inner().permissions),
+            Err(failure) => {
+                assert_eq!(failure, Failure::NotFound);
+                None
+            }
+        }
+    }
+
+    /// The keys as the owner sees them.
+    async fn keys(&self) -> Vec<ApiKey> {
+        let request = self.identity.dial.ask(&self.owner.caller, ListApiKeysRequest::default());
+        let keys = ApiKeysClient::new(self.identity.dial.channel()).list_api_keys(request).await;
+        keys.expect("an owner may").into_inner().keys
+    }
+
+    /// Waits until the one key of the campaign is revoked; why it is.
+    async fn revoked(&self) -> String {
+        let looking = async {
+            loop {
+                let keys = self.keys().await;
+                if keys.iter().all(|key| key.revoked_at.is_some()) {
+                    return keys[0].revoked_because.clone();
+                }
+            }
+        };
+        if let Ok(found) = tokio::time::timeout(Real::from_secs(30), looking).await {
+            return found;
+        }
+        let read = "SELECT string_agg(reader || ' ' || position, ', ') FROM es.checkpoints";
+        let read: String = sqlx::query_scalar(read)
+            .fetch_one(&self.identity.database().await)
+            .await
+            .expect("it answers");
+        panic!("it is not revoked by readers at {read}")
+    }
+
+    /// Somebody who may make keys and does not own the campaign.
+    async fn keeper(&self) -> Colleague {
+        let keeper = self.join("omid", Role::Manager).await;
+        let whom = self.id(keeper.account).await;
+        let given = self.except(&self.owner.caller, &whom, (&[KEYS], &[])).await;
+        given.expect("an owner may");
+        keeper
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_whoever_leaves_is_revoked_and_does_not_come_back_with_them() {
+    let team = Team::start().await;
+    let keeper = team.keeper().await;
+    let key = team.key(&keeper).await;
+    assert!(team.allowed(&key).await.is_some());
+    team.identity.advance(Duration::minutes(1));
+
+    team.leave(&keeper.caller).await.expect("they may");
+
+    assert_eq!(team.allowed(&key).await, None, "at once");
+    assert_eq!(team.revoked().await, RevokedBecause::MakerLeft.name());
+    assert_eq!(team.identity.facts("api_key.revoked").await, 1);
+    team.identity.advance(Duration::minutes(1));
+    let link = team.identity.invite(team.campaign, "omid@meydan.example", "Omid").await;
+    let session =
+        team.identity.log_in("omid@meydan.example", crate::harness::PASSWORD, "192.0.2.1");
+    let session = session.await.expect("the account is theirs");
+    team.identity.join(&session, &link).await.expect("the link is theirs");
+    assert_eq!(team.allowed(&key).await, None, "it is revoked, whoever they are now");
+}
+
+#[tokio::test]
+async fn a_key_of_whoever_is_deactivated_stays_revoked_when_they_work_again() {
+    let team = Team::start().await;
+    let keeper = team.keeper().await;
+    let key = team.key(&keeper).await;
+    let whom = team.id(keeper.account).await;
+
+    team.deactivate(&team.owner.caller, &whom).await.expect("an owner may");
+
+    assert_eq!(team.allowed(&key).await, None, "at once");
+    assert_eq!(team.revoked().await, RevokedBecause::MakerDeactivated.name());
+    let message = ChangeMemberRequest { member_id: whom };
+    let request = team.identity.dial.command(&team.owner.caller, Uuid::now_v7(), message);
+    team.members().reactivate(request).await.expect("an owner may");
+    assert_eq!(team.allowed(&key).await, None);
+    assert_eq!(team.identity.facts("api_key.revoked").await, 1);
+}
+
+#[tokio::test]
+async fn a_key_may_no_more_than_its_maker_and_is_revoked_once_they_may_have_none() {
+    let team = Team::start().await;
+    let keeper = team.keeper().await;
+    let key = team.key(&keeper).await;
+    let whom = team.id(keeper.account).await;
+
+    let denied: (&[&str], &[&str]) = (&[KEYS], &["crm:ticket.read"]);
+    team.except(&team.owner.caller, &whom, denied).await.expect("an owner may");
+    assert_eq!(team.allowed(&key).await, Some(vec![]), "at once");
+    let seen = team.keys().await.remove(0);
+    assert!(seen.permissions.is_empty() && seen.revoked_at.is_none(), "the page says so");
+    team.except(&team.owner.caller, &whom, (&[KEYS], &[])).await.expect("an owner may");
+    assert_eq!(team.allowed(&key).await, Some(vec!["crm:ticket.read".to_owned()]));
+    assert_eq!(team.identity.facts("api_key.revoked").await, 0, "they may have keys");
+
+    team.change_role(&team.owner.caller, &whom, Role::Staff).await.expect("an owner may");
+
+    assert_eq!(team.revoked().await, RevokedBecause::MakerLostPermission.name());
+    assert_eq!(team.allowed(&key).await, None);
+}
+
+#[tokio::test]
+async fn keys_of_whoever_is_suspended_or_erased_are_revoked_on_record() {
+    let suspended = Team::start().await;
+    let keeper = suspended.keeper().await;
+    let key = suspended.key(&keeper).await;
+    let (admin, _) = suspended.identity.staff().await;
+    suspended.identity.suspend(&admin, keeper.account, true).await.expect("an admin may");
+    assert_eq!(suspended.allowed(&key).await, None, "at once");
+    assert_eq!(suspended.revoked().await, RevokedBecause::MakerSuspended.name());
+    suspended.identity.suspend(&admin, keeper.account, false).await.expect("an admin may");
+    assert_eq!(suspended.allowed(&key).await, None);
+
+    let erased = Team::start().await;
+    let keeper = erased.keeper().await;
+    let key = erased.key(&keeper).await;
+    let log = EventLog::open(identity::NAME, erased.identity.database_url(), 2).await;
+    let actor = Actor::Service { name: "meydan".to_owned() };
+    let command = SubjectCommand::Erase { at: erased.identity.now() };
+    let subject = Target { tenant: PLATFORM, id: keeper.account };
+    let log = log.expect("it opens");
+    let meta = Meta::new(Uuid::now_v7(), actor);
+    log.execute::<Subject>(subject, command, &meta).await.expect("anybody is erased");
+    assert_eq!(erased.revoked().await, RevokedBecause::MakerErased.name());
+    assert_eq!(erased.allowed(&key).await, None);
+    assert_eq!(erased.keys().await[0].name, "", "the name went with the key of the person");
+    assert_eq!(erased.identity.facts("api_key.revoked").await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_is_shown_for_a_month() {
+    let team = Team::start().await;
+    let keeper = team.keeper().await;
+    team.key(&keeper).await;
+    team.leave(&keeper.caller).await.expect("they may");
+    team.revoked().await;
+    let shown = async || team.keys().await.len();
+
+    team.identity.advance(Duration::days(30) - Duration::SECOND);
+    assert_eq!(shown().await, 1);
+    team.identity.advance(Duration::SECOND);
+    assert_eq!(shown().await, 0);
+}

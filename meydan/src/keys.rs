@@ -15,7 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    operate::{Context, Output, Platform, campaign_of, columns},
+    operate::{Context, Output, Platform, Record, campaign_of, columns},
     reach::{self, Origin},
     servers,
 };
@@ -117,6 +117,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             bail!("say what: --platform, --campaign ID or --campaigns")
         }
         Command::Rotate { platform, forget_older, campaign, campaigns } => {
+            let record = Platform::find(&settings)?.record().await?;
             let keyring = open(&settings, &database).await?;
             let all = keyring.campaigns().await?;
             let mut one = None;
@@ -143,16 +144,16 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             // Whatever failed: a key that was rotated has to be copied.
             let done = json!({"platform": wrapped, "campaigns": rotated});
             output.print(&done, |_| words(wrapped.as_ref(), &rotated))?;
-            outcome.and(note_rotations(&settings, whose).await)
+            outcome.and(note_rotations(&record, whose).await)
         }
     }
 }
 
 /// Puts on record that what wraps keys was exchanged: of campaigns, and of the platform by its own id.
-async fn note_rotations(settings: &Settings, whose: Vec<Uuid>) -> Result<()> {
+async fn note_rotations(record: &Record, whose: Vec<Uuid>) -> Result<()> {
     let at = OffsetDateTime::now_utc();
     let rotated = whose.into_iter().map(|tenant| (tenant, OperationEvent::KeysRotated { at }));
-    Platform::find(settings)?.note(rotated.collect()).await
+    record.note(rotated.collect()).await
 }
 
 /// What wraps the campaigns' keys, for programs and for people.

@@ -111,34 +111,40 @@ impl Platform {
         url.into()
     }
 
-    /// Puts on record what was done: with campaigns, and with the platform by its own id. The acts are done when this
-    /// fails, and whoever did them hears that they are not on record.
-    pub(crate) async fn note(&self, done: Vec<(Uuid, OperationEvent)>) -> Result<()> {
-        let noted = async {
-            if done.is_empty() {
-                return anyhow::Ok(());
-            }
+    /// Opens the record of what operators do, before they do it: what could not be put on record is not done.
+    pub(crate) async fn record(&self) -> Result<Record> {
+        let opened = async {
             let identity = self.log(Context::Identity).await?;
             // What is recorded in a log that has to be given facts back would stand in their place.
-            if let Ok(jetstream) = self.jetstream().await {
-                let lacking = beyond(&identity, &jetstream, 0).await?;
-                ensure!(
-                    lacking == 0,
-                    "the log of identity lacks facts: `meydan relay repair identity`"
-                );
-            }
-            for (tenant, act) in done {
-                note_operation(&identity, tenant, act).await?;
-            }
-            Ok(())
+            let lacking = beyond(&identity, &self.jetstream().await?, 0).await?;
+            ensure!(
+                lacking == 0,
+                "the log of identity lacks facts that its stream has: first `meydan relay repair identity`"
+            );
+            anyhow::Ok(Record(identity))
         };
-        noted.await.context("it is done, but could not be put on record")
+        opened.await.context("nothing was done, because it could not be put on record")
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {
         let url =
             self.nats.as_deref().context("NATS does not run beside us, and nats-url is not set")?;
         Ok(jetstream::new(servers::connect_nats(url, &self.origin).await?))
+    }
+}
+
+/// Where it is put on record what operators do past the panel.
+pub(crate) struct Record(EventLog);
+
+impl Record {
+    /// Puts on record what was done: with campaigns, and with the platform by its own id. The acts are done when this
+    /// fails, and whoever did them hears that they are not on record.
+    pub(crate) async fn note(&self, done: Vec<(Uuid, OperationEvent)>) -> Result<()> {
+        for (tenant, act) in done {
+            let noted = note_operation(&self.0, tenant, act).await;
+            noted.context("it is done, but could not be put on record")?;
+        }
+        Ok(())
     }
 }
 

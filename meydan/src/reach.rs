@@ -51,6 +51,9 @@ impl Origin {
                 "{from}: PostgreSQL at {place} has no database `{name}`; has `meydan up` made it, with this \
                  database-prefix?"
             ),
+            Some(code) if code.starts_with("53") || code.starts_with("57") => {
+                format!("{from}: PostgreSQL at {place} is busy, or just starting; try again")
+            }
             Some(_) => format!(
                 "{from}: PostgreSQL at {place} cannot use the database `{name}`; has `meydan up` prepared it?"
             ),

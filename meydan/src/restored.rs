@@ -3,7 +3,7 @@
 //! Whatever would be recorded now would take the places of facts that only the streams have, and these could not come
 //! back any more.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Result, ensure};
 use async_nats::jetstream;
@@ -24,9 +24,9 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
     let platform = Platform::at(&servers.database, nats, settings)?;
     let jetstream = jetstream::new(servers.nats.clone());
     tell_lost_streams(&platform, &jetstream).await?;
-    let mut told = String::new();
+    let (mut told, mut known) = (String::new(), Known::new());
     loop {
-        let lacking = lacking(&platform, &jetstream).await?;
+        let lacking = lacking(&platform, &jetstream, &mut known).await?;
         if lacking.is_empty() {
             return Ok(());
         }
@@ -68,7 +68,7 @@ pub(crate) async fn refuse_beside_newer_streams(
     platform: &Platform,
     jetstream: &jetstream::Context,
 ) -> Result<()> {
-    let lacking = lacking(platform, jetstream).await?;
+    let lacking = lacking(platform, jetstream, &mut Known::new()).await?;
     ensure!(
         lacking.is_empty(),
         "streams are further than the logs in the database, and what is recorded now would take the places of what only \
@@ -78,20 +78,31 @@ pub(crate) async fn refuse_beside_newer_streams(
     Ok(())
 }
 
+/// By how much each log was behind its stream at the last look, and the words for it: to find them, both are read whole.
+type Known = BTreeMap<&'static str, (i64, String)>;
+
 /// What each log lacks that its stream has, and what can be done; empty when no log lacks anything.
-async fn lacking(platform: &Platform, jetstream: &jetstream::Context) -> Result<String> {
+async fn lacking(
+    platform: &Platform,
+    jetstream: &jetstream::Context,
+    known: &mut Known,
+) -> Result<String> {
     let mut lacking = String::new();
     for context in Context::ALL {
-        let log = platform.log(context).await?;
+        let (name, log) = (context.name(), platform.log(context).await?);
         let facts = beyond(&log, jetstream, 0).await?;
         if facts == 0 {
             continue;
         }
-        let standing = compare(&log, jetstream, 0, |_, _| {}).await?;
-        lacking.push_str(&match standing.finding() {
-            Some(finding @ Finding::Foreign(..)) => foreign(context, finding),
-            _ => words(context.name(), facts),
-        });
+        if known.get(name).is_none_or(|(before, _)| *before != facts) {
+            let standing = compare(&log, jetstream, 0, |_, _| {}).await?;
+            let said = match standing.finding() {
+                Some(finding @ Finding::Foreign(..)) => foreign(context, finding),
+                _ => words(name, facts),
+            };
+            known.insert(name, (facts, said));
+        }
+        lacking.push_str(&known[name].1);
     }
     Ok(lacking)
 }

@@ -64,6 +64,9 @@ pub enum AppendError {
     /// Somebody else changed the aggregate since it was loaded.
     #[error("the aggregate has changed meanwhile")]
     Conflict,
+    /// Somebody else took a key or a place in the same moment, and PostgreSQL ended the transaction for it.
+    #[error("the transaction lost a race")]
+    Aborted,
     /// A unique key belongs to another aggregate.
     #[error("a unique key is taken")]
     KeyTaken,
@@ -189,7 +192,11 @@ pub(crate) async fn within(
     if !group.fits() {
         return Err(AppendError::TooLarge);
     }
-    let mut said = call::append(db, part, &[group]).await.map_err(failure)?;
+    let said = call::append(db, part, &[group]).await;
+    let mut said = said.map_err(|error| match failure(error) {
+        AppendError::Conflict => AppendError::Aborted,
+        failure => failure,
+    })?;
     said.pop().unwrap_or(Err(AppendError::Conflict))
 }
 

@@ -142,8 +142,8 @@ impl EventLog {
         let mut part = Of::<A>::new(target);
         part.ask(command, None);
         part.take(keys);
-        let _turn = self.hot().turn(vec![target]).await;
-        let done = carry_out(self, &mut [&mut part], &mut Way::Batch, meta).await;
+        let turn = self.hot().turn(vec![target]).await;
+        let done = carry_out(self, turn, &mut [&mut part], meta).await;
         done.map_err(|error| {
             error.refused(|| part.refusal.take().expect("a part that refused says why"))
         })
@@ -180,16 +180,17 @@ impl Way<'_> {
     }
 }
 
-/// Carries a command out whose turn it is, and remembers what it led to.
-async fn carry_out(
+/// Carries a command out whose `turn` it is, and remembers what it led to.
+async fn carry_out<T>(
     log: &EventLog,
+    turn: T,
     parts: &mut [&mut dyn Part],
-    way: &mut Way<'_>,
     meta: &Meta,
 ) -> Result<Committed, ExecuteError<()>> {
-    let done = reach(log, parts, way, meta).await?;
+    let done = reach(log, parts, &mut Way::Batch, meta).await?;
     if done.repeated {
-        return again(log, parts, done).await;
+        drop(turn);
+        return again(log, parts, meta, done).await;
     }
     keep(log, parts, done);
     Ok(done)
@@ -235,6 +236,7 @@ async fn reach(
             match way.append(log, part, group).await {
                 Ok(committed) => return Ok(committed),
                 Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
+                Err(AppendError::Aborted) => return Err(ExecuteError::Conflict),
                 Err(AppendError::Unavailable(error)) => {
                     return Err(ExecuteError::Unavailable(error));
                 }
@@ -275,22 +277,50 @@ async fn look(
     Ok(None)
 }
 
-/// The first answer, if it was that of an aggregate that is asked now. An id that was used for others is a mistake
-/// of whoever sends it, who would otherwise believe that this was done.
+/// The first answer, if an aggregate that is asked now changed with it. An id that was used for others is a mistake
+/// of whoever sends it, who would otherwise believe that this was done. It waits for a session, which nobody may do who
+/// has a turn.
 fn again<'a>(
     log: &'a EventLog,
     parts: &[&mut dyn Part],
+    meta: &Meta,
     committed: Committed,
 ) -> impl Future<Output = Result<Committed, ExecuteError<()>>> + use<'a> {
     let asked: Vec<_> = parts.iter().map(|part| (part.aggregate_type(), part.target())).collect();
+    let command = meta.command_id;
     async move {
         let tenant = asked.first().map(|(_, target)| target.tenant).unwrap_or_default();
-        let (aggregate_type, aggregate_id) = log.changed_at(tenant, committed.position).await?;
-        if asked.iter().any(|(kind, at)| *kind == aggregate_type && at.id == aggregate_id) {
+        let changed = changed(log, log.part_of(tenant), (committed.position, command)).await?;
+        let asked = |(kind, id): &(String, Uuid)| {
+            asked.iter().any(|(asked, at)| asked == kind && at.id == *id)
+        };
+        if changed.iter().any(asked) {
             return Ok(committed);
         }
+        let last = changed.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
+        let (aggregate_type, aggregate_id) = last;
         Err(ExecuteError::CommandIdTaken(Elsewhere { aggregate_type, aggregate_id, committed }))
     }
+}
+
+/// Which aggregates a command changed whose last fact is at a position, from the last. Its facts stand next to each other.
+async fn changed(
+    log: &EventLog,
+    part: i16,
+    (position, command): (i64, Uuid),
+) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT aggregate_type, aggregate_id FROM es.events
+         WHERE part = $1 AND position <= $2 AND position > coalesce((
+           SELECT max(x.position) FROM es.events x
+           WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
+         ORDER BY position DESC",
+        part,
+        position,
+        command,
+    );
+    let rows = rows.fetch_all(log.pool()).await?;
+    Ok(rows.into_iter().map(|row| (row.aggregate_type, row.aggregate_id)).collect())
 }
 
 /// What all parts of a command say together.

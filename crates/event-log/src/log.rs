@@ -238,21 +238,6 @@ impl EventLog {
         Ok(row.map(|row| (row.key, row.aggregate_id)))
     }
 
-    /// The type and the id of the aggregate that changed at a position of the partition of `tenant`.
-    pub(crate) async fn changed_at(
-        &self,
-        tenant: Uuid,
-        position: i64,
-    ) -> Result<(String, Uuid), sqlx::Error> {
-        let row = sqlx::query!(
-            "SELECT aggregate_type, aggregate_id FROM es.events WHERE part = $1 AND position = $2",
-            self.part_of(tenant),
-            position,
-        );
-        let row = row.fetch_one(&self.0.pool).await?;
-        Ok((row.aggregate_type, row.aggregate_id))
-    }
-
     /// Reads up to `limit` facts of a partition after `position`, in order.
     ///
     /// # Errors

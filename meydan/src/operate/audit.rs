@@ -9,6 +9,7 @@ use audit::{
     prove::prove,
     verify::{Evidence, Report, Wrong},
 };
+use identity_domain::OperationEvent;
 use meydan_settings::Settings;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -73,11 +74,17 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
         Evidence { audit: &entries, logs: &[], file: &file, copies: None, verifier, tree: None };
     match command {
         Command::LetGo { why } => {
-            let count = alone.let_go(&why, OffsetDateTime::now_utc()).await?;
+            let (record, at) = (platform.record().await?, OffsetDateTime::now_utc());
+            let counts = alone.let_go(&why, at).await?;
             ensure!(
-                count > 0,
+                !counts.is_empty(),
                 "every checkpoint of the file is in the table: nothing is to be let go of"
             );
+            let count = counts.values().sum::<u64>();
+            let done = counts.into_iter();
+            let done =
+                done.map(|(tree, count)| (tree, OperationEvent::CheckpointsLetGo { count, at }));
+            record.note(done.collect()).await?;
             output.print(&json!({"let_go": count}), |_| {
                 format!("checkpoints that were let go of: {count}\n`meydan audit verify` goes on telling them\n")
             })

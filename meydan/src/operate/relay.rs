@@ -48,18 +48,31 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         }
         Command::Repair { context, discard_stream, force } => {
             let platform = Platform::find(&settings)?;
+            // Identity's log holds the record: what it lacks itself has to come back first.
+            let record =
+                if context == Context::Identity { None } else { Some(platform.record().await?) };
             let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
             if discard_stream {
                 discard(&log, &jetstream, output, (context, force)).await?;
             }
             let repaired = repair(&settings, (&log, &jetstream), output, context).await;
             let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+            let mut done = Vec::new();
             if discard_stream {
-                let done = OperationEvent::StreamDiscarded { kind: kind.clone(), at };
-                platform.note(vec![(PLATFORM, done)]).await?;
+                done.push((PLATFORM, OperationEvent::StreamDiscarded { kind: kind.clone(), at }));
             }
-            repaired?;
-            platform.note(vec![(PLATFORM, OperationEvent::LogRepaired { kind, at })]).await
+            if repaired.is_ok() {
+                done.push((PLATFORM, OperationEvent::LogRepaired { kind, at }));
+            }
+            let noted = async {
+                match record {
+                    _ if done.is_empty() => Ok(()),
+                    Some(record) => record.note(done).await,
+                    None => platform.record().await?.note(done).await,
+                }
+            };
+            let noted = noted.await;
+            repaired.and(noted)
         }
     }
 }

@@ -230,7 +230,8 @@ impl Sender {
     /// Whom an answer is for, and what it says; `None` while a store is away.
     async fn answer(&self, row: &Due) -> Result<Option<(i64, String)>, ReplyFailure> {
         let pool = self.hub.log.pool();
-        // It waited for its campaign to run again.
+        // Whatever it waited for, its campaign or the hub itself: nobody gets an old answer without somebody looking at
+        // it again.
         if self.hub.now() - row.planned_at > PATIENCE {
             return Err(ReplyFailure::GaveUp);
         }

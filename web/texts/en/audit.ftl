@@ -116,6 +116,7 @@ act-network-closed = An address that tried many accounts was closed for a day
 act-subject-erased = Person's data erased
 act-record-opened = Platform staff opened the record
 act-record-exported = Copy of the record saved
+act-operation-checkpoints-let-go = Checkpoints let go of after a restore
 act-operation-first-link-made = Link for the first admin made
 act-operation-keys-rotated = Wrapping key exchanged
 act-operation-log-repaired = Log and its copy made to agree

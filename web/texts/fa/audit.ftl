@@ -116,6 +116,7 @@ act-network-closed = بسته شدن یک‌روزهٔ نشانی‌ای که ح
 act-subject-erased = پاک کردن داده‌های شخص
 act-record-opened = بازکردن سابقهٔ کارها به دست مدیر سامانه
 act-record-exported = ذخیرهٔ رونوشت سابقهٔ کارها
+act-operation-checkpoints-let-go = کنار گذاشتن مهرهایی که پس از بازیابی پشتیبان دیگر درست نیستند
 act-operation-first-link-made = ساختن پیوند نخستین مدیر سامانه
 act-operation-keys-rotated = تعویض کلید نگه‌دارنده
 act-operation-log-repaired = یکسان کردن سیاهه و رونوشت آن

@@ -111,8 +111,8 @@ impl Group<'_> {
     ///
     /// See [`ExecuteError`]; refused with the words of the first aggregate that refuses.
     pub async fn execute(mut self, meta: &Meta) -> Result<Committed, ExecuteError<Refusal>> {
-        let _turn = self.log.hot().turn(self.targets()).await;
-        let done = carry_out(self.log, &mut borrowed(&mut self.parts), &mut Way::Batch, meta).await;
+        let turn = self.log.hot().turn(self.targets()).await;
+        let done = carry_out(self.log, turn, &mut borrowed(&mut self.parts), meta).await;
         done.map_err(|error| self.refused(error))
     }
 
@@ -137,13 +137,14 @@ impl Group<'_> {
     ) -> Result<Committed, ExecuteError<Refusal>> {
         let log = self.log;
         // After the rows: who has a turn waits for the log alone, and so never in a circle.
-        let _turn = log.hot().turn(self.targets()).await;
+        let turn = log.hot().turn(self.targets()).await;
         let mut parts = borrowed(&mut self.parts);
         let reached = reach(log, &mut parts, &mut Way::Within(&mut rows), meta).await;
         let done = match reached {
             Ok(done) if done.repeated => {
                 rows.rollback().await?;
-                again(log, &parts, done).await
+                drop(turn);
+                again(log, &parts, meta, done).await
             }
             Ok(done) => {
                 rows.commit().await?;

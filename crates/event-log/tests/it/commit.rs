@@ -186,6 +186,35 @@ async fn aggregates_of_several_tenants_answer_several_commands_in_order_under_th
 }
 
 #[tokio::test]
+async fn a_command_to_several_tenants_is_known_to_each_of_them_when_it_comes_again_to_fewer() {
+    let log = log().await;
+    with_notes(&log).await;
+    let other = Target { tenant: PLATFORM, id: Uuid::from_u128(9) };
+    let ask = |targets: &[Target]| {
+        let mut group = log.group(PLATFORM);
+        for one in targets {
+            group.add::<Counter>(*one, Add(1), (&[], None));
+        }
+        group
+    };
+    let both = ask(&[target(1), other]).commit(noting(&log, "a").await, &meta(1)).await;
+    let both = both.expect("nothing is against it");
+    assert_eq!(both.position, 2);
+
+    for fewer in [target(1), other] {
+        let again = ask(&[fewer]).commit(noting(&log, "b").await, &meta(1)).await;
+        let again = again.expect("it is known");
+        assert_eq!((again.position, again.repeated), (2, true), "{fewer:?}");
+        let again = ask(&[fewer]).execute(&meta(1)).await.expect("it is known");
+        assert_eq!((again.position, again.repeated), (2, true), "{fewer:?}");
+    }
+    let stranger = log.execute::<Counter>(target(3), Add(1), &meta(1)).await;
+    assert!(matches!(stranger, Err(ExecuteError::CommandIdTaken(_))), "{stranger:?}");
+    assert_eq!(notes(&log).await, ["a"]);
+    assert_eq!(log.last_position(0).await.expect("it answers"), 2);
+}
+
+#[tokio::test]
 async fn rows_whose_command_changes_nothing_are_committed_alone() {
     let log = log().await;
     with_notes(&log).await;

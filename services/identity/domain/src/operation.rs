@@ -57,6 +57,15 @@ pub enum OperationEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
+    /// Checkpoints were let go of after a restore: what they signed is gone, or was recorded anew.
+    #[serde(rename = "operation.checkpoints_let_go")]
+    CheckpointsLetGo {
+        /// How many.
+        count: u64,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: OffsetDateTime,
+    },
 }
 
 impl Event for OperationEvent {}
@@ -69,6 +78,7 @@ impl DomainEvent for OperationEvent {
             Self::LogRepaired { .. } => "operation.log_repaired",
             Self::StreamDiscarded { .. } => "operation.stream_discarded",
             Self::TablesExchanged { .. } => "operation.tables_exchanged",
+            Self::CheckpointsLetGo { .. } => "operation.checkpoints_let_go",
         }
         .to_owned()
     }

@@ -186,6 +186,7 @@ fn facts_about_what_operators_do_keep_their_shape() {
             OperationEvent::LogRepaired { kind: kind(), at: NOON },
             OperationEvent::StreamDiscarded { kind: kind(), at: NOON },
             OperationEvent::TablesExchanged { kind: kind(), at: NOON },
+            OperationEvent::CheckpointsLetGo { count: 14, at: NOON },
         ],
     );
 }

@@ -60,6 +60,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("subject.erased", "act-subject-erased"),
     ("record.opened", "act-record-opened"),
     ("record.exported", "act-record-exported"),
+    ("operation.checkpoints_let_go", "act-operation-checkpoints-let-go"),
     ("operation.first_link_made", "act-operation-first-link-made"),
     ("operation.keys_rotated", "act-operation-keys-rotated"),
     ("operation.log_repaired", "act-operation-log-repaired"),

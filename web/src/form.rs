@@ -49,6 +49,8 @@ pub enum Problem {
     TooSoon,
     /// Another account has proved this address.
     EmailTaken,
+    /// No account has this address.
+    NoSuchAccount,
     /// Not a telephone number.
     InvalidPhone,
     /// Not the code that an authenticator shows.
@@ -118,6 +120,7 @@ impl Problem {
             Self::CodeOver => shell.t("problem-code-over"),
             Self::TooSoon => shell.t("problem-too-soon"),
             Self::EmailTaken => shell.t("problem-email-taken"),
+            Self::NoSuchAccount => shell.t("problem-no-such-account"),
             Self::InvalidPhone => shell.t("problem-invalid-phone"),
             Self::WrongPasskey => shell.t("problem-wrong-passkey"),
             Self::AskedTooOften => shell.t("problem-asked-too-often"),

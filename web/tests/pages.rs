@@ -225,3 +225,41 @@ fn fields_of_passwords_hide_them_and_let_managers_and_pasting_fill_them() {
         }
     }
 }
+
+#[test]
+fn a_search_that_was_refused_says_so_first_and_not_that_there_is_nothing() {
+    for (locale, page) in pages() {
+        let (name, html) = (page.name, &page.html);
+        if name == "security-events-quiet" {
+            assert!(html.contains("big-icon tone-good"), "a search that found nothing says so");
+        }
+        let refused = [
+            ("audit-refused", "from"),
+            ("audit-strange", "target"),
+            ("audit-nobody", "who"),
+            ("security-events-none", "from"),
+            ("security-events-strange", "account"),
+        ];
+        let Some((_, field)) = refused.iter().find(|(refused, _)| *refused == name) else {
+            continue;
+        };
+        let middle = html.split("<main").nth(1).expect("it has a middle");
+        assert!(!middle.contains("class=\"blank\""), "{name} {}", locale.code());
+        assert_eq!(middle.matches("data-focus").count(), 1, "{name} sums up what is wrong");
+        let shown = middle.contains(&format!("id=\"e-{field}\""));
+        let told = middle.contains(&format!("aria-describedby=\"e-{field}\""));
+        assert!(shown && (told || *field == "target"), "{name}: whoever hears the field hears why");
+        assert!(!middle.contains("nonsense"), "{name}: what is wrong is not sent again");
+    }
+}
+
+#[test]
+fn no_address_of_a_person_is_sent_in_that_of_the_page_of_what_is_watched() {
+    for (_, page) in pages().into_iter().filter(|(_, page)| page.name.starts_with("security-")) {
+        for form in page.html.split("<form").filter(|form| form.contains("name=\"account\"")) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            assert!(form.contains("method=\"post\""), "{}: {form}", page.name);
+        }
+        assert!(!page.html.contains("?account=") && !page.html.contains("&account="));
+    }
+}

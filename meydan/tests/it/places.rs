@@ -7,6 +7,8 @@ use meydan_testkit::process::{Page, Person};
 use crate::office::{Office, PASSWORD, Reach, telegram};
 
 const TEAM: &str = "/c/tehran/team";
+/// What a row of a wrong password says.
+const FAILED: &str = "ورود ناموفق</span>";
 
 async fn office() -> Office {
     let telegram = telegram().await;
@@ -153,10 +155,27 @@ async fn an_admin_finds_what_happened_to_one_account_among_what_is_watched() {
     let fields = [("email", "tehran@meydan.example"), ("password", "wrong")];
     stranger.send(&login, "/login", &fields).await;
 
-    let of = |email: &str| format!("/admin/security?action=account.log_in_failed&account={email}");
-    office.admin.until(&of("tehran%40meydan.example"), "ورود ناموفق</span>").await;
-    let other = office.admin.open(&of("admin%40meydan.example")).await;
-    assert!(!other.says("ورود ناموفق</span>") && other.status == 200, "{}", other.html);
-    let nobody = office.admin.open(&of("nobody%40meydan.example")).await;
-    assert!(nobody.says("چیزی برای نگرانی نیست") && nobody.says("value=\"nobody@meydan.example\""));
+    let watched = "/admin/security";
+    let page = office.admin.until(&format!("{watched}?action=account.log_in_failed"), FAILED).await;
+    let find = async |email: &str| {
+        let fields = [("action", "account.log_in_failed"), ("account", email)];
+        office.admin.send(&page, watched, &fields).await
+    };
+    let found = find("tehran@meydan.example").await;
+    assert!(found.says(FAILED) && found.status == 200, "{}", found.html);
+    assert!(
+        found.url.contains("&target=") && !found.url.contains("meydan.example"),
+        "{}",
+        found.url
+    );
+    let other = find("admin@meydan.example").await;
+    assert!(!other.says(FAILED) && other.status == 200, "{}", other.html);
+    assert!(other.says("چیزی برای نگرانی نیست"));
+    let nobody = find("nobody@meydan.example").await;
+    assert_eq!(nobody.status, 422);
+    assert!(
+        nobody.says("حسابی با این نشانی نیست") && nobody.says("value=\"nobody@meydan.example\"")
+    );
+    assert!(!nobody.says("چیزی برای نگرانی نیست"), "who was looked for is nobody");
+    assert!(nobody.url.ends_with(watched), "{}", nobody.url);
 }

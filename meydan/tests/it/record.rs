@@ -1,19 +1,22 @@
 //! The record as people read it: who reads it is on it, one request is followed through it, and a copy is whole or breaks
 //! off.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use meydan_rpc::{
     caller::Assertions,
     client::Dial,
-    pb::audit::{
-        Entry, ExportEntriesRequest, ExportEntriesResponse, ListEntriesRequest,
-        ListEntriesResponse,
-        entries_server::{Entries, EntriesServer},
+    pb::{
+        audit::{
+            Entry, ExportEntriesRequest, ExportEntriesResponse, ListEntriesRequest,
+            ListEntriesResponse,
+            entries_server::{Entries, EntriesServer},
+        },
+        identity::ChangePermissionsRequest,
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
 use crate::{
@@ -175,11 +178,67 @@ async fn one_request_is_followed_through_every_context_with_what_policies_answer
     office.meydan.stop().await;
 }
 
-/// A record whose second piece never comes.
-struct Broken;
+/// A record whose second piece never comes, or once it is let.
+#[derive(Clone)]
+enum Record {
+    Broken,
+    Held(Arc<Semaphore>),
+}
+
+impl Record {
+    /// Gateways before this record.
+    async fn house(&self) -> House {
+        let door = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+        let address = door.local_addr().expect("it has an address");
+        let serving =
+            tonic::transport::Server::builder().add_service(EntriesServer::new(self.clone()));
+        tokio::spawn(serving.serve_with_incoming(TcpIncoming::from(door)));
+        House::open_with(|setup| {
+            setup.audit = Dial::new(audit::NAME, address, Assertions::generate());
+        })
+        .await
+    }
+
+    async fn second(&self) -> Result<ExportEntriesResponse, Status> {
+        match self {
+            Self::Broken => Err(Status::unavailable("the database is away")),
+            Self::Held(let_go) => {
+                let_go.acquire().await.expect("it stays").forget();
+                Ok(piece())
+            }
+        }
+    }
+}
+
+/// A hundred entries of no campaign.
+fn piece() -> ExportEntriesResponse {
+    let entry = Entry {
+        campaign_id: uuid::Uuid::nil().to_string(),
+        actor_kind: "service".to_owned(),
+        actor_name: "crm".to_owned(),
+        action: "ticket.opened".to_owned(),
+        details: "{}".to_owned(),
+        at: Some(prost_types::Timestamp::default()),
+        ..Entry::default()
+    };
+    ExportEntriesResponse { entries: vec![entry; 100] }
+}
+
+/// How many lines of a copy come, and whether it is whole.
+async fn lines(mut copy: reqwest::Response) -> (usize, bool) {
+    let mut text = Vec::new();
+    let whole = loop {
+        match copy.chunk().await {
+            Ok(Some(chunk)) => text.extend(chunk),
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    (String::from_utf8_lossy(&text).lines().count(), whole)
+}
 
 #[tonic::async_trait]
-impl Entries for Broken {
+impl Entries for Record {
     async fn list_entries(
         &self,
         _: Request<ListEntriesRequest>,
@@ -194,47 +253,57 @@ impl Entries for Broken {
         &self,
         _: Request<ExportEntriesRequest>,
     ) -> Result<Response<Self::ExportEntriesStream>, Status> {
-        let entry = Entry {
-            campaign_id: uuid::Uuid::nil().to_string(),
-            actor_kind: "service".to_owned(),
-            actor_name: "crm".to_owned(),
-            action: "ticket.opened".to_owned(),
-            details: "{}".to_owned(),
-            at: Some(prost_types::Timestamp::default()),
-            ..Entry::default()
-        };
-        let first = Ok(ExportEntriesResponse { entries: vec![entry; 100] });
-        let broken = Err(Status::unavailable("the database is away"));
-        Ok(Response::new(Box::pin(stream::iter([first, broken]))))
+        let record = self.clone();
+        let second = stream::once(async move { record.second().await });
+        Ok(Response::new(Box::pin(stream::iter([Ok(piece())]).chain(second))))
     }
 }
 
 #[tokio::test]
 async fn a_copy_that_breaks_off_is_no_whole_answer() {
-    let door = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
-    let address = door.local_addr().expect("it has an address");
-    let serving = tonic::transport::Server::builder().add_service(EntriesServer::new(Broken));
-    tokio::spawn(serving.serve_with_incoming(TcpIncoming::from(door)));
-    let house = House::open_with(|setup| {
-        setup.audit = Dial::new(audit::NAME, address, Assertions::generate());
-    })
-    .await;
+    let house = Record::Broken.house().await;
     let (_, session) = house.staff().await;
 
-    let mut copy = get(house.gateways[0], "/admin/audit/export.csv", &session).await;
+    let copy = get(house.gateways[0], "/admin/audit/export.csv", &session).await;
     assert_eq!(copy.status().as_u16(), 200, "it began");
-    let mut text = Vec::new();
-    let broken = loop {
-        match copy.chunk().await {
-            Ok(Some(chunk)) => text.extend(chunk),
-            Ok(None) => break false,
-            Err(_) => break true,
-        }
-    };
 
-    let lines = String::from_utf8_lossy(&text).lines().count();
-    assert!(broken, "the connection breaks: {lines} lines are not the record");
+    let (lines, whole) = lines(copy).await;
+    assert!(!whole, "the connection breaks: {lines} lines are not the record");
     assert!(lines <= 101);
+}
+
+#[tokio::test]
+async fn a_copy_breaks_off_before_the_first_line_that_its_reader_may_not_read_any_more() {
+    let let_go = Arc::new(Semaphore::new(1));
+    let house = Record::Held(let_go.clone()).house().await;
+    let team = house.team().await;
+    let message = ChangePermissionsRequest {
+        member_id: team.member_id.clone(),
+        granted: vec!["identity:audit.read".to_owned()],
+        denied: vec![],
+    };
+    let request = house.identity.command(&team.owner, uuid::Uuid::now_v7(), message);
+    house.members().change_permissions(request).await.expect("an owner may");
+    let session = house.log_in().await;
+    let save = async || get(house.gateways[0], "/c/tehran/audit/export.csv", &session).await;
+    assert_eq!(lines(save().await).await, (201, true), "whoever may read gets all of it");
+
+    let mut copies = vec![];
+    for _ in 0..20 {
+        let mut copy = save().await;
+        assert_eq!(copy.status(), 200);
+        copy.chunk().await.expect("it is read").expect("it begins");
+        copies.push(copy);
+    }
+    assert_eq!(save().await.status(), 429, "so many at a time, and no more");
+    house.set_active(&team, false).await;
+    while house.answers(&session).await != [303; 3] {}
+    let_go.add_permits(20);
+
+    for copy in copies {
+        let (lines, whole) = lines(copy).await;
+        assert!(!whole && lines <= 101, "{lines} lines, of which whoever is out reads a hundred");
+    }
 }
 
 #[tokio::test]

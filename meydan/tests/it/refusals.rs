@@ -11,7 +11,7 @@ use meydan_testkit::{
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::office::{Office, PASSWORD, PROGRAM};
+use crate::office::{self, Office, PASSWORD, PROGRAM};
 
 /// A platform that writes its log where a test reads it.
 struct House {
@@ -25,7 +25,7 @@ struct House {
 impl House {
     async fn open() -> Self {
         let telegram = TelegramSimulator::start_flowing().await.expect("it starts");
-        let ground = Ground::prepare(&telegram.url()).await;
+        let ground = office::ground(&telegram.url()).await;
         let log = ground.data().join("meydan.log");
         let meydan = Meydan::start_logging(PROGRAM, &ground, &log).await;
         let admin = Person::visiting(&meydan.url);

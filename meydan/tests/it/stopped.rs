@@ -213,3 +213,31 @@ async fn a_suspended_campaign_is_closed_in_every_gateway_within_a_second_and_ope
         assert!(began.elapsed() < Duration::from_secs(4), "it opens again");
     }
 }
+
+#[tokio::test]
+async fn a_form_that_a_script_sends_to_a_stopped_campaign_leads_to_the_page_that_says_so() {
+    let house = House::open().await;
+    let team = house.team().await;
+    let (admin, _) = house.staff().await;
+    let session = house.log_in().await;
+    let campaign_id = team.owner.campaign.expect("they have one").to_string();
+    let status = CampaignStatus::Suspended.into();
+    let message = ChangeCampaignStatusRequest { campaign_id, status };
+    let request = house.identity.command(&admin, Uuid::now_v7(), message);
+    let mut campaigns = CampaignsClient::new(house.identity.channel());
+    campaigns.change_campaign_status(request).await.expect("an admin may");
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
+    let send = || {
+        let url = format!("http://{}/c/tehran/inbox/1001/reply", house.gateways[0]);
+        let form = [("csrf", gateway::csrf::token(&session)), ("text", "سلام".to_owned())];
+        client.post(url).header("Cookie", format!("meydan={session}")).form(&form)
+    };
+
+    let by_script = send().header("HX-Request", "true").send().await.expect("it is answered");
+    let by_hand = send().send().await.expect("it is answered");
+
+    assert_eq!((by_script.status().as_u16(), by_hand.status().as_u16()), (409, 409));
+    assert_eq!(by_script.headers()["hx-redirect"], "/c/tehran");
+    assert!(by_hand.headers().get("hx-redirect").is_none());
+    assert!(by_hand.text().await.expect("it arrives").contains("ستاد فعلاً متوقف است"));
+}

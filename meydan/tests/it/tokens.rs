@@ -7,7 +7,7 @@ use meydan_rpc::pb::identity::{ChangeRoleRequest, Role};
 use meydan_testkit::process::{Page, Person};
 use uuid::Uuid;
 
-use crate::revocation::{House, PASSWORD, Team};
+use crate::revocation::{House, PASSWORD, Team, get};
 
 const SARA: &str = "sara@meydan.example";
 /// How soon gateways have to know.
@@ -143,4 +143,70 @@ async fn the_way_out_ends_the_token_and_empties_the_browser() {
     assert_eq!(out.status(), 303);
     assert_eq!(out.headers()["clear-site-data"], r#""cache", "storage""#);
     house.until_dead(&before, "who is out").await;
+}
+
+/// The token of a session that an answer brings.
+fn brought(answer: &reqwest::Response) -> Option<String> {
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.strip_prefix("meydan="));
+    Some(cookies.next()?.split(';').next()?.to_owned())
+}
+
+#[tokio::test]
+async fn what_is_exchanged_within_an_open_page_leaves_it_its_token() {
+    let house = House::open().await;
+    let team = house.team().await;
+    let session = house.log_in().await;
+    house.promote(&team).await;
+
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
+    let part = client.get(format!("http://{}/c/tehran/inbox", house.gateways[0]));
+    let part = part.header("HX-Request", "true").header("Cookie", format!("meydan={session}"));
+    let part = part.send().await.expect("it is answered");
+
+    assert_eq!((part.status().as_u16(), brought(&part)), (200, None));
+    let page = get(house.gateways[0], "/c/tehran/inbox", &session).await;
+    assert_eq!(page.status(), 200);
+    assert!(brought(&page).is_some(), "the next whole page brings another one");
+}
+
+#[tokio::test]
+async fn of_two_pages_opened_at_once_the_slower_is_opened_anew_with_the_token_of_the_other() {
+    let mut house = House::open().await;
+    let team = house.team().await;
+    // Nobody tells the gateways anything: each goes by what it has heard itself.
+    house.nats.kill().await;
+    let before = house.log_in().await;
+    house.promote(&team).await;
+    let (one, other) = (house.gateways[0], house.gateways[1]);
+    assert_eq!(get(other, "/c/tehran/inbox/list", &before).await.status(), 200);
+
+    let quick = get(one, "/c/tehran/team?at=0", &before).await;
+    let after = brought(&quick).expect("it is another one");
+    let slow = get(other, "/c/tehran/team?at=0", &before).await;
+
+    assert_eq!(slow.status(), 303, "no page with forms for a token that is dead");
+    assert_eq!(slow.headers()["location"], "/c/tehran/team?at=0");
+    assert_eq!(get(other, "/c/tehran/team?at=0", &after).await.status(), 200);
+    let led = get(other, "/c/tehran/team?at=0", &before).await;
+    let to = led.headers()["location"].to_str().expect("an address");
+    assert!(to.starts_with("/login?next="), "not in a circle: {to}");
+}
+
+#[tokio::test]
+async fn a_page_that_is_none_brings_the_other_token_as_well() {
+    let house = House::open().await;
+    let team = house.team().await;
+    let before = house.log_in().await;
+    house.promote(&team).await;
+
+    let refused = get(house.gateways[0], "/c/tehran/team?at=x", &before).await;
+
+    assert_eq!(refused.status(), 400);
+    let after = brought(&refused).expect("whoever loses it is logged out");
+    assert_eq!(get(house.gateways[0], "/c/tehran/team", &after).await.status(), 200);
+    let page = refused.text().await.expect("it arrives");
+    let token = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let token = token.expect("one may choose another language there");
+    assert!(gateway::csrf::is_genuine(&after, token), "its form is good for the new token");
 }

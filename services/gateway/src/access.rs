@@ -28,9 +28,7 @@ use self::enter::{enter, prove_first, to_login};
 use crate::{
     api,
     app::App,
-    client,
-    cookies::{self, Kind},
-    csrf, failure,
+    client, csrf, failure,
     limits::{self, Asker, RateClass},
     oversight,
     session::{self, Visit},
@@ -245,7 +243,7 @@ async fn prepare(
     } else {
         body
     };
-    let renewed = renew::renew(app, access, &mut visit, &parts).await;
+    let renewed = renew::renew(app, access, &mut visit, &parts).await?;
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(visit);
     if let Some(renewed) = renewed {
@@ -283,20 +281,13 @@ async fn asker(app: &App, rate: RateClass, client: IpAddr, headers: &HeaderMap) 
 }
 
 fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
-    let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
-    let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let host = parts.headers.get(header::HOST);
     Visit {
-        visitor: None,
-        membership: None,
-        chosen: cookies::locale(&parts.headers, app.secure),
-        theme: cookies::theme(&parts.headers, app.secure),
-        fresh: known.is_none(),
-        cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
-        path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
         outside: oversight::is_outside(app, client),
         host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+        ..Visit::of_nobody(&parts.headers, path, app.secure)
     }
 }
 
@@ -315,9 +306,10 @@ async fn checked(
         return Err(failure::page(app, visit, Shown::TooLarge));
     };
     let token = field(&bytes, "csrf").unwrap_or_default();
-    if csrf::is_foreign(headers) || visit.fresh || !csrf::is_genuine(&visit.cookie, &token) {
+    let stale = visit.fresh || !csrf::is_genuine(&visit.cookie, &token);
+    if stale || csrf::is_foreign(headers) {
         metrics::counter!("http_forged_forms").increment(1);
-        return Err(failure::page(app, visit, Shown::Forbidden));
+        return Err(failure::page(app, visit, Shown::StaleForm));
     }
     Ok(Body::from(bytes))
 }

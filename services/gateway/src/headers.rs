@@ -9,7 +9,7 @@ use axum::{
 };
 use meydan_web::pages::error::Failure as Shown;
 
-use crate::{api, app::App, failure, session::Visit};
+use crate::{api, app::App, cookies, failure, session::Visit};
 
 const FIXED: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -43,8 +43,11 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
         None => next.run(request).await,
     };
     if is_wordless(&response) {
-        let headers: HeaderMap =
-            cookies.into_iter().map(|cookies| (header::COOKIE, cookies)).collect();
+        let mut headers = HeaderMap::new();
+        // Of two cookies of a name the first is read: forms of the page are made for what the browser gets with it.
+        for cookie in cookies::given(&response).into_iter().chain(cookies) {
+            headers.append(header::COOKIE, cookie);
+        }
         response = in_words(&app, uri.path(), &headers, &response);
     }
     let again = match response.status() {
@@ -120,8 +123,10 @@ fn in_words(app: &App, path: &str, headers: &HeaderMap, refusal: &Response) -> R
         _ => StatusCode::OK.into_response(),
     };
     *told.status_mut() = status;
-    if let Some(allowed) = refusal.headers().get(header::ALLOW) {
-        told.headers_mut().insert(header::ALLOW, allowed.clone());
+    for kept in [header::ALLOW, header::SET_COOKIE] {
+        for value in refusal.headers().get_all(&kept) {
+            told.headers_mut().append(&kept, value.clone());
+        }
     }
     told
 }

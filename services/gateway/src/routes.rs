@@ -147,10 +147,11 @@ fn admins(panel: Panel) -> Panel {
         .post("/admin/accounts/{account}/suspend", ADMIN.fresh(1), accounts::suspend)
         .post("/admin/accounts/{account}/reactivate", ADMIN.fresh(1), accounts::reactivate)
         .post("/admin/accounts/{account}/sessions/end", ADMIN, accounts::end_sessions)
-        .post("/admin/accounts/{account}/invitation", ADMIN, accounts::resend)
+        .post("/admin/accounts/{account}/invitation", ADMIN.fresh(1), accounts::resend)
         .post("/admin/accounts/{account}/impersonate", ADMIN.fresh(1), accounts::impersonate)
         .post("/impersonation/end", OWN, accounts::end_impersonation)
         .get("/admin/security", ADMIN, watch::show)
+        .post("/admin/security", ADMIN, watch::search)
         .get("/admin/audit", ADMIN, audit::show)
         .get("/admin/audit/export.csv", ADMIN, audit::save)
 }

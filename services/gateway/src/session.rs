@@ -75,6 +75,12 @@ pub struct Impersonates {
 }
 
 impl Visitor {
+    /// Whether their last proof is good for what is dangerous.
+    #[must_use]
+    pub fn is_fresh(&self, app: &App) -> bool {
+        self.fresh_until >= app.clock.now()
+    }
+
     /// Whether what was said of this visitor hangs on an account.
     #[must_use]
     pub fn depends_on(&self, account: Uuid) -> bool {
@@ -136,16 +142,18 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// The visit of somebody of whom nothing is known but what the browser says of its language and colours.
+    /// The visit of somebody of whom nothing is known but what the browser keeps.
     #[must_use]
     pub fn of_nobody(headers: &HeaderMap, path: String, secure: bool) -> Self {
+        let cookie = |kind| cookies::get(headers, kind, secure);
+        let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
         Self {
             visitor: None,
             membership: None,
             chosen: cookies::locale(headers, secure),
             theme: cookies::theme(headers, secure),
-            cookie: String::new(),
-            fresh: true,
+            fresh: known.is_none(),
+            cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
             path,
             address: String::new(),
             outside: false,

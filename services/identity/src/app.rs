@@ -215,6 +215,14 @@ impl Identity {
         }
     }
 
+    /// Waits until the tables show what is done, so that the next page does. It stays done when they are late, and is
+    /// answered for: a link, a session or a secret that was made is shown once.
+    async fn show(&self, position: i64) {
+        if !self.directory.wait_for(position, PATIENCE).await {
+            tracing::warn!(position, "the read model is behind what was done");
+        }
+    }
+
     async fn email_key(&self, email: &str) -> Result<UniqueKey> {
         Ok(email_key(&self.keyring, email).await?)
     }

@@ -71,7 +71,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Oversight/SuspendAccount", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/ReactivateAccount", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/EndAccountSessions", Need::Admin),
-    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/InviteAdmin", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/WithdrawAdminInvitation", Need::Admin),
     ("/meydan.identity.v1.Oversight/DismissAdmin", Need::Fresh(&Need::Admin)),

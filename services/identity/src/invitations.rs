@@ -9,6 +9,8 @@ use crate::tokens::{Token, hash};
 
 /// How long an invitation can be used.
 const INVITED: Duration = Duration::hours(72);
+/// For how long it is known after that, used or not.
+const KEPT: Duration = Duration::days(30);
 
 /// An invitation that can be used.
 #[derive(Debug, Clone)]
@@ -73,6 +75,28 @@ pub async fn end_links(
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Lets go of links that have been over for long.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn sweep(pool: &PgPool, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM invitations WHERE expires_at <= $1", now - KEPT)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of the links into a campaign that is deleted.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn remove_all(pool: &PgPool, campaign: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM invitations WHERE campaign_id = $1", campaign).execute(pool).await?;
     Ok(())
 }
 

@@ -280,7 +280,8 @@ pub async fn end_others(
     sqlx::query!(
         r#"
         DELETE FROM devices d WHERE d.account_id = $1 AND NOT EXISTS (
-          SELECT 1 FROM sessions s WHERE s.session_id = $2 AND s.device_sha256 = d.device_sha256)
+          SELECT 1 FROM sessions s
+          WHERE s.account_id = $1 AND s.session_id = $2 AND s.device_sha256 = d.device_sha256)
         "#,
         account,
         but,
@@ -337,6 +338,35 @@ pub async fn sessions_of(
     )
     .fetch_all(pool)
     .await
+}
+
+/// Puts a password in the place of `before`, for the holder of a session; `false` when the session has ended, or the
+/// password is another one by now.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn change_password(
+    db: &mut PgConnection,
+    (account, session): (Uuid, Uuid),
+    (before, password): (&str, &str),
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query!(
+        r#"
+        UPDATE credentials SET password = $4, changed_at = $5
+        WHERE account_id = $1 AND password = $3
+          AND EXISTS (SELECT 1 FROM sessions WHERE account_id = $1 AND session_id = $2)
+        "#,
+        account,
+        session,
+        before,
+        password,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(changed.rows_affected() == 1)
 }
 
 /// Sets the password of an account, in place of the one that it had.

@@ -81,13 +81,17 @@ pub async fn count(
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn is_closed(pool: &PgPool, source: &[u8], now: OffsetDateTime) -> sqlx::Result<bool> {
+pub async fn is_closed(
+    db: impl PgExecutor<'_>,
+    source: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
     let closed = sqlx::query_scalar!(
         r#"SELECT closed_until > $2 AS "closed!" FROM login_tries WHERE source = $1 AND closed_until IS NOT NULL"#,
         source,
         now,
     );
-    Ok(closed.fetch_optional(pool).await?.unwrap_or(false))
+    Ok(closed.fetch_optional(db).await?.unwrap_or(false))
 }
 
 /// Forgets the tries of somebody who is in.
@@ -95,8 +99,17 @@ pub async fn is_closed(pool: &PgPool, source: &[u8], now: OffsetDateTime) -> sql
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn forgive(db: impl PgExecutor<'_>, source: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM login_tries WHERE source = $1", source).execute(db).await?;
+pub async fn forgive(pool: &PgPool, source: &[u8]) -> sqlx::Result<()> {
+    forgive_all(pool, &[source.to_vec()]).await
+}
+
+/// The same of several counters.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn forgive_all(db: impl PgExecutor<'_>, sources: &[Vec<u8>]) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM login_tries WHERE source = ANY ($1)", sources).execute(db).await?;
     Ok(())
 }
 

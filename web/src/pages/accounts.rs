@@ -116,6 +116,13 @@ pub struct AccountPlace {
     pub standing: Standing,
 }
 
+impl AccountPlace {
+    /// Whether somebody is asked to join and has not done so, with a link that works or that one no more.
+    const fn is_asked(&self) -> bool {
+        matches!(self.standing, Standing::Invited | Standing::Expired)
+    }
+}
+
 /// An account.
 #[derive(Debug, Clone)]
 pub struct AccountRow {

@@ -109,12 +109,21 @@ impl AuditFilter {
         ]
     }
 
+    /// What a link has filled in a field, unless that cannot be looked for: then the form is sent without it.
+    pub(super) fn linked(&self, name: &str, problems: &Problems) -> Option<&str> {
+        let fields = self.fields().into_iter();
+        let (_, value) =
+            fields.filter(|(_, value)| !value.is_empty()).find(|(of, _)| *of == name)?;
+        problems.of(name).is_none().then_some(value)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// The query of an address that looks for this.
-    pub(crate) fn query(&self, before: Option<i64>) -> String {
+    #[must_use]
+    pub fn query(&self, before: Option<i64>) -> String {
         let mut query = String::new();
         for (name, value) in self.fields().into_iter().filter(|(_, value)| !value.is_empty()) {
             let mark = if query.is_empty() { '?' } else { '&' };
@@ -142,7 +151,7 @@ pub(super) fn wrong_links(problems: &Problems) -> Vec<(&'static str, &'static st
 }
 
 /// Percent-encodes whatever is not plain.
-pub(super) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
@@ -201,9 +210,12 @@ impl AuditPage {
 
     /// Whether one person is looked for who is not among those to choose from.
     fn is_other_person(&self) -> bool {
-        let who = &self.filter.who;
-        let known = ["", "citizen", "service"].contains(&who.as_str());
-        !known && self.people.iter().all(|(id, _)| id != who)
+        let Some(who) = self.linked("who") else { return false };
+        !["citizen", "service"].contains(&who) && self.people.iter().all(|(id, _)| id != who)
+    }
+
+    fn linked(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.filter.linked(name.as_ref(), &self.problems)
     }
 
     /// The events to choose from, by what they are done to.

@@ -11,6 +11,8 @@ pub enum Failure {
     BadRequest,
     /// 403.
     Forbidden,
+    /// 403: the form is not that of who sends it, most often because it was open for too long.
+    StaleForm,
     /// 404. Also for another campaign's things.
     NotFound,
     /// 405.
@@ -33,9 +35,10 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BadRequest,
         Self::Forbidden,
+        Self::StaleForm,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TooLarge,
@@ -52,7 +55,7 @@ impl Failure {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::StaleForm => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
@@ -69,6 +72,7 @@ impl Failure {
         match self {
             Self::BadRequest => ("error-400-title", "error-400-text"),
             Self::Forbidden => ("error-403-title", "error-403-text"),
+            Self::StaleForm => ("error-stale-title", "error-stale-text"),
             Self::NotFound => ("error-404-title", "error-404-text"),
             Self::MethodNotAllowed => ("error-405-title", "error-405-text"),
             Self::TooLarge => ("error-413-title", "error-413-text"),

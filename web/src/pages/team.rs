@@ -176,6 +176,8 @@ pub struct TeamPage {
     pub may_invite: bool,
     /// The roles that the viewer may invite into.
     pub roles: Vec<Role>,
+    /// Whether a proof comes before inviting an owner.
+    pub prove_for_owner: bool,
     /// The name, as it was typed.
     pub name: String,
     /// The address, as it was typed.

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::{
     form::{Problem, Problems},
-    pages::audit::{ACTIONS, AuditEntry, AuditFilter, escaped, wrong_links},
+    pages::audit::{ACTIONS, AuditEntry, AuditFilter, wrong_links},
     shell::Shell,
 };
 
@@ -60,7 +60,8 @@ impl Watched {
     }
 }
 
-/// `GET /admin/security` (`action`, `account`, `from`, `until`, `before`).
+/// `GET /admin/security` (`action`, `target`, `from`, `until`, `before`), and the answer to a refused `POST` there, which has
+/// `account` besides and leads to the address of what was found: no address of a person stands in one of ours.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/watch.html")]
 pub struct WatchPage {
@@ -68,7 +69,7 @@ pub struct WatchPage {
     pub shell: Shell,
     /// What is looked for.
     pub filter: AuditFilter,
-    /// The address of the account whose events are looked for; empty for all.
+    /// The address of the account whose events are looked for, as it was typed.
     pub account: String,
     /// What is wrong with it, by field.
     pub problems: Problems,
@@ -102,13 +103,12 @@ impl WatchPage {
     }
 
     fn older_href(&self) -> Option<String> {
-        let account = if self.account.is_empty() {
-            String::new()
-        } else {
-            format!("&account={}", escaped(&self.account))
-        };
-        let query = |before| self.filter.query(Some(before));
-        self.older.map(|before| format!("/admin/security{}{account}", query(before)))
+        self.older.map(|before| format!("/admin/security{}", self.filter.query(Some(before))))
+    }
+
+    /// The account whose events alone are looked for.
+    fn target(&self) -> Option<&str> {
+        self.filter.linked("target", &self.problems)
     }
 }
 

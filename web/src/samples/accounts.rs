@@ -196,6 +196,7 @@ fn details(make: &Samples) -> Vec<Sample> {
     admin.account.admin = true;
     let mut asked = page.clone();
     asked.account.asked_at = Some(NOW - Duration::hours(20));
+    asked.account.places.iter_mut().for_each(|place| place.standing = Standing::Expired);
     let sent = AccountDetailPage { invitation_link: Some(String::new()), ..page.clone() };
     vec![
         Sample { name: "account-detail", html: page.render() },
@@ -245,6 +246,13 @@ fn watched(make: &Samples) -> Vec<Sample> {
         ],
         older: Some(7),
     };
+    let mut samples = vec![Sample { name: "security-events", html: page.render() }];
+    samples.extend(searches(&page));
+    samples
+}
+
+/// What searches among them come to.
+fn searches(page: &WatchPage) -> [Sample; 4] {
     let problems = Problems::none().and("from", Problem::InvalidDay);
     let filter = AuditFilter { from: "دیروز".to_owned(), ..AuditFilter::default() };
     let none = WatchPage {
@@ -255,8 +263,23 @@ fn watched(make: &Samples) -> Vec<Sample> {
         account: "nobody@example.ir".to_owned(),
         ..page.clone()
     };
-    vec![
-        Sample { name: "security-events", html: page.render() },
+    let strange = WatchPage {
+        problems: Problems::none().and("account", Problem::NoSuchAccount),
+        filter: AuditFilter::default(),
+        account: "nobody@example.ir".to_owned(),
+        ..none.clone()
+    };
+    let one = WatchPage {
+        filter: AuditFilter { target: ID.to_owned(), ..AuditFilter::default() },
+        events: page.events.iter().take(1).cloned().collect(),
+        older: None,
+        ..page.clone()
+    };
+    let quiet = WatchPage { events: Vec::new(), older: None, ..page.clone() };
+    [
         Sample { name: "security-events-none", html: none.render() },
+        Sample { name: "security-events-one", html: one.render() },
+        Sample { name: "security-events-quiet", html: quiet.render() },
+        Sample { name: "security-events-strange", html: strange.render() },
     ]
 }

@@ -33,12 +33,18 @@ pub(super) fn samples(make: &Samples) -> Vec<Sample> {
         problems: Problems::none().and("target", Problem::InvalidId),
         ..refused.clone()
     };
+    let nobody = AuditPage {
+        filter: AuditFilter { who: "nonsense".to_owned(), ..AuditFilter::default() },
+        problems: Problems::none().and("who", Problem::InvalidId),
+        ..refused.clone()
+    };
     let older = AuditPage { newest: false, ..page.clone() };
     vec![
         Sample { name: "audit", html: page.render() },
         Sample { name: "audit-request", html: one.render() },
         Sample { name: "audit-refused", html: refused.render() },
         Sample { name: "audit-strange", html: strange.render() },
+        Sample { name: "audit-nobody", html: nobody.render() },
         Sample { name: "audit-older", html: older.render() },
         Sample { name: "audit-platform", html: platform(make).render() },
         Sample { name: "audit-everything", html: everything(make).render() },

@@ -141,6 +141,14 @@ fn accounts(make: &Samples) -> Vec<Sample> {
         contact: ContactCard { email: page.email.clone(), ..ContactCard::default() },
         ..page.clone()
     };
+    let stale = AccountPage {
+        contact: ContactCard {
+            prove_for_email: true,
+            prove_for_phone: true,
+            ..page.contact.clone()
+        },
+        ..page.clone()
+    };
     let proving = AccountPage {
         contact: ContactCard {
             email: page.email.clone(),
@@ -170,6 +178,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
         Sample { name: "account", html: page.render() },
         Sample { name: "account-refused", html: refused.render() },
         Sample { name: "account-unproved", html: unproved.render() },
+        Sample { name: "account-stale", html: stale.render() },
         Sample { name: "account-proving", html: proving.render() },
         Sample { name: "confirm-email", html: link(false).render() },
         Sample { name: "confirm-email-expired", html: link(true).render() },

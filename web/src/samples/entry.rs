@@ -48,12 +48,14 @@ fn logins(make: &Samples) -> Vec<Sample> {
         shell: make.outside("/login"),
         email: String::new(),
         next: String::new(),
+        trusted: false,
         passkeys: Passkeys::Here,
         refusal: None,
     };
     let refused = LoginPage {
         email: "maryam@example.ir".to_owned(),
         next: "/c/isfahan-ahmadi/inbox".to_owned(),
+        trusted: true,
         refusal: Some(LoginRefusal::WrongCredentials),
         ..blank.clone()
     };
@@ -148,6 +150,7 @@ fn failures(make: &Samples) -> Vec<Sample> {
     let names = [
         "error-400",
         "error-403",
+        "error-stale",
         "error-404",
         "error-405",
         "error-413",
@@ -164,9 +167,11 @@ fn failures(make: &Samples) -> Vec<Sample> {
         trace_id: (failure == Failure::Internal)
             .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
     };
-    names
-        .into_iter()
-        .zip(Failure::ALL)
+    let mut stranger = page(Failure::NotFound);
+    stranger.shell.csrf.clear();
+    let failures = names.into_iter().zip(Failure::ALL);
+    failures
         .map(|(name, failure)| Sample { name, html: page(failure).render() })
+        .chain([Sample { name: "error-stranger", html: stranger.render() }])
         .collect()
 }

@@ -102,6 +102,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         demand: FactorDemand { demanded: false, changeable: true, own: true },
         may_invite: true,
         roles: Role::ALL.to_vec(),
+        prove_for_owner: false,
         name: String::new(),
         email: String::new(),
         role: Role::Staff,
@@ -119,6 +120,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         name: "سعید نوری".to_owned(),
         email: "saeed.nouri@example.ir".to_owned(),
         problems: Problems::none().and("email", Problem::AlreadyMember),
+        prove_for_owner: true,
         ..page.clone()
     };
     let last = TeamPage { refusal: Some(Problem::LastOwner), ..page.clone() };

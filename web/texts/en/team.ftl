@@ -6,6 +6,7 @@ joined = Joined
 member-last-seen = Last seen
 role-owner = Owner
 role-owner-text = Everything, giving and taking permissions included
+role-owner-prove = To invite an owner you have to have proved who you are a moment ago. Do so before you fill in the form:
 role-manager = Manager
 role-manager-text = Runs the campaign and its team for the owner
 role-staff = Staff

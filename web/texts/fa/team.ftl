@@ -6,6 +6,7 @@ joined = عضویت
 member-last-seen = آخرین حضور
 role-owner = مدیر ستاد
 role-owner-text = همهٔ اختیارها، از جمله دادن و گرفتن آن‌ها
+role-owner-prove = برای دعوت مدیر ستاد باید کمی پیش خودتان را شناسانده باشید. پیش از پر کردن فرم این کار را بکنید:
 role-manager = مدیر اجرایی
 role-manager-text = ادارهٔ ستاد و اعضای آن به‌جای مدیر ستاد
 role-staff = همکار

@@ -31,6 +31,8 @@ pub(super) struct Viewer {
     account: Option<Uuid>,
     /// The campaign whose record is their own to read; `None` for an admin.
     own: Option<Uuid>,
+    /// Whether they look on somebody else's behalf.
+    is_staff: bool,
 }
 
 impl Viewer {
@@ -39,7 +41,7 @@ impl Viewer {
             Who::Account { id, .. } | Who::Impersonator { id, .. } => Some(id),
             Who::ApiKey { .. } | Who::Service { .. } => None,
         };
-        Self { account, own }
+        Self { account, own, is_staff: matches!(caller.who, Who::Impersonator { .. }) }
     }
 
     /// Whether to them citizens have no ids.
@@ -52,7 +54,10 @@ impl Viewer {
         let oneself = self.account.is_some() && entry.actor_id == self.account;
         let theirs = match self.own {
             Some(campaign) => {
-                campaign == entry.tree_id && is_member && entry.on_behalf_of.is_none()
+                campaign == entry.tree_id
+                    && is_member
+                    && entry.on_behalf_of.is_none()
+                    && !self.is_staff
             }
             None => entry.tree_id == PLATFORM || !is_member,
         };

@@ -47,7 +47,7 @@ pub(super) fn prove_first(
     {
         return Err(Redirect::to("/account/factors").into_response());
     }
-    let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
+    let Some(up) = access.fresh.filter(|_| !visitor.is_fresh(app)) else {
         return Ok(());
     };
     let parts = path.split('/').collect::<Vec<_>>();
@@ -69,7 +69,8 @@ fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response 
     Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
 }
 
-/// Shows a member that their campaign does not run, whatever of it they asked for. A form is not carried out.
+/// Shows a member that their campaign does not run, whatever of it they asked for. A form is not carried out; where a script
+/// has sent it, it is told to open the page.
 fn stopped(
     app: &App,
     visit: &Visit,
@@ -79,6 +80,10 @@ fn stopped(
     if is_part(rate, &asked.headers) {
         return empty(StatusCode::UNAUTHORIZED);
     }
+    if asked.method != Method::GET && asked.headers.contains_key("hx-request") {
+        let to = format!("/c/{}", place.slug);
+        return (StatusCode::CONFLICT, [("hx-redirect", to)]).into_response();
+    }
     let page = StoppedPage {
         shell: visit.shell(app, Nav::None),
         name: place.candidate,
@@ -86,8 +91,7 @@ fn stopped(
         deletion_due_at: place.deletion_due_at,
     };
     let status = if asked.method == Method::GET { StatusCode::OK } else { StatusCode::CONFLICT };
-    // htmx shows the whole page then, instead of putting it where a part belongs.
-    (status, [("hx-retarget", "body")], Html(page.render())).into_response()
+    (status, Html(page.render())).into_response()
 }
 
 /// Lets a visitor in, or says in which words not.

@@ -69,10 +69,11 @@ pub(super) async fn list(
         Ok(answer) => answer.into_inner(),
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
+    let row = |account| views::account::row(account, app.clock.now());
     let last = listed.accounts.last().map(|account| account.account_id.clone());
     let page = AccountsPage {
         shell: visit.shell(&app, Nav::Accounts),
-        accounts: listed.accounts.into_iter().map(views::account::row).collect(),
+        accounts: listed.accounts.into_iter().map(row).collect(),
         which,
         email,
         after: last.filter(|_| listed.more),
@@ -119,7 +120,7 @@ async fn page(app: &App, visit: &Visit, account_id: String, about: About) -> Res
     let page = AccountDetailPage {
         shell: visit.shell(app, Nav::Accounts),
         oneself: own.as_deref() == Some(account.account_id.as_str()),
-        account: views::account::row(account),
+        account: views::account::row(account, app.clock.now()),
         sessions: sessions.collect(),
         entries: entries.collect(),
         before: older.flatten(),
@@ -173,6 +174,7 @@ async fn refused(
                 "identity.account.oneself" => Problem::AccountOneself,
                 "identity.account.last_admin" => Problem::LastAdmin,
                 "identity.member.already" => Problem::AlreadyMember,
+                "identity.member.invited_too_often" => Problem::InvitedTooOften,
                 _ => Problem::Refused,
             };
             About { refusal: Some(refusal), ..About::default() }

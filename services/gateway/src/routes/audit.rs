@@ -45,7 +45,7 @@ pub(super) struct Asked {
     who: String,
     pub(super) action: String,
     campaign: String,
-    target: String,
+    pub(super) target: String,
     correlation: String,
     from: String,
     until: String,

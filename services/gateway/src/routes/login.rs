@@ -62,14 +62,14 @@ pub(super) async fn show(
     if visit.visitor.is_some() {
         return go(local(&destination.next));
     }
-    page(&app, &visit, String::new(), destination.next, None)
+    page(&app, &visit, String::new(), (destination.next, false), None)
 }
 
 pub(super) fn page(
     app: &App,
     visit: &Visit,
     email: String,
-    next: String,
+    (next, trusted): (String, bool),
     refusal: Option<LoginRefusal>,
 ) -> Response {
     let status = match refusal {
@@ -78,7 +78,7 @@ pub(super) fn page(
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let (shell, passkeys) = (visit.shell(app, Nav::None), passkeys::offered(app, visit));
-    let page = LoginPage { shell, email, next, passkeys, refusal };
+    let page = LoginPage { shell, email, next, trusted, passkeys, refusal };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 
@@ -113,10 +113,10 @@ pub(super) async fn submit(
             response
         }
         Err(Failure::Refused(code)) if code == TOO_MANY => {
-            page(&app, &visit, email, next, Some(LoginRefusal::TooManyAttempts))
+            page(&app, &visit, email, (next, trusted), Some(LoginRefusal::TooManyAttempts))
         }
         Err(Failure::Refused(_) | Failure::Malformed(_) | Failure::NotFound) => {
-            page(&app, &visit, email, next, Some(LoginRefusal::WrongCredentials))
+            page(&app, &visit, email, (next, trusted), Some(LoginRefusal::WrongCredentials))
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

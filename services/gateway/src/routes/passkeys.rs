@@ -153,7 +153,8 @@ pub(super) async fn enter(
     match app.passkey_logins().enter_with_passkey(request).await.map_err(Failure::from) {
         Ok(answer) => login::enter(&app, &headers, answer.get_ref(), local(&next)).await,
         Err(Failure::Refused(_)) => {
-            login::page(&app, &visit, String::new(), next, Some(LoginRefusal::WrongPasskey))
+            let refusal = Some(LoginRefusal::WrongPasskey);
+            login::page(&app, &visit, String::new(), (next, trusted), refusal)
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

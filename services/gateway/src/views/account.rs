@@ -4,15 +4,18 @@ use meydan_rpc::{form::instant as known, pb::identity as pb};
 use meydan_web::pages::{
     accounts::{AccountPlace, AccountRow, AccountStatus, WhichAccounts},
     security::{Happened, Session},
-    team::Standing,
 };
+use time::OffsetDateTime;
 
-use super::{campaign::role_in, instant};
+use super::{
+    campaign::{role_in, standing},
+    instant,
+};
 use crate::routes::browser;
 
-/// An account.
+/// An account as it stands now.
 #[must_use]
-pub fn row(account: pb::Account) -> AccountRow {
+pub fn row(account: pb::Account, now: OffsetDateTime) -> AccountRow {
     AccountRow {
         status: match account.status() {
             pb::AccountStatus::Suspended => AccountStatus::Suspended,
@@ -29,7 +32,7 @@ pub fn row(account: pb::Account) -> AccountRow {
         second_factor: account.second_factor,
         created_at: instant(account.created_at),
         last_login_at: account.last_login_at.and_then(known),
-        places: account.places.into_iter().map(place).collect(),
+        places: account.places.into_iter().map(|of| place(of, now)).collect(),
     }
 }
 
@@ -44,14 +47,10 @@ pub const fn which_out(which: WhichAccounts) -> pb::WhichAccounts {
     }
 }
 
-fn place(place: pb::AccountPlace) -> AccountPlace {
+fn place(place: pb::AccountPlace, now: OffsetDateTime) -> AccountPlace {
     AccountPlace {
         role: role_in(place.role()).unwrap_or_default(),
-        standing: match (place.invited, place.deactivated) {
-            (true, _) => Standing::Invited,
-            (false, true) => Standing::Deactivated,
-            (false, false) => Standing::Active,
-        },
+        standing: standing((place.invited, place.deactivated), place.link_ends_at, now),
         campaign_id: place.campaign_id,
         slug: place.slug,
         name: place.candidate_name,
@@ -85,4 +84,28 @@ pub fn happened(entry: pb::Happened, place: impl Fn(&str) -> Option<String>) -> 
         address: entry.address,
         browser: browser(&entry.user_agent),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use meydan_rpc::{form::timestamp, pb::identity as pb};
+    use meydan_web::pages::team::Standing;
+    use time::{Duration, macros::datetime};
+
+    use super::place;
+
+    #[test]
+    fn whose_link_works_no_more_is_not_called_invited() {
+        let now = datetime!(2026-11-21 12:00 UTC);
+        let invited = |link_ends_at| pb::AccountPlace {
+            invited: true,
+            link_ends_at,
+            ..pb::AccountPlace::default()
+        };
+        let ends = |after| invited(Some(timestamp(now + after)));
+
+        assert_eq!(place(ends(Duration::SECOND), now).standing, Standing::Invited);
+        assert_eq!(place(ends(Duration::ZERO), now).standing, Standing::Expired);
+        assert_eq!(place(invited(None), now).standing, Standing::Expired);
+    }
 }

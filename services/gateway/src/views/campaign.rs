@@ -9,6 +9,7 @@ use meydan_web::{
         team::{Holder, Member, Permission, Role, Standing},
     },
 };
+use prost_types::Timestamp;
 use time::OffsetDateTime;
 
 use super::instant;
@@ -83,10 +84,14 @@ pub const fn role_in(role: pb::Role) -> Option<Role> {
     })
 }
 
-/// How a member stands now.
-fn standing(member: &pb::Member, now: OffsetDateTime) -> Standing {
-    let link = member.link_ends_at.and_then(meydan_rpc::form::instant);
-    match (member.invited, member.deactivated) {
+/// How a member stands now, who was invited with a link or may be deactivated.
+pub(super) fn standing(
+    (invited, deactivated): (bool, bool),
+    link_ends_at: Option<Timestamp>,
+    now: OffsetDateTime,
+) -> Standing {
+    let link = link_ends_at.and_then(meydan_rpc::form::instant);
+    match (invited, deactivated) {
         (true, _) if link.is_none_or(|ends_at| ends_at <= now) => Standing::Expired,
         (true, _) => Standing::Invited,
         (false, true) => Standing::Deactivated,
@@ -100,7 +105,7 @@ pub fn member(member: pb::Member, oneself: bool, told: bool, now: OffsetDateTime
     Member {
         second_factor: (told && !member.invited).then_some(member.second_factor),
         role: role_in(member.role()).unwrap_or_default(),
-        standing: standing(&member, now),
+        standing: standing((member.invited, member.deactivated), member.link_ends_at, now),
         link_ends_at: member.link_ends_at.and_then(meydan_rpc::form::instant),
         excepted: !member.granted.is_empty() || !member.denied.is_empty(),
         oneself: oneself && !member.invited,
@@ -121,7 +126,7 @@ pub fn holder(member: pb::Member, catalogue: &[pb::Permission], now: OffsetDateT
     };
     Holder {
         role: role_in(member.role()).unwrap_or_default(),
-        standing: standing(&member, now),
+        standing: standing((member.invited, member.deactivated), member.link_ends_at, now),
         granted: texts(&member.granted),
         denied: texts(&member.denied),
         id: member.member_id,

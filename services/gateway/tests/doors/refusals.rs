@@ -216,3 +216,48 @@ async fn no_answer_says_what_we_are_built_of() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_form_that_was_open_for_too_long_is_refused_in_words_of_its_own() {
+    let gate = Gate::open(|setup| setup.rates = PLENTY).await;
+    let words = ["صفحه زیاد باز مانده بود", "The page was open for too long"];
+
+    for (locale, words) in ["fa", "en"].into_iter().zip(words) {
+        for cookie in ["", "meydan-form=another; "] {
+            let asked = client().post(format!("http://{}/preferences", gate.address));
+            let asked = asked.header("Cookie", format!("{cookie}meydan-locale={locale}"));
+            let answer = asked.form(&[("csrf", csrf::token("nobody"))]).send().await;
+            let answer = answer.expect("it is answered");
+
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+            let page = answer.text().await.expect("it arrives");
+            assert!(page.contains(words), "{page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_of_a_refusal_offers_is_good_for_whoever_sees_it() {
+    let gate = Gate::open(|setup| setup.rates = PLENTY).await;
+    let stranger = Gate::open(|setup| setup.rates = Rates { panel: 0, login: 0, live: 0 }).await;
+    let open = async |gate: &Gate, path: &str, cookies: &str| {
+        let asked = client().get(format!("http://{}{path}", gate.address));
+        let answer = asked.header("Cookie", cookies).send().await.expect("it is answered");
+        answer.text().await.expect("it arrives")
+    };
+
+    let page = open(&gate, "/nothing/here", "meydan-form=somebody").await;
+    let token = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let token = token.unwrap_or_else(|| panic!("the page has a form: {page}"));
+    let chosen = client()
+        .post(format!("http://{}/preferences", gate.address))
+        .header("Cookie", "meydan-form=somebody")
+        .form(&[("csrf", token), ("locale", "en"), ("return_to", "/login")]);
+    let chosen = chosen.send().await.expect("it is answered");
+    assert_eq!(chosen.status(), StatusCode::SEE_OTHER);
+
+    for (gate, path) in [(&gate, "/nothing/here"), (&stranger, "/login")] {
+        let page = open(gate, path, "").await;
+        assert!(!page.contains("<form"), "a browser that keeps nothing sends no form: {page}");
+    }
+}

@@ -167,9 +167,8 @@ fn nobody_gives_what_they_do_not_hold_and_owners_are_made_and_unmade_by_owners()
     }
     assert_eq!(may(Manager, Staff, MemberChange::Role(Owner)), Err(MemberRefusal::OwnersOnly));
 
-    let asked = |role| {
-        member(vec![MemberEvent::Invited { account_id: SARA, role, said: None, at: NOON }])
-    };
+    let asked =
+        |role| member(vec![MemberEvent::Invited { account_id: SARA, role, said: None, at: NOON }]);
     let invites = |actor, before, role| member(works_as(actor)).may_invite(&before, role);
     assert_eq!(invites(Manager, Member::default(), Staff), Ok(()));
     assert_eq!(invites(Manager, asked(Support), Staff), Ok(()));

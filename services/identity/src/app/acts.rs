@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Identity, Result, letters::Addressee, login::person};
-use crate::letters::{self, Letter, Notice, Written};
+use crate::letters::{self, Content, Letter, Notice, Written};
 
 /// The first of the two numbers that a lock on an account is called.
 const ACCOUNTS: i32 = 7_101;
@@ -72,9 +72,10 @@ impl Act<'_> {
 
     /// Tells the holder of an account what the act does to it.
     pub(super) async fn tell(&mut self, to: Addressee, notice: Notice) -> Result<()> {
-        let Addressee { account, email, locale } = to;
+        let Addressee { account, email, locale, sealer } = to;
         let names = (Uuid::now_v7(), account);
-        let letter = self.identity.letter(names, (email, locale), Letter::Notice(notice)).await?;
+        let content = Content { to: email, locale, letter: Letter::Notice(notice) };
+        let letter = Written::seal(&sealer, names, &content, self.at);
         self.letter(&letter).await?;
         Ok(())
     }

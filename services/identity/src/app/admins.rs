@@ -9,7 +9,7 @@ use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal, Target};
 use meydan_keyring::Place;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, acts::Act, step, whom};
+use super::{AppError, Guest, Identity, Result, acts::Act, invitations::AskedOne, step, whom};
 use crate::{
     invitations,
     letters::{Letter, Locale},
@@ -25,6 +25,9 @@ impl From<AccountRefusal> for AppError {
             }
             AccountRefusal::Suspended => {
                 Self::Refused("identity.account.suspended", "the account is suspended")
+            }
+            AccountRefusal::Registered => {
+                Self::Refused("command_id_taken", "the id of the command belongs to another one")
             }
             AccountRefusal::AlreadyAdmin => {
                 Self::Refused("identity.admin.already", "that is an admin already")
@@ -53,11 +56,10 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let known = self.account_of(&who.email).await?;
-        let account = known.unwrap_or_else(|| Uuid::new_v5(&meta.command_id, b"account"));
-        let (newcomer, locale) = match known {
-            Some(_) => (None, self.locale_of(&self.account(account).await?.0).await?),
-            None => (Some(self.newcomer(account, &who, false).await?), Locale::default()),
+        let AskedOne { account, begins } = self.asked(&who, meta).await?;
+        let locale = match begins {
+            None => self.locale_of(&self.account(account).await?.0).await?,
+            Some(_) => Locale::default(),
         };
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let said = sealer.seal(&asked_place(account), &who);
@@ -65,15 +67,14 @@ impl Identity {
         let link = self.link((account, None), (who.email, locale), says, meta).await?;
         let mut act = self.act(step(meta, "invite"), &[account]).await?;
         let at = act.at;
-        if let Some(newcomer) = newcomer {
+        if let Some(newcomer) = begins {
             act.register(newcomer, None);
         }
         let target = Target { tenant: PLATFORM, id: account };
         act.ask::<Account>(target, AccountCommand::AskToAdminister { said, at });
-        invitations::end_links(act.db(), None, account).await?;
         act.keep_link(&link).await?;
         let asked = act.done().await.map_err(refused)?;
-        self.reach(asked.position).await?;
+        self.show(asked.position).await;
         Ok((account, self.shown(link, asked).await?))
     }
 
@@ -88,7 +89,8 @@ impl Identity {
         act.ask::<Account>(target, AccountCommand::WithdrawAsking { at });
         invitations::end_links(act.db(), None, account).await?;
         let withdrawn = act.done().await.map_err(refused)?;
-        self.reach(withdrawn.position).await
+        self.show(withdrawn.position).await;
+        Ok(())
     }
 
     /// Takes the role from an admin. Their sessions end; what else they are, they stay.

@@ -84,17 +84,24 @@ fn name_place(key: Uuid) -> Place {
     Place::new(PLATFORM, "api_key", key, "name")
 }
 
+/// The key that a command makes. Others come to know its id: it names no key of another campaign's.
+fn key_of(campaign: Uuid, command: Uuid) -> Uuid {
+    Uuid::new_v5(&campaign, &[b"api_key".as_slice(), command.as_bytes()].concat())
+}
+
 /// Whether a key may ever have a permission: never one over people, or over keys.
 fn may_be_keyed(permission: &str) -> bool {
     permission_named(permission).is_some() && !permission.starts_with("identity:")
 }
 
 impl Identity {
-    /// Makes a key. Sent again under the same command, it makes no second key, and a new secret.
+    /// Makes a key. Sent again under the same command, it makes no second key: whoever made it gets a new secret, as long
+    /// as nobody has used the one before.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold.
+    /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold;
+    /// `command_id_taken` when the command made a key of somebody else's, or one that was used.
     pub async fn create_api_key(
         &self,
         (campaign, by): (Uuid, Uuid),
@@ -120,7 +127,7 @@ impl Identity {
         if !new.permissions.iter().all(|permission| own.contains(&permission.as_str())) {
             return Err(MemberRefusal::NotHeld.into());
         }
-        let id = Uuid::new_v5(&meta.command_id, b"api_key");
+        let id = key_of(campaign, meta.command_id);
         let sealer = self.keyring.sealer(PLATFORM, by).await?;
         let command = ApiKeyCommand::Create {
             name: sealer.seal(&name_place(id), &called),
@@ -133,13 +140,17 @@ impl Identity {
         let secret = format!("{PREFIX}{}", Token::fresh().into_text());
         let hash = tokens::hash(&secret);
         let mut act = self.act(meta.clone(), &[]).await?;
-        api_keys::keep_secret(act.db(), id, &hash).await?;
+        let kept = api_keys::keep_secret(act.db(), id, &hash).await?;
         act.ask::<ApiKey>(target, command);
         let created = act.done().await?;
-        if created.repeated {
-            api_keys::keep_secret(self.log.pool(), id, &hash).await?;
+        self.show(created.position).await;
+        if created.repeated || !kept {
+            let renewed = api_keys::renew_secret(self.log.pool(), (id, by), &hash).await?;
+            if !renewed {
+                let words = "the id of the command belongs to another one";
+                return Err(AppError::Refused("command_id_taken", words));
+            }
         }
-        self.reach(created.position).await?;
         Ok(MadeApiKey { id, secret, position: created.position })
     }
 
@@ -164,7 +175,7 @@ impl Identity {
         let target = Target { tenant: campaign, id: key };
         let command = ApiKeyCommand::Revoke { because: None, at: self.clock.now() };
         let revoked = self.log.execute::<ApiKey>(target, command, meta).await?;
-        self.reach(revoked.position).await?;
+        self.show(revoked.position).await;
         Ok(revoked)
     }
 

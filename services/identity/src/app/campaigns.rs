@@ -15,12 +15,13 @@ use super::{
     AppError, Identity, Result,
     acts::{Act, Looks},
     email,
-    invitations::Newcomer,
+    invitations::AskedOne,
     member_of, name,
     places::refused,
     profile_place, said_place, step, whom,
 };
 use crate::{
+    invitations,
     letters::{Letter, Locale},
     projections::{
         accounts,
@@ -125,7 +126,7 @@ impl Identity {
         act.invite(campaign, newcomer, (Role::Owner, said));
         act.keep_link(&link).await?;
         let created = act.done().await.map_err(refused)?;
-        self.reach(created.position).await?;
+        self.show(created.position).await;
         Ok((campaign, self.shown(link, created).await?, created.position))
     }
 
@@ -146,19 +147,8 @@ impl Identity {
         act.invite(campaign, newcomer, (role, said));
         act.keep_link(&link).await?;
         let invited = act.done().await.map_err(refused)?;
-        self.reach(invited.position).await?;
+        self.show(invited.position).await;
         Ok((self.shown(link, invited).await?, invited))
-    }
-
-    /// Whose account an address is, or whose it is about to be.
-    async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
-        let known = self.account_of(&who.email).await?;
-        let account = known.unwrap_or_else(|| Uuid::new_v5(&meta.command_id, b"account"));
-        let begins = match known {
-            Some(_) => None,
-            None => Some(self.newcomer(account, who, false).await?),
-        };
-        Ok(AskedOne { account, begins })
     }
 
     /// What an inviter says of somebody, sealed.
@@ -240,7 +230,7 @@ impl Identity {
         self.ask(campaign, CampaignCommand::WithdrawDeletion { at: self.clock.now() }, meta).await
     }
 
-    /// Deletes a campaign whose time has come. One that was kept meanwhile is left alone.
+    /// Deletes a campaign whose time has come, with the links into it. One that was kept meanwhile is left alone.
     ///
     /// # Errors
     ///
@@ -248,7 +238,8 @@ impl Identity {
     pub async fn delete_campaign(&self, campaign: Uuid, meta: &Meta) -> Result<()> {
         let command = CampaignCommand::Delete { at: self.clock.now() };
         match self.ask(campaign, command, meta).await {
-            Ok(_) | Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
+            Ok(_) => Ok(invitations::remove_all(self.log.pool(), campaign).await?),
+            Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -297,7 +288,8 @@ impl Identity {
     /// # Errors
     ///
     /// See [`AppError`]; `identity.member.already` for somebody who is in it, `identity.member.not_held` when
-    /// the member would give what they do not hold; `identity.proof.needed` to ask for an owner.
+    /// the member would give what they do not hold; `identity.member.owners_only` for somebody who is asked to own the
+    /// campaign, unless an owner asks; `identity.proof.needed` to ask for an owner.
     pub async fn invite_member(
         &self,
         (campaign, by): (Uuid, Option<(Uuid, Uuid)>),
@@ -313,7 +305,10 @@ impl Identity {
             return self.ask_to_join(campaign, &who, role, meta).await;
         };
         let answered_at = Instant::now() + ASKING;
-        self.actor(campaign, by.0).await?.may_invite(role)?;
+        // Nobody has the nil id: an unknown address asks as much.
+        let asked = self.account_of(&who.email).await?.unwrap_or_default();
+        let before = self.place(campaign, asked).await?;
+        self.actor(campaign, by.0).await?.may_invite(&before, role)?;
         if role == Role::Owner {
             self.fresh(by).await?;
         }
@@ -335,13 +330,6 @@ impl Identity {
         }
         Ok(names)
     }
-}
-
-/// Somebody who is asked to join a team.
-struct AskedOne {
-    account: Uuid,
-    /// Their account, when they have none yet.
-    begins: Option<Newcomer>,
 }
 
 impl Act<'_> {

@@ -34,7 +34,7 @@ impl Identity {
         // Whoever lacks it could do nothing any more, and nobody looks as them.
         let looks = demanded.then_some(campaign);
         let done = self.ask_and_end_looks(campaign, command, looks, meta).await?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(done)
     }
 

@@ -18,7 +18,7 @@ use super::{
     gate::Try,
     login::{Guest, origin, origin_place},
 };
-use crate::{devices, letters::Notice, tries};
+use crate::{devices, invitations, letters::Notice, tries};
 
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Duration = Duration::from_secs(5);
@@ -83,7 +83,12 @@ impl Identity {
             if swept.is_none_or(|swept| now - swept > SWEEP) {
                 swept = Some(now);
                 let pool = self.log.pool();
-                for swept in [tries::sweep(pool, now).await, devices::sweep(pool, now).await] {
+                let swept = [
+                    tries::sweep(pool, now).await,
+                    devices::sweep(pool, now).await,
+                    invitations::sweep(pool, now).await,
+                ];
+                for swept in swept {
                     if let Err(error) = swept {
                         tracing::warn!(%error, "what no longer counts is not let go of yet");
                     }

@@ -13,14 +13,13 @@
 //! Apart from all that, an account takes a few logins a minute, right or wrong: of each browser that it knows, and of
 //! all others together.
 
-use identity_domain::{Network, NetworkCommand, Proof};
+use identity_domain::{AccountEvent, Network, NetworkCommand, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
-use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, acts::Act, quotas::Quota};
 use crate::{
     projections::accounts,
     tries::{self, Limit},
@@ -136,14 +135,49 @@ impl Try {
 
 /// What else is counted for a browser that the account does not know.
 struct Stranger {
-    /// Tries of all of them.
-    all: Vec<u8>,
+    /// Tries of all of them; `None` when this one is not among them, because it was closed already.
+    all: Option<Vec<u8>>,
     /// How many they have.
     limit: Limit,
     /// The address they come from.
     source: Vec<u8>,
     /// The account, or the address without one.
     target: Vec<u8>,
+}
+
+/// Under what guesses at second factors are counted, apart from those of single browsers.
+pub(super) struct Guesses {
+    /// Codes, of all browsers that the account does not know.
+    at_logins: Vec<u8>,
+    /// Codes, of whoever is in.
+    in_sessions: Vec<u8>,
+    /// What else they show.
+    of_other_factors: [Vec<u8>; 2],
+}
+
+impl Act<'_> {
+    /// Opens second factors again whatever closed them, because the holder recovered the account.
+    pub(super) async fn forgive_guesses(&mut self, guesses: Guesses) -> Result<()> {
+        let Guesses { at_logins, in_sessions, of_other_factors: [codes, passkeys] } = guesses;
+        let all = [at_logins, in_sessions, codes, passkeys];
+        Ok(tries::forgive_all(self.db(), &all).await?)
+    }
+
+    /// Opens authenticators to logins again that guessers closed, because the password that they knew is not it any
+    /// more. To whoever is in, and chooses it, they stay closed: that is on record once more, after the new password.
+    pub(super) async fn forgive_guesses_at_logins(
+        &mut self,
+        account: Uuid,
+        guesses: Guesses,
+    ) -> Result<()> {
+        let at = self.at;
+        tries::forgive_all(self.db(), &[guesses.at_logins]).await?;
+        if tries::is_closed(self.db(), &guesses.in_sessions, at).await? {
+            let proof = Some(Proof::Totp);
+            self.record(account, AccountEvent::FactorLocked { proof, origin: None, at });
+        }
+        Ok(())
+    }
 }
 
 impl Identity {
@@ -214,7 +248,7 @@ impl Identity {
         let (pool, now) = (self.log.pool(), self.clock.now());
         let source = self.counted_under(&["address", &whole(address)]).await?;
         let closed = tries::is_closed(pool, &source, now).await?;
-        let all = self.counted_under(&[credential.name(), who, ALL_STRANGERS]).await?;
+        let name = self.counted_under(&[credential.name(), who, ALL_STRANGERS]).await?;
         let limit = credential.limit_of_strangers();
         // Whoever is closed already takes nothing from the others.
         tried.open = tried.open && !closed;
@@ -226,10 +260,12 @@ impl Identity {
                 return Err(error);
             }
         }
+        let mut all = None;
         if tried.open {
-            let all = tries::count(pool, &all, limit, now).await?;
-            tried.open = all.admitted;
-            tried.closes_until = tried.closes_until.max(all.closed_until);
+            let counted = tries::count(pool, &name, limit, now).await?;
+            tried.open = counted.admitted;
+            tried.closes_until = tried.closes_until.max(counted.closed_until);
+            all = Some(name);
         }
         let target = self.counted_under(&["target", who]).await?;
         tried.stranger = Some(Stranger { all, limit, source, target });
@@ -246,7 +282,12 @@ impl Identity {
         if let Some(pair) = &tried.pair {
             tries::take_back(self.log.pool(), pair, tried.limit.most).await?;
         }
-        if let Some(Stranger { all, limit, .. }) = &tried.stranger {
+        self.take_back_of_strangers(tried).await
+    }
+
+    /// Takes a try back from what all strangers have, if it was counted there.
+    async fn take_back_of_strangers(&self, tried: &Try) -> Result<()> {
+        if let Some(Stranger { all: Some(all), limit, .. }) = &tried.stranger {
             tries::take_back(self.log.pool(), all, limit.most).await?;
         }
         Ok(())
@@ -257,36 +298,27 @@ impl Identity {
         if let Some(pair) = &tried.pair {
             tries::forgive(self.log.pool(), pair).await?;
         }
-        if let Some(Stranger { all, limit, source, target }) = &tried.stranger {
-            tries::take_back(self.log.pool(), all, limit.most).await?;
+        self.take_back_of_strangers(tried).await?;
+        if let Some(Stranger { source, target, .. }) = &tried.stranger {
             tries::forget_target(self.log.pool(), source, target).await?;
         }
         Ok(())
     }
 
-    /// Opens authenticators to logins again that guessers closed, because the password that they knew is not it any
-    /// more.
-    pub(super) async fn unlock_login(&self, db: &mut PgConnection, account: Uuid) -> Result<()> {
-        self.unlock(db, (account, Credential::Code(Proof::Totp)), ALL_STRANGERS).await
-    }
-
-    /// Opens second factors again whatever closed them, because the holder recovered the account.
-    pub(super) async fn unlock_factors(&self, db: &mut PgConnection, account: Uuid) -> Result<()> {
-        self.unlock_login(db, account).await?;
-        for proof in [Proof::Totp, Proof::RecoveryCode, Proof::Passkey] {
-            self.unlock(db, (account, Credential::CodeAgain(proof)), "").await?;
-        }
-        Ok(())
-    }
-
-    async fn unlock(
-        &self,
-        db: &mut PgConnection,
-        (account, credential): (Uuid, Credential),
-        from: &str,
-    ) -> Result<()> {
-        let source = self.counted_under(&[credential.name(), &account.to_string(), from]).await?;
-        Ok(tries::forgive(db, &source).await?)
+    /// What is counted of an account's second factors, named before the act that forgets it.
+    pub(super) async fn guesses_at_factors(&self, account: Uuid) -> Result<Guesses> {
+        let account = account.to_string();
+        let name = async |credential: Credential, from| {
+            self.counted_under(&[credential.name(), &account, from]).await
+        };
+        Ok(Guesses {
+            at_logins: name(Credential::Code(Proof::Totp), ALL_STRANGERS).await?,
+            in_sessions: name(Credential::CodeAgain(Proof::Totp), "").await?,
+            of_other_factors: [
+                name(Credential::CodeAgain(Proof::RecoveryCode), "").await?,
+                name(Credential::CodeAgain(Proof::Passkey), "").await?,
+            ],
+        })
     }
 
     /// Forgives whoever has proved who they are, and is in already. Tries that stay counted are no reason to say that
@@ -321,8 +353,9 @@ impl Identity {
     async fn not_too_fast(&self, who: &str, from: &str) -> Result<()> {
         let a_minute =
             Quota { of: "login.account", most: self.login_limit, window: Duration::MINUTE };
+        let counted = self.counted(a_minute, &format!("{who}|{from}")).await?;
         let mut db = self.log.pool().acquire().await?;
-        if self.within(&mut db, a_minute, &format!("{who}|{from}")).await? {
+        if self.within(&mut db, &counted).await? {
             return Ok(());
         }
         Err(AppError::Refused("identity.login.too_many", "wait a minute"))

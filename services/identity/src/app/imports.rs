@@ -32,7 +32,7 @@ impl Identity {
         act.register(newcomer, None);
         act.record(account, AccountEvent::PasswordSet { at });
         let done = act.done().await?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(account)
     }
 }

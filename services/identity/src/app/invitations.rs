@@ -74,10 +74,11 @@ impl Identity {
 
     /// Counts an invitation, before anything is done for it.
     pub(super) async fn may_write(&self, campaign: Uuid, email: &str) -> Result<()> {
-        let mut db = self.log.pool().acquire().await?;
         let address = format!("{campaign}|{}", email.trim().to_lowercase());
-        let open = self.within(&mut db, PER_ADDRESS, &address).await?
-            && self.within(&mut db, PER_CAMPAIGN, &campaign.to_string()).await?;
+        let address = self.counted(PER_ADDRESS, &address).await?;
+        let all = self.counted(PER_CAMPAIGN, &campaign.to_string()).await?;
+        let mut db = self.log.pool().acquire().await?;
+        let open = self.within(&mut db, &address).await? && self.within(&mut db, &all).await?;
         if open {
             return Ok(());
         }
@@ -170,7 +171,7 @@ impl Identity {
         act.take_up(account, token, seat).await?;
         let entered = act.enter(arrival).await?;
         let done = act.done().await.map_err(refused)?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(entered)
     }
 
@@ -207,7 +208,7 @@ impl Identity {
         act.record(account, AccountEvent::PasswordSet { at });
         let entered = act.enter(arrival).await?;
         let done = act.done().await?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(entered)
     }
 
@@ -235,7 +236,7 @@ impl Identity {
         let mut act = self.act_of(account).await?;
         act.take_up(account, token, seat).await?;
         let done = act.done().await.map_err(refused)?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         self.changes.tell(account).await;
         Ok(done.position)
     }
@@ -253,6 +254,18 @@ impl Identity {
         Ok(Seat { campaign, owner, standing, proved })
     }
 
+    /// Whose account an address is, or whose it is about to be. The id of one that begins follows from the command and
+    /// the address: a command that comes again, in this campaign or in another one, begins no account of anybody else.
+    pub(super) async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
+        let key = self.email_key(&who.email).await?;
+        if let Some(account) = self.log.holder(&key).await? {
+            return Ok(AskedOne { account, begins: None });
+        }
+        let account = Uuid::new_v5(&meta.command_id, &key.key);
+        let begins = Some(self.newcomer(account, who, false).await?);
+        Ok(AskedOne { account, begins })
+    }
+
     /// An account that begins, sealed before the act in which it does.
     pub(super) async fn newcomer(
         &self,
@@ -264,6 +277,13 @@ impl Identity {
         let sealed = sealer.seal(&profile_place(account), profile);
         Ok(Newcomer { account, profile: sealed, admin, key: self.email_key(&profile.email).await? })
     }
+}
+
+/// Somebody who is asked to join a team.
+pub(super) struct AskedOne {
+    pub(super) account: Uuid,
+    /// Their account, when they have none yet.
+    pub(super) begins: Option<Newcomer>,
 }
 
 /// An account that is about to begin.

@@ -1,5 +1,7 @@
 //! Letters that commands write. The worker of [`crate::letters`] sends them.
 
+use meydan_event_log::PLATFORM;
+use meydan_keyring::Sealer;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -29,8 +31,9 @@ impl Identity {
         if !ended {
             return Ok(());
         }
+        let guesses = self.counted(GUESSES, &account.to_string()).await?;
         let mut db = self.log.pool().acquire().await?;
-        let first = self.within(&mut db, GUESSES, &account.to_string()).await?;
+        let first = self.within(&mut db, &guesses).await?;
         drop(db);
         if first { self.notify(account, Notice::CodesGuessed).await } else { Ok(()) }
     }
@@ -53,7 +56,8 @@ impl Identity {
     /// Where the holder of an account is written to, for what is known in the midst of an act alone.
     pub(super) async fn addressee(&self, account: Uuid) -> Result<Addressee> {
         let (row, profile) = self.account(account).await?;
-        Ok(Addressee { account, email: profile.email, locale: self.locale_of(&row).await? })
+        let sealer = self.keyring.sealer(PLATFORM, account).await?;
+        Ok(Addressee { account, email: profile.email, locale: self.locale_of(&row).await?, sealer })
     }
 
     /// Tells everybody who works in a campaign by mail, unless what they are told of is no news any more. Of the
@@ -124,8 +128,9 @@ impl Identity {
         (to, locale): (String, Locale),
         letter: Letter,
     ) -> Result<Written> {
+        let sealer = self.keyring.sealer(PLATFORM, names.1).await?;
         let content = Content { to, locale, letter };
-        Ok(Written::seal(&self.keyring, names, &content, self.clock.now()).await?)
+        Ok(Written::seal(&sealer, names, &content, self.clock.now()))
     }
 
     /// Puts a letter in the ledger by itself.
@@ -142,4 +147,6 @@ pub(super) struct Addressee {
     pub(super) account: Uuid,
     pub(super) email: String,
     pub(super) locale: Locale,
+    /// Seals what is written to them.
+    pub(super) sealer: Sealer,
 }

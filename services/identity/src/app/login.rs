@@ -85,7 +85,7 @@ impl Identity {
     /// # Errors
     ///
     /// `identity.login.failed`, in the same words and after the same time, for an unknown address, a wrong
-    /// password, and an account that is closed for a while.
+    /// password, and an account that is closed for a while; in the same words for one that was changed meanwhile.
     pub async fn log_in(
         &self,
         address: &str,
@@ -103,7 +103,7 @@ impl Identity {
         let judged = self.judge((password.clone(), hash.clone()), &tried).await?;
         let verdict = judged.verdict;
         let genuine = verdict != Verdict::Wrong;
-        let Some(account) = account.filter(|_| genuine && tried.open) else {
+        let (Some(account), Some(hash)) = (account.filter(|_| genuine && tried.open), hash) else {
             // Closed is closed: only tries that guessers were open to are facts, or guessing would fill the log.
             // The others leave a row as well, for the time it takes.
             let account = account.filter(|_| tried.counts);
@@ -112,13 +112,16 @@ impl Identity {
             return Err(failed());
         };
         self.forgive(&tried).await?;
-        self.keep_up(account, verdict, (password, hash)).await?;
+        let hash = self.keep_up(account, verdict, (password, hash)).await?;
         if factors::has(self.log.pool(), account).await? {
             let token = Token::fresh();
             let sealer = self.keyring.sealer(PLATFORM, account).await?;
             let origin = Some(sealer.seal(&origin_place(account), &origin(guest)));
             let mut act = self.act_from(account, &guest.address).await?;
             let at = act.at;
+            if !act.is_still_proved(account, &hash).await? {
+                return Err(failed());
+            }
             challenges::begin(act.db(), &token.hash(), account, at).await?;
             act.record(account, AccountEvent::Challenged { origin, at });
             act.done().await?;
@@ -126,6 +129,9 @@ impl Identity {
         }
         let arrival = self.arrival(account, (Proof::Password, guest), trusted).await?;
         let mut act = self.act_from(account, &guest.address).await?;
+        if !act.is_still_proved(account, &hash).await? {
+            return Err(failed());
+        }
         let entered = act.enter(arrival).await?;
         act.done().await?;
         Ok(Entrance::Entered(entered))

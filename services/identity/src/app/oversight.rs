@@ -137,7 +137,7 @@ impl Identity {
             act.end_everything(account).await?;
         }
         let done = act.done().await.map_err(super::admins::refused)?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         self.changes.tell(account).await;
         Ok(())
     }
@@ -162,16 +162,20 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] when nobody asked them; `identity.member.already` when they joined.
+    /// `identity.proof.needed`; [`AppError::NotFound`] when nobody asked them; `identity.member.already` when they joined;
+    /// `identity.member.invited_too_often`.
     pub async fn resend_invitation(
         &self,
+        by: (Uuid, Uuid),
         (account, campaign): (Uuid, Uuid),
         meta: &Meta,
     ) -> Result<(Option<Token>, i64)> {
+        self.fresh(by).await?;
         let said = members::said(self.log.pool(), campaign, account).await?;
         let said = said.ok_or(AppError::NotFound)?;
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
+        self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
         let change = (MemberChange::RenewInvitation, false, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;

@@ -102,8 +102,9 @@ impl Identity {
         let Some(challenge) = challenge.map(hash) else {
             // Strangers wait in turn, as with passwords.
             let _turn = self.turn(false).await;
+            let counted = self.counted(PER_NETWORK, &network(address)).await?;
             let mut tx = self.log.pool().begin_with(LIGHTLY).await?;
-            let within = self.within(&mut tx, PER_NETWORK, &network(address)).await?;
+            let within = self.within(&mut tx, &counted).await?;
             let words = "too many were asked for from this network";
             let asked = if within {
                 self.challenge(&mut tx, LOGIN_PAGE, &[]).await

@@ -66,8 +66,10 @@ pub(super) fn refused(error: ExecuteError<Refusal>) -> AppError {
     if let Some(refusal) = refusal.downcast_ref::<CampaignRefusal>() {
         return (*refusal).into();
     }
-    if refusal.is::<AccountRefusal>() {
-        return AppError::NotFound;
+    match refusal.downcast_ref() {
+        Some(AccountRefusal::Registered) => return AccountRefusal::Registered.into(),
+        Some(_) => return AppError::NotFound,
+        None => {}
     }
     match refusal.downcast_ref() {
         Some(TeamRefusal::LastOwner) => {
@@ -222,8 +224,7 @@ impl Identity {
         act.ask::<Member>(target, command);
         act.list(campaign, (account, owner), standing);
         let gone = matches!(change, MemberChange::Deactivate | MemberChange::Remove);
-        let links = [MemberChange::RenewInvitation, MemberChange::WithdrawInvitation];
-        if gone || links.contains(&change) {
+        if gone || change == MemberChange::WithdrawInvitation {
             invitations::end_links(act.db(), Some(campaign), account).await?;
         }
         if gone {
@@ -240,7 +241,7 @@ impl Identity {
             act.keep_link(link).await?;
         }
         let committed = act.done().await.map_err(refused)?;
-        self.reach(committed.position).await?;
+        self.show(committed.position).await;
         if gone || other_role {
             self.changes.tell(account).await;
         }

@@ -174,6 +174,7 @@ impl Identity {
         let sealed: Sealed<String> = sealer.seal(&kind.place(account), &target);
         let code = self.code_mac(account, kind, code).await?;
         let letter = self.letter((Uuid::now_v7(), account), (target, locale), letter).await?;
+        let per_day = self.counted(PER_DAY, &account.to_string()).await?;
         let mut act = self.act_of(account).await?;
         let now = act.at;
         let kept = sqlx::query!(
@@ -195,9 +196,7 @@ impl Identity {
         )
         .execute(act.db())
         .await?;
-        if kept.rows_affected() == 0
-            || !self.within(act.db(), PER_DAY, &account.to_string()).await?
-        {
+        if kept.rows_affected() == 0 || !self.within(act.db(), &per_day).await? {
             return Err(AppError::Refused(
                 "identity.proof.too_soon",
                 "wait before asking for another",
@@ -235,7 +234,7 @@ impl Identity {
             Err(ExecuteError::KeyTaken) => return Err(taken()),
             done => done?,
         };
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(done.position)
     }
 
@@ -259,7 +258,7 @@ impl Identity {
         act.record(account, AccountEvent::PhoneVerified { phone, at });
         act.letters(letter.as_slice()).await?;
         let done = act.done().await?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(done.position)
     }
 
@@ -283,7 +282,7 @@ impl Identity {
         act.record(account, AccountEvent::PhoneRemoved { at });
         act.letter(&letter).await?;
         let done = act.done().await?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         Ok(done.position)
     }
 

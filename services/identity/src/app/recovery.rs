@@ -85,11 +85,14 @@ impl Identity {
     ) -> Result<bool> {
         let device = guest.device.as_deref().map(tokens::hash).unwrap_or_default();
         let known = self.knows(account.unwrap_or_default(), &device).await?;
+        let near = self.counted(PER_NETWORK, &network(&guest.address)).await?;
+        let [all, beyond] =
+            [self.counted(PER_ADDRESS, address).await?, self.counted(BEYOND, address).await?];
         let mut db = self.log.pool().acquire().await?;
-        let near = known || self.within(&mut db, PER_NETWORK, &network(&guest.address)).await?;
+        let near = known || self.within(&mut db, &near).await?;
         let mut tx = db.begin().await?;
-        let open = self.within(&mut tx, PER_ADDRESS, address).await?
-            && (near || self.within(&mut tx, BEYOND, address).await?);
+        let open =
+            self.within(&mut tx, &all).await? && (near || self.within(&mut tx, &beyond).await?);
         if open {
             tx.commit().await?;
         } else {
@@ -112,6 +115,7 @@ impl Identity {
         }
     }
 
+    /// Goes once through what is asked. A request that cannot be answered stays for its hour, and holds up no others.
     async fn answer_asked(&self) -> Result<()> {
         let rows = sqlx::query!(
             r#"
@@ -125,7 +129,9 @@ impl Identity {
             match row.account_id {
                 // A letter that comes after its hour answers nobody.
                 Some(account) if self.clock.now() - row.at < GOOD => {
-                    self.answer(row.request_id, account, locale).await?;
+                    if let Err(error) = self.answer(row.request_id, account, locale).await {
+                        tracing::warn!(%error, "a request for a new password waits");
+                    }
                 }
                 _ => self.forget_request(row.request_id).await?,
             }
@@ -225,6 +231,7 @@ impl Identity {
         // The letter went to the address on file.
         let address =
             if proved { None } else { Some(self.proof_of(account, &profile.email).await?) };
+        let guesses = self.guesses_at_factors(account).await?;
         let mut act = self.act_of(account).await?;
         let at = act.at;
         let used = sqlx::query!(
@@ -250,14 +257,14 @@ impl Identity {
         act.ended(account, ended).await?;
         let device = Token::fresh();
         devices::note(act.db(), &device.hash(), account, false, at).await?;
-        self.unlock_factors(act.db(), account).await?;
+        act.forgive_guesses(guesses).await?;
         if let Some(address) = address {
             act.prove(account, address).await?;
         }
         act.letter(&letter).await?;
         let done = act.done().await?;
         if !proved {
-            self.reach(done.position).await?;
+            self.show(done.position).await;
         }
         Ok(device)
     }

@@ -343,7 +343,7 @@ impl Act<'_> {
     ) -> Result<Token> {
         let (token, at) = (Token::fresh(), self.at);
         let second = proof != Proof::Password;
-        if !tokens::renew_session(self.db(), session, &token, second, at).await? {
+        if !tokens::renew_session(self.db(), (account, session), &token, second, at).await? {
             return Err(AppError::NotFound);
         }
         self.record(account, AccountEvent::ProvedAgain { session_id: session, proof, at });

@@ -114,8 +114,9 @@ impl Oversight for OversightApi {
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let meta = meta(&request, &caller(&request)?)?;
         let wire = request.get_ref();
-        let asked = (id(&wire.account_id)?, id(&wire.campaign_id)?);
-        let (token, position) = self.0.resend_invitation(asked, &meta).await.map_err(status)?;
+        let (by, asked) = (holder(&request)?, (id(&wire.account_id)?, id(&wire.campaign_id)?));
+        let sent = self.0.resend_invitation(by, asked, &meta).await;
+        let (token, position) = sent.map_err(status)?;
         let invitation_token = token.map(Token::into_text).unwrap_or_default();
         Ok(Response::new(pb::InviteMemberResponse { invitation_token, position }))
     }
@@ -190,12 +191,14 @@ fn account_out(seen: SeenAccount) -> pb::Account {
 
 fn place_out(place: AnyPlaceRow) -> pb::AccountPlace {
     let role = identity_domain::Role::named(&place.role).map_or(pb::Role::Unspecified, role_out);
+    let invited = place.joined_at.is_none();
     pb::AccountPlace {
         campaign_id: place.campaign_id.to_string(),
         slug: place.slug,
         candidate_name: place.candidate_name,
         role: role.into(),
-        invited: place.joined_at.is_none(),
+        invited,
         deactivated: place.deactivated,
+        link_ends_at: place.link_ends_at.filter(|_| invited).map(timestamp),
     }
 }

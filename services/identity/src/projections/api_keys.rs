@@ -110,23 +110,48 @@ pub(super) async fn remove_all(db: &mut PgConnection, campaign: Uuid) -> sqlx::R
     Ok(())
 }
 
-/// Keeps the hash of a key's secret, in place of the one before.
+/// Keeps the hash of a key's secret; `false` when the key has one.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!(
+pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
+    let kept = sqlx::query!(
         r#"
-        INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2)
-        ON CONFLICT (key_id) DO UPDATE SET secret_sha256 = $2
+        INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2) ON CONFLICT (key_id) DO NOTHING
         "#,
         key,
         hash,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
+}
+
+/// Gives a key another secret, for whoever made it and lost the one that was shown; `false` when somebody else made it,
+/// or it was used or revoked.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn renew_secret(
+    pool: &PgPool,
+    (key, maker): (Uuid, Uuid),
+    hash: &[u8],
+) -> sqlx::Result<bool> {
+    let renewed = sqlx::query!(
+        r#"
+        UPDATE api_key_secrets s SET secret_sha256 = $3 FROM api_keys k
+        WHERE s.key_id = $1 AND s.last_used_at IS NULL
+          AND k.key_id = s.key_id AND k.created_by = $2 AND k.revoked_at IS NULL
+        "#,
+        key,
+        maker,
+        hash,
+    )
+    .execute(pool)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
 }
 
 /// Notes that a key was used, at most once a minute.

@@ -73,6 +73,8 @@ pub struct AnyPlaceRow {
     pub joined_at: Option<OffsetDateTime>,
     /// Whether their place gives them nothing until somebody reactivates it.
     pub deactivated: bool,
+    /// Until when the newest link that invites them works, or worked.
+    pub link_ends_at: Option<OffsetDateTime>,
 }
 
 /// Lets the table reflect one fact. The aggregate's id is made of campaign and account, so a later fact
@@ -368,7 +370,9 @@ pub async fn all_of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<An
     sqlx::query_as!(
         AnyPlaceRow,
         r#"
-        SELECT c.campaign_id, c.slug, c.candidate_name, m.role, m.joined_at, m.deactivated
+        SELECT c.campaign_id, c.slug, c.candidate_name, m.role, m.joined_at, m.deactivated,
+               (SELECT max(i.expires_at) FROM invitations i WHERE i.account_id = m.account_id
+                AND i.campaign_id = m.campaign_id AND i.used_at IS NULL) AS link_ends_at
         FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
         WHERE m.account_id = $1 ORDER BY c.candidate_name, c.slug
         "#,

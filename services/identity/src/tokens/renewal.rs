@@ -14,7 +14,7 @@ use super::{Token, hash};
 /// Fails if PostgreSQL does.
 pub async fn renew_session(
     db: impl PgExecutor<'_>,
-    session: Uuid,
+    (account, session): (Uuid, Uuid),
     token: &Token,
     second_factor: bool,
     now: OffsetDateTime,
@@ -22,9 +22,10 @@ pub async fn renew_session(
     let renewed = sqlx::query!(
         r#"
         UPDATE sessions
-        SET token_sha256 = $2, proved_at = $3, second_factor = second_factor OR $4, renew = false
-        WHERE session_id = $1
+        SET token_sha256 = $3, proved_at = $4, second_factor = second_factor OR $5, renew = false
+        WHERE account_id = $1 AND session_id = $2
         "#,
+        account,
         session,
         token.hash(),
         now,

@@ -16,7 +16,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use crate::{
-    harness::gateway,
+    harness::{Identity, gateway},
     team::{Colleague, Team},
 };
 
@@ -25,15 +25,8 @@ const KEYS: &str = "identity:api_key.manage";
 impl Team {
     /// A key of somebody's.
     async fn key(&self, maker: &Colleague) -> String {
-        let message = CreateApiKeyRequest {
-            name: "report".to_owned(),
-            permissions: vec!["crm:ticket.read".to_owned()],
-            expires_at: None,
-        };
-        let caller = Colleague::of(&self.identity, maker.session.clone(), self.campaign).await;
-        let request = self.identity.dial.command(&caller.caller, Uuid::now_v7(), message);
-        let made = ApiKeysClient::new(self.identity.dial.channel()).create_api_key(request).await;
-        made.expect("they may").into_inner().key
+        let made = make(&self.identity, (&maker.session, self.campaign), Uuid::now_v7()).await;
+        made.expect("they may")
     }
 
     /// What a key may do now; nothing of one that opens nothing.
@@ -86,6 +79,65 @@ impl Team {
         given.expect("an owner may");
         keeper
     }
+}
+
+/// Makes a key with a command of an id.
+async fn make(
+    identity: &Identity,
+    (session, campaign): (&str, Uuid),
+    command: Uuid,
+) -> Result<String, Failure> {
+    let message = CreateApiKeyRequest {
+        name: "report".to_owned(),
+        permissions: vec!["crm:ticket.read".to_owned()],
+        expires_at: None,
+    };
+    let maker = Colleague::of(identity, session.to_owned(), campaign).await;
+    let request = identity.dial.command(&maker.caller, command, message);
+    let made = ApiKeysClient::new(identity.dial.channel()).create_api_key(request).await?;
+    Ok(made.into_inner().key)
+}
+
+#[tokio::test]
+async fn the_command_that_made_a_key_makes_another_one_in_another_campaign() {
+    let team = Team::start().await;
+    let (identity, command) = (&team.identity, Uuid::now_v7());
+    let theirs = make(identity, (&team.owner.session, team.campaign), command).await;
+    let theirs = theirs.expect("an owner may");
+    let (isfahan, link) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let stranger = identity.accept(&link, "").await.expect("the link is good");
+
+    // Whoever reads a record of theirs, or guesses, knows the id of the command.
+    let other = make(identity, (&stranger, isfahan), command).await;
+
+    let opens = async |key: String| {
+        let request = identity.dial.ask(&gateway(), AuthenticateKeyRequest { key });
+        let opened = identity.sessions().authenticate_key(request).await;
+        opened.expect("it is good").into_inner().campaign_id
+    };
+    assert_eq!(opens(theirs).await, team.campaign.to_string(), "it is what it was");
+    assert_eq!(opens(other.expect("an owner may")).await, isfahan.to_string());
+    assert_eq!(identity.facts("api_key.created").await, 2);
+}
+
+#[tokio::test]
+async fn a_key_gets_another_secret_for_its_maker_alone_and_only_before_it_is_used() {
+    let team = Team::start().await;
+    let (identity, command) = (&team.identity, Uuid::now_v7());
+    let keeper = team.keeper().await;
+    let owner = (team.owner.session.as_str(), team.campaign);
+    let lost = make(identity, owner, command).await.expect("an owner may");
+    let taken = || Err(Failure::Refused("command_id_taken".to_owned()));
+
+    let others = make(identity, (&keeper.session, team.campaign), command).await;
+    assert_eq!(others, taken(), "it may what the owner may");
+    let key = make(identity, owner, command).await.expect("the first one was lost on the way");
+    assert_eq!(team.allowed(&lost).await, None, "one secret opens it");
+    assert!(team.allowed(&key).await.is_some());
+
+    assert_eq!(make(identity, owner, command).await, taken(), "somebody works with it");
+    assert!(team.allowed(&key).await.is_some());
+    assert_eq!(identity.facts("api_key.created").await, 1);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use meydan_rpc::{
         AskEmailRequest, AskPhoneRequest, ChangeAccountRequest, ChangeMemberRequest,
         ChangePermissionsRequest, ChangeRoleRequest, CreateApiKeyRequest, DeletionRequest,
         DemandFactorRequest, EndSessionsRequest, ImpersonateRequest, InviteAdminRequest,
-        RemovePhoneRequest, Role, api_keys_client::ApiKeysClient,
+        RemovePhoneRequest, ResendInvitationRequest, Role, api_keys_client::ApiKeysClient,
         campaigns_client::CampaignsClient, contacts_client::ContactsClient,
         members_client::MembersClient, oversight_client::OversightClient,
     },
@@ -22,9 +22,10 @@ use crate::{
     team::Team,
 };
 
-const DANGEROUS: [&str; 14] = [
+const DANGEROUS: [&str; 15] = [
     "/meydan.identity.v1.Oversight/SuspendAccount",
     "/meydan.identity.v1.Oversight/ReactivateAccount",
+    "/meydan.identity.v1.Oversight/ResendInvitation",
     "/meydan.identity.v1.Oversight/InviteAdmin",
     "/meydan.identity.v1.Oversight/DismissAdmin",
     "/meydan.identity.v1.Oversight/Impersonate",
@@ -96,6 +97,10 @@ async fn ask_staff(identity: &Identity, path: &str, caller: &Caller) -> Result<(
         "ReactivateAccount" => {
             let request = identity.dial.command(caller, id, ChangeAccountRequest::default());
             oversight.reactivate_account(request).await?;
+        }
+        "ResendInvitation" => {
+            let request = identity.dial.command(caller, id, ResendInvitationRequest::default());
+            oversight.resend_invitation(request).await?;
         }
         "InviteAdmin" => {
             let request = identity.dial.command(caller, id, InviteAdminRequest::default());

@@ -1,9 +1,14 @@
 //! Guessing: what it costs whom. Strangers are closed out, and the holder never is.
 
-use meydan_rpc::{outcome::Failure, pb::identity::ProveAgainRequest};
+use futures::future::join_all;
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{LogInRequest, ProveAgainRequest},
+};
 use time::Duration;
+use tonic::Code;
 
-use crate::harness::{Identity, PASSWORD, from};
+use crate::harness::{Identity, PASSWORD, from, gateway};
 
 const SARA: &str = "sara@meydan.example";
 
@@ -58,6 +63,39 @@ async fn a_stolen_browser_is_closed_like_any_other_and_made_up_cookies_are_stran
         assert_eq!(wrong.map(|_| ()), failed());
     }
     assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the network is");
+}
+
+/// Whether a wrong password from a network is turned away, because too many wait to be judged.
+async fn is_turned_away(identity: &Identity, network: &str) -> bool {
+    let (email, password) = (SARA.to_owned(), "wrong".to_owned());
+    let guest = Some(from(network, ""));
+    let message = LogInRequest { email, password, guest, trusted: false };
+    let answer = identity.sessions().log_in(identity.dial.ask(&gateway(), message)).await;
+    answer.expect_err("it is wrong").code() == Code::Unavailable
+}
+
+#[tokio::test]
+async fn whoever_is_closed_out_and_turned_away_takes_back_no_tries_of_other_strangers() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+    for _ in 0..5 {
+        assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
+    }
+
+    let mut turned_away = 0;
+    while turned_away == 0 {
+        let rush = (0..500).map(|_| is_turned_away(&identity, "192.0.2.1"));
+        turned_away = join_all(rush).await.into_iter().filter(|turned| *turned).count();
+    }
+
+    for network in 0..9 {
+        for _ in 0..5 {
+            let address = format!("198.51.{}.7", 100 + network);
+            assert_eq!(identity.log_in(SARA, "wrong", &address).await, failed());
+        }
+    }
+    let stranger = identity.log_in(SARA, PASSWORD, "203.0.113.9").await;
+    assert_eq!(stranger, failed(), "fifty guesses a day, those of the closed network with them");
 }
 
 #[tokio::test]

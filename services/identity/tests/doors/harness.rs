@@ -26,7 +26,7 @@ use meydan_rpc::{
     },
     server::listen,
 };
-use meydan_testkit::servers::{Nats, folder, postgres, prefix};
+use meydan_testkit::servers::{Nats, copies, folder, postgres, prefix};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -73,6 +73,13 @@ impl Identity {
     /// Starts it where letters leave like this.
     pub(crate) async fn start_with((mail, sms): (Mail, Sms), secrets: TempDir) -> Self {
         let (nats, prefix) = (Nats::start().await, prefix());
+        copies(&prefix, &[NAME, "keys"], async |prefix| {
+            migrate(postgres(), prefix).await.expect("it migrates");
+            let keys = format!("{prefix}keys");
+            let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
+            keys.expect("it migrates");
+        })
+        .await;
         let database_url = migrate(postgres(), &prefix).await.expect("it migrates");
         let keys = format!("{prefix}keys");
         let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;

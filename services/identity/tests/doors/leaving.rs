@@ -65,6 +65,22 @@ async fn until(identity: &Identity, kind: &str, count: i64) {
     found.unwrap_or_else(|_| panic!("there are never {count} facts {kind}"));
 }
 
+/// Waits until no link into a campaign is kept.
+async fn until_no_links(identity: &Identity, campaign: Uuid) {
+    let pool = identity.database().await;
+    let looking = async {
+        loop {
+            let kept =
+                sqlx::query_scalar("SELECT count(*) FROM invitations WHERE campaign_id = $1");
+            let kept: i64 = kept.bind(campaign).fetch_one(&pool).await.expect("it answers");
+            if kept == 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Real::from_secs(30), looking).await.expect("links go with the campaign");
+}
+
 #[tokio::test]
 async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_with_it() {
     let identity = Identity::start().await;
@@ -86,9 +102,11 @@ async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_w
     identity.advance(Duration::days(10));
     request(&identity, tehran).await.expect("it is archived");
     until(&identity, "campaign.deletion_requested", 2).await;
+    identity.invite(tehran, "sara@meydan.example", "Sara").await;
     identity.advance(Duration::days(30));
     until(&identity, "campaign.deleted", 1).await;
     until(&identity, "subject.erased", 1).await;
+    until_no_links(&identity, tehran).await;
 
     let gone = shown(&identity, tehran, 0).await;
     assert_eq!(gone.status(), CampaignStatus::Deleted);

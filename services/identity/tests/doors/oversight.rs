@@ -289,3 +289,35 @@ async fn admins_filter_by_who_is_suspended_locked_or_without_a_second_factor() {
     changed.expect("he has just proved himself");
     assert_eq!(these(locked).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn admins_see_until_when_a_link_works_and_send_it_again_after_a_proof_five_times_a_day() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let asked_at = identity.now();
+    identity.invite(team.campaign, "sara@meydan.example", "Sara").await;
+    let (found, _) = identity.listed(&admin, "sara@meydan.example", "").await;
+    let account_id = found[0].account_id.clone();
+    let ends = found[0].places[0].link_ends_at.map(|at| at.seconds);
+    assert_eq!(ends, Some((asked_at + Duration::hours(72)).unix_timestamp()));
+    let (owner, _) = identity.listed(&admin, OWNER, "").await;
+    assert_eq!(owner[0].places[0].link_ends_at, None, "they joined");
+    let campaign_id = team.campaign.to_string();
+    let send = async || {
+        let message = ResendInvitationRequest {
+            account_id: account_id.clone(),
+            campaign_id: campaign_id.clone(),
+        };
+        let request = identity.dial.command(&admin, Uuid::now_v7(), message);
+        let sent = identity.oversight().resend_invitation(request).await;
+        sent.map(|_| ()).map_err(Failure::from)
+    };
+
+    for _ in 0..4 {
+        assert_eq!(send().await, Ok(()));
+    }
+    assert_eq!(send().await, refused("member.invited_too_often"), "the first was the team's");
+    identity.advance(Duration::minutes(6));
+    assert_eq!(send().await, refused("proof.needed"));
+}

@@ -75,11 +75,13 @@ impl Identity {
 }
 
 impl Act<'_> {
-    /// Keeps a link, and the letter that brings it.
+    /// Keeps a link, and the letter that brings it. Links from before end: they would lead to what the person is asked to
+    /// be now, whoever has them.
     pub(in crate::app) async fn keep_link(&mut self, link: &Link) -> Result<()> {
         let at = self.at;
         // A letter that was written before keeps its own link.
         if self.letter(&link.letter).await? {
+            invitations::end_links(self.db(), link.campaign, link.account).await?;
             invitations::keep_invitation(self.db(), &link.mailed, &link.row(true), at).await?;
         }
         if let Some(shown) = &link.shown {

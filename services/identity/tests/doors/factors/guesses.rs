@@ -11,7 +11,10 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::{SARA, Sara, refused};
-use crate::harness::{Identity, PASSWORD, from, gateway};
+use crate::{
+    harness::{Identity, PASSWORD, from, gateway},
+    oversight::id,
+};
 
 const NEW: &str = "another long pass phrase 8";
 
@@ -142,6 +145,32 @@ async fn a_new_password_of_whoever_is_in_opens_codes_at_the_login_again() {
 
     let opens = identity.opens(&sara, NEW, ("203.0.113.1", "")).await;
     assert!(opens, "whoever guessed does not know this one");
+}
+
+#[tokio::test]
+async fn codes_that_a_new_password_leaves_closed_to_a_session_are_shown_so_to_admins() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    let (admin, _) = identity.staff().await;
+    let holder = identity.holder(&sara.session).await;
+    for _ in 0..20 {
+        let wrong = identity.prove_again(&sara.session, "000000").await;
+        assert_eq!(wrong, refused("identity.proof.wrong"));
+    }
+    identity.letter("kind = 'factor-locked' AND state = 'sent'").await;
+
+    let message = ChangePasswordRequest {
+        current_password: PASSWORD.to_owned(),
+        new_password: NEW.to_owned(),
+    };
+    let changed = identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
+    changed.expect("she came in a moment ago");
+
+    let closed = identity.prove_again(&sara.session, &identity.code(&sara)).await;
+    assert_eq!(closed, refused("identity.proof.wrong"), "twenty a day, whoever chooses a password");
+    let shown = identity.detail(&admin, id(&holder)).await.account.expect("it is there");
+    assert!(shown.factor_locked_at.is_some());
+    assert!(identity.opens(&sara, NEW, ("203.0.113.1", "")).await, "logins count by themselves");
 }
 
 #[tokio::test]

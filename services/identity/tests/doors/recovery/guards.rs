@@ -8,6 +8,7 @@ use meydan_rpc::{
     },
 };
 use time::Duration;
+use uuid::Uuid;
 
 use super::{NEW, ask, ask_with, finish, finish_knowing, link, opened, with_owner};
 use crate::harness::{Identity, PANEL, PASSWORD, from};
@@ -188,4 +189,23 @@ async fn whoever_asks_for_somebodys_address_all_the_time_leaves_them_a_good_link
     }
     identity.end().await;
     assert_eq!(mails.waiting().await, 0, "one letter an hour");
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_read_holds_up_nobody_elses_link() {
+    let (mails, identity, _) = with_owner().await;
+    let damaged = "UPDATE accounts SET profile_sealed = 'no seal' WHERE account_id = $1";
+    identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let own = mails.next().await.expect("a mail comes").token(&format!("{PANEL}/welcome/"));
+    let other = identity.accept(&own, "").await.expect("the link is good");
+    let other: Uuid = identity.held(&other).await.account_id.parse().expect("an id");
+    let database = identity.database().await;
+    let broken = sqlx::query(damaged).bind(other).execute(&database).await.expect("it answers");
+    assert_eq!(broken.rows_affected(), 1);
+
+    ask(&identity, "isfahan@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    ask(&identity, OWNER, "192.0.2.1").await.expect("anybody may ask");
+
+    let token = link(&mails).await;
+    assert_eq!(opened(&identity, &token).await, Ok(OWNER.to_owned()));
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use meydan_event_log::Meta;
 use time::OffsetDateTime;
 use tonic::{
     Request,
@@ -63,6 +64,17 @@ impl Dial {
     pub fn command<T>(&self, caller: &Caller, command: Uuid, message: T) -> Request<T> {
         let mut request = self.ask(caller, message);
         request.metadata_mut().insert("command-id", ascii(&command.to_string()));
+        request
+    }
+
+    /// A command with which a policy answers a fact: `meta` says which, and of which request it is a part.
+    pub fn answer<T>(&self, caller: &Caller, meta: &Meta, message: T) -> Request<T> {
+        let mut request = self.command(caller, meta.command_id, message);
+        let said = request.metadata_mut();
+        said.insert("correlation-id", ascii(&meta.correlation_id.to_string()));
+        if let Some(causation) = meta.causation_id {
+            said.insert("causation-id", ascii(&causation.to_string()));
+        }
         request
     }
 }

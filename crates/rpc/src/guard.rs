@@ -10,12 +10,13 @@ use std::{
 };
 
 use http::{Request, Response};
-use meydan_event_log::{Origin, from_origin};
+use meydan_event_log::{Actor, Clock, Meta, Origin, from_origin};
 use meydan_keyring::Keyring;
 use time::OffsetDateTime;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{
     caller::{Assertions, Caller, Who},
@@ -99,15 +100,21 @@ pub struct Guard {
     service: &'static str,
     policies: Arc<HashMap<&'static str, Need>>,
     assertions: Assertions,
+    clock: Clock,
     keyring: Option<Keyring>,
 }
 
 impl Guard {
-    /// Guards `service`.
+    /// Guards `service`, whose clock says whether a proof is still fresh.
     #[must_use]
-    pub fn new(service: &'static str, policies: Policies, assertions: Assertions) -> Self {
+    pub fn new(
+        service: &'static str,
+        policies: Policies,
+        assertions: Assertions,
+        clock: Clock,
+    ) -> Self {
         let policies = Arc::new(policies.iter().copied().collect());
-        Self { service, policies, assertions, keyring: None }
+        Self { service, policies, assertions, clock, keyring: None }
     }
 
     /// Seals with these keys from where people call, for the facts that their calls lead to.
@@ -150,7 +157,7 @@ impl Guard {
             tracing::warn!(service, method = path, who = ?caller.who, "a call was denied");
             return Err(Status::permission_denied("the caller may not do this"));
         }
-        if matches!(need, Need::Fresh(_)) && !caller.is_fresh(now) {
+        if matches!(need, Need::Fresh(_)) && !caller.is_fresh(self.clock.now()) {
             let words = "prove who you are first";
             return Err(refused(Code::FailedPrecondition, PROOF_NEEDED, words));
         }
@@ -264,17 +271,31 @@ pub fn campaign(caller: &Caller) -> Result<uuid::Uuid, Status> {
 /// # Errors
 ///
 /// `INVALID_ARGUMENT` without one: every changing call names its command.
-pub fn command_id<T>(request: &tonic::Request<T>) -> Result<uuid::Uuid, Status> {
-    request
-        .metadata()
-        .get("command-id")
-        .and_then(|value| value.to_str().ok())
-        .and_then(crate::caller::id)
-        .ok_or_else(|| {
-            let mut form = crate::form::Form::default();
-            form.reject("command-id", "must be an id in the call's metadata");
-            form.finish().expect_err("a field was rejected")
-        })
+pub fn command_id<T>(request: &tonic::Request<T>) -> Result<Uuid, Status> {
+    said_id(request, "command-id").ok_or_else(|| {
+        let mut form = crate::form::Form::default();
+        form.reject("command-id", "must be an id in the call's metadata");
+        form.finish().expect_err("a field was rejected")
+    })
+}
+
+/// Where a command comes from that one of our services gives, for `actor`: it may be part of a request that began
+/// elsewhere.
+///
+/// # Errors
+///
+/// As [`command_id`].
+pub fn origin_of_answer<T>(request: &tonic::Request<T>, actor: Actor) -> Result<Meta, Status> {
+    let meta = Meta::new(command_id(request)?, actor);
+    Ok(Meta {
+        correlation_id: said_id(request, "correlation-id").unwrap_or(meta.correlation_id),
+        causation_id: said_id(request, "causation-id"),
+        ..meta
+    })
+}
+
+fn said_id<T>(request: &tonic::Request<T>, name: &str) -> Option<Uuid> {
+    request.metadata().get(name)?.to_str().ok().and_then(crate::caller::id)
 }
 
 #[cfg(test)]
@@ -284,7 +305,7 @@ mod tests {
     use tonic::{Code, body::Body};
     use uuid::Uuid;
 
-    use super::{Caller, Guard, Need, PROOF_NEEDED, Policies, Who};
+    use super::{Caller, Clock, Guard, Need, PROOF_NEEDED, Policies, Who};
     use crate::{caller::Assertions, outcome::Failure};
 
     const POLICIES: Policies = &[
@@ -299,7 +320,7 @@ mod tests {
         let assertion = keys.sign("x", caller, OffsetDateTime::now_utc());
         let request = Request::builder().uri(path).header("caller", assertion);
         let request = request.body(Body::empty()).expect("it is a request");
-        Guard::new("x", POLICIES, keys).admit(&request).err()
+        Guard::new("x", POLICIES, keys, Clock::system()).admit(&request).err()
     }
 
     fn admin(fresh_until: Option<i64>) -> Caller {

@@ -166,7 +166,7 @@ async fn one_request_is_followed_through_every_context_with_what_policies_answer
         rows(&office.admin.open(&request).await.html).iter().any(|(action, _)| action == "ورود")
     );
     let team = office.owner.open("/c/tehran/team").await;
-    let fields = [("email", "sara@meydan.example"), ("display_name", "سارا"), ("role", "staff")];
+    let fields = [("email", "sara@meydan.example"), ("name", "سارا"), ("role", "staff")];
     office.owner.send(&team, "/c/tehran/team/invite", &fields).await;
     office.owner.until("/c/tehran/audit?action=member.invited", "<small>همکار</small>").await;
     let invited = office.admin.open("/admin/audit?action=member.invited").await;

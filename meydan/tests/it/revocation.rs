@@ -31,8 +31,6 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::office::databases;
-
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
 /// The name of the file in which letters end.
 pub(crate) const LETTERS: &str = "letters";
@@ -145,7 +143,7 @@ impl House {
 
     async fn start(rates: Rates, change: impl Fn(&mut gateway::Setup)) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
-        databases(&prefix).await;
+        crate::office::databases(&prefix).await;
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
         let (clock, stop) = (moved(now.clone()), CancellationToken::new());
         let (assertions, keyring) = (Assertions::generate(), keyring(&prefix, &secrets).await);

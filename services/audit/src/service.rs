@@ -101,10 +101,10 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     };
     tasks.spawn(signer.run(workers.clone()));
     if let Some(posting) = setup.posting {
-        let poster = Poster::new(pool.clone(), posting, setup.clock);
+        let poster = Poster::new(pool.clone(), posting, setup.clock.clone());
         tasks.spawn(poster.run(workers.clone()));
     }
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, setup.clock);
     let workers = Workers { tasks, end: workers, database: pool.clone() };
     Ok(serve(setup.listener, guard, grpc::routes(pool, setup.keyring), workers, stop).await?)
 }

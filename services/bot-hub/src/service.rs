@@ -120,7 +120,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(tables.run(readers.clone()));
     tasks.spawn(Relay::new(log, jetstream.clone(), 0).run(readers.clone()));
     spawn_policies(&mut tasks, &hub, &jetstream, setup.crm, &planned, &readers);
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions).sealing(setup.keyring.clone());
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, setup.clock.clone())
+        .sealing(setup.keyring.clone());
     let intake = Intake::new(jetstream, setup.keyring);
     let keeper = Keeper {
         hub: hub.clone(),

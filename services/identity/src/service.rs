@@ -98,7 +98,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let directory =
         ProjectionRunner::new(directory, Source::Log(log.clone(), 0), log.pool().clone());
     let clock = setup.clock;
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions).sealing(setup.keyring.clone());
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, clock.clone())
+        .sealing(setup.keyring.clone());
     let forgetting = Forgetting {
         log: log.clone(),
         tables: directory.progress(),

@@ -90,7 +90,8 @@ async fn the_code_of_an_sms_counts_once_however_many_gateways_see_it_at_once() {
         let page = sara.open("/account").await;
         let read = house.letters();
         let phone = format!("+98912123{round:04}");
-        sara.send(&page, "/account/phone", &[("phone", &phone)]).await;
+        let asked = sara.send(&page, "/account/phone", &[("phone", &phone)]).await;
+        assert!(asked.says("phone_code"), "round {round}: {} {}", asked.url, asked.html);
         let code = six_digits(&house.letters_after(read, &phone).await);
         let open = her_pages(&house, &sara, "/account").await;
         let typed = |_| vec![("phone_code", code.clone())];

@@ -211,7 +211,11 @@ async fn an_address_is_shown_to_whom_it_concerns_and_to_nobody_once_its_owner_is
     assert_eq!(seen(&staff(SARA), of(TEHRAN)).await, at(&[3, 2, 1]), "and one's own");
     let mut looking = reader_of(TEHRAN);
     looking.who = Who::Impersonator { id: STAFF, session: Uuid::from_u128(5), subject: OWNER };
-    assert_eq!(seen(&looking, of(TEHRAN)).await, at(&[3]), "staff in an owner's place: their own alone");
+    assert_eq!(
+        seen(&looking, of(TEHRAN)).await,
+        at(&[3]),
+        "staff in an owner's place: their own alone"
+    );
     let copy = exported(&audit, &reader_of(TEHRAN), of(TEHRAN)).await.expect("it goes on");
     assert_eq!(copy.iter().filter(|entry| entry.address.starts_with("192.")).count(), 2);
 

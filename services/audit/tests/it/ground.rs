@@ -4,7 +4,7 @@ use audit::{
     grpc::{POLICIES, routes},
     record::{reached, record},
 };
-use meydan_event_log::{Actor, Meta, Recorded, prepare_database, service_pool};
+use meydan_event_log::{Actor, Clock, Meta, Recorded, prepare_database, service_pool};
 use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
@@ -110,7 +110,7 @@ impl Audit {
         let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listener.local_addr().expect("it has an address");
         let (assertions, stop) = (Assertions::generate(), CancellationToken::new());
-        let guard = Guard::new(audit::NAME, POLICIES, assertions.clone());
+        let guard = Guard::new(audit::NAME, POLICIES, assertions.clone(), Clock::system());
         let mut tasks = JoinSet::new();
         let end = CancellationToken::new();
         let ended = end.clone();

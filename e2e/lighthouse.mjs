@@ -9,7 +9,7 @@ import path from 'node:path';
 import lighthouse, { desktopConfig } from 'lighthouse';
 import { chromium } from 'playwright-core';
 import { acceptInvitation, becomeFirstAdmin } from './people.mjs';
-import { chromiumPath, flags, root, startPlatform } from './platform.mjs';
+import { flags, root, startPlatform } from './platform.mjs';
 import { startTelegram } from './telegram.mjs';
 
 const reports = path.join(root, 'target/lighthouse');
@@ -39,7 +39,7 @@ async function owner(page, platform) {
 // A Chromium that both Playwright, which logs in, and Lighthouse, which measures, talk to.
 async function startChromium() {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'meydan-lighthouse-'));
-  const context = await chromium.launchPersistentContext(profile, { executablePath: chromiumPath, args: [...flags, '--remote-debugging-port=0'] });
+  const context = await chromium.launchPersistentContext(profile, { executablePath: '/usr/bin/chromium', args: ['--headless=new', ...flags, '--remote-debugging-port=0'] });
   const port = Number(fs.readFileSync(path.join(profile, 'DevToolsActivePort'), 'utf8').split('\n')[0]);
   return {
     context,

@@ -3,6 +3,7 @@
 //! Through its public door alone, with as many connections as a service has by default: a command is
 //! recognised when it was carried out before, judged by its aggregate, appended in the order of the log.
 
+mod commit;
 pub(crate) mod pipeline;
 mod projection;
 

@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "meydan/identity/v1/passkey.proto",
         "meydan/identity/v1/identity.proto",
         "meydan/identity/v1/oversight.proto",
+        "meydan/identity/v1/record.proto",
         "meydan/crm/v1/crm.proto",
         "meydan/bot_hub/v1/bot_hub.proto",
         "meydan/audit/v1/audit.proto",

@@ -50,7 +50,7 @@ pub(crate) async fn run(settings: Settings, command: Command) -> Result<()> {
     let Command::Import { file } = command;
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let assertions = Assertions::from_file(&settings.assertion_key_file)?;
-    let dial = Dial::new("meydan", identity::NAME, identity_address(&settings)?, assertions);
+    let dial = Dial::new(identity::NAME, identity_address(&settings)?, assertions.of("meydan"));
     let mut outcome = Outcome::default();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         import(&dial, (index + 1, line), &mut outcome).await?;

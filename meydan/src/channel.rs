@@ -8,6 +8,8 @@ use meydan_settings::Settings;
 use meydan_telegram::Telegram;
 use secrecy::SecretString;
 
+use crate::reach;
+
 /// Where checkpoints are posted, if anywhere. Those of a demo are of nothing that happened, and stay here.
 pub(crate) fn open(settings: &Settings, demo: bool) -> Result<Option<Posting>> {
     let Some(channel) = settings.checkpoints.channel.as_deref().filter(|_| !demo) else {
@@ -15,6 +17,7 @@ pub(crate) fn open(settings: &Settings, demo: bool) -> Result<Option<Posting>> {
     };
     let channel = channel.parse().context("setting `audit-channel`")?;
     let file = settings.checkpoints.channel_token_file.as_path();
+    reach::secret("audit-channel-token-file", file)?;
     let token = token(file).with_context(|| {
         format!("the token of the bot that posts to audit-channel, in {}", file.display())
     })?;

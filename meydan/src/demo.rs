@@ -80,6 +80,7 @@ async fn found(platform: &Platform, campaign: &DemoCampaign) -> Result<(Uuid, St
         office: campaign.office.clone(),
         constituency: campaign.constituency.clone(),
         locale: "fa".to_owned(),
+        home_region: campaign.home_region.clone(),
         owner_name: owner.name.clone(),
         owner_email: owner.email.clone(),
     };

@@ -6,13 +6,19 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use meydan_erasure::{Certificate, CertificateKey, Eraser};
-use meydan_event_log::{Actor, Clock, EventLog};
+use meydan_erasure::{Certificate, CertificateKey, Eraser, OWNER};
+use meydan_event_log::{Actor, Clock};
 use meydan_settings::Settings;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use self::whom::{Person, Whom};
-use crate::{keys, operate::Platform, restored, servers};
+use crate::{
+    keys,
+    operate::{self, Platform},
+    reach::{self, Origin},
+    restored, servers,
+};
 
 /// Whom to erase, or what to check.
 #[derive(Debug, Args)]
@@ -56,8 +62,8 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
         || Actor::Service { name: "meydan".to_owned() },
         |id| Actor::Account { id, session: None },
     );
-    let eraser = open(&settings).await?;
     let platform = Platform::find(&settings)?;
+    let eraser = open(&settings, &platform).await?;
     let person = arguments.whom.find(&platform, &eraser.log, &eraser.keyring).await?;
     if let Some(id) = arguments.asked_by
         && identity::projections::accounts::by_id(eraser.log.pool(), id).await?.is_none()
@@ -92,14 +98,19 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     Ok(())
 }
 
-async fn open(settings: &Settings) -> Result<Eraser> {
+async fn open(settings: &Settings, platform: &Platform) -> Result<Eraser> {
     let (server, nats) = servers::running(settings)?;
-    let url = keys::database(settings, &server, identity::NAME)?;
-    let log = EventLog::open(identity::NAME, &url, 2).await;
-    let log = log.context("the log of identity cannot be opened; was `meydan up` ever run?")?;
+    let mut logs = Vec::new();
+    for context in operate::Context::ALL {
+        logs.push(platform.log(context).await?);
+    }
+    let log = logs.iter().find(|log| log.context() == OWNER).cloned();
     let keyring = keys::open(settings, &keys::database(settings, &server, "keys")?).await?;
     let nats = match nats {
-        Some(url) => servers::connect_nats(&url).await.map_err(|error| format!("{error:#}")),
+        Some(url) => {
+            let connected = servers::connect_nats(&url, &Origin::of(settings)).await;
+            connected.map_err(|error| operate::words(&error))
+        }
         None => Err("nats-url is not set".to_owned()),
     };
     let keyring = match nats {
@@ -109,8 +120,10 @@ async fn open(settings: &Settings) -> Result<Eraser> {
             keyring
         }
     };
+    reach::secret("certificate-key-file", &settings.certificate_key_file)?;
     Ok(Eraser {
-        log,
+        log: log.context("identity is no context")?,
+        logs,
         keyring,
         key: CertificateKey::open(&settings.certificate_key_file)?,
         backups: time::Duration::days(settings.key_backup_days.into()),
@@ -129,14 +142,15 @@ fn print(certificate: &Certificate, json: bool) -> Result<()> {
         let fingerprint = key.fingerprint.as_deref().unwrap_or("unknown");
         println!(
             "key destroyed: {} (fingerprint {fingerprint}) at {}",
-            key.key_id, key.destroyed_at
+            key.key_id,
+            key.destroyed_at.format(&Rfc3339)?
         );
     }
     for context in &said.contexts {
         println!("forgotten by: {} at position {}", context.context, context.position);
     }
-    println!("backups of keys may hold it until: {}", said.key_backups_until);
-    println!("last messages in the intake at most until: {}", said.intake_until);
+    println!("backups of keys may hold it until: {}", said.key_backups_until.format(&Rfc3339)?);
+    println!("last messages in the intake at most until: {}", said.intake_until.format(&Rfc3339)?);
     Ok(())
 }
 

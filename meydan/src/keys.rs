@@ -1,19 +1,22 @@
 //! `meydan keys`: the database of keys, and the rotation of what wraps them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fs, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
+use identity_domain::OperationEvent;
 use meydan_event_log::{EventLog, PLATFORM, open_pool};
 use meydan_keyring::{KeyError, KeyFile, Keyring, PlatformKey, Transit};
 use meydan_settings::Settings;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
-    operate::{Context, Output, Platform, campaign_of, columns},
+    operate::{Context, Output, Platform, Record, campaign_of, columns},
+    reach::{self, Origin},
     servers,
 };
 
@@ -45,26 +48,51 @@ pub(crate) enum Command {
 pub(crate) async fn open(settings: &Settings, url: &str) -> Result<Keyring> {
     let pool = PgPoolOptions::new().max_connections(settings.database_connections);
     let pool = open_pool(pool, url.parse()?).await;
+    let pool = pool.map_err(|error| Origin::of(settings).database(url, error));
     let pool = pool.context("the database of keys cannot be opened")?;
     let keyring = Keyring::new(pool, platform_key(settings)?);
     match keyring.fits(PLATFORM).await {
-        Err(KeyError::Tampered) => bail!(
-            "the platform's key does not open the keys in the database: it is another one, or a copy from before it \
-             was rotated ({}); put the newest copy there",
-            settings.platform_key_file.display()
-        ),
+        Err(KeyError::Tampered) => {
+            bail!("the platform's key does not open the keys in the database: {}", misfit(settings))
+        }
         fits => fits?,
     }
     Ok(keyring)
 }
 
+/// What may be wrong when key and database do not fit each other, and what to do in each case.
+fn misfit(settings: &Settings) -> String {
+    if let Some(address) = &settings.vault_address {
+        return format!(
+            "the key {} of the key service at {address} is another one, or lacks the version that wrapped them; see \
+             whether `vault-key` is right, and whether older versions were taken out of it",
+            settings.vault_key
+        );
+    }
+    let file = &settings.platform_key_file;
+    let written = fs::metadata(file).and_then(|about| about.modified()).ok();
+    let written = written.and_then(|at| OffsetDateTime::from(at).format(&Rfc3339).ok());
+    let versions = KeyFile::count(file).unwrap_or_default();
+    format!(
+        "{} (written at {}, versions in it: {versions}) is older than they are, a copy from before `meydan keys rotate \
+         --platform`: then put the newest copy there; or it is newer, because the database is from before a rotation \
+         with --forget-older: then put the copy there that was kept with that backup; or it is another platform's",
+        file.display(),
+        written.as_deref().unwrap_or("an unknown time"),
+    )
+}
+
 fn platform_key(settings: &Settings) -> Result<Arc<dyn PlatformKey>> {
     Ok(match &settings.vault_address {
         Some(address) => {
+            reach::secret("vault-token-file", &settings.vault_token_file)?;
             let key = Transit::open(address, &settings.vault_key, &settings.vault_token_file);
             Arc::new(key.context("vault-address")?)
         }
-        None => Arc::new(KeyFile::open(&settings.platform_key_file)?),
+        None => {
+            reach::secret("platform-key-file", &settings.platform_key_file)?;
+            Arc::new(KeyFile::open(&settings.platform_key_file)?)
+        }
     })
 }
 
@@ -89,6 +117,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             bail!("say what: --platform, --campaign ID or --campaigns")
         }
         Command::Rotate { platform, forget_older, campaign, campaigns } => {
+            let record = Platform::find(&settings)?.record().await?;
             let keyring = open(&settings, &database).await?;
             let all = keyring.campaigns().await?;
             let mut one = None;
@@ -96,24 +125,35 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
                 let identity = Platform::find(&settings)?.log(Context::Identity).await?;
                 one = Some(campaign_of(&identity, &keyring, &name).await?);
             }
-            let mut wrapped = None;
+            let (mut wrapped, mut whose) = (None, Vec::new());
             if platform {
                 wrapped = Some(rotate_platform(&settings, &keyring, forget_older).await?);
+                whose.push(PLATFORM);
             }
             let mut rotated = Vec::new();
             let mut outcome = Ok(());
             for campaign in if campaigns { all } else { one.into_iter().collect() } {
                 match keyring.rotate_campaign(campaign).await {
-                    Ok(keys) => rotated.push(json!({"campaign": campaign, "keys": keys})),
-                    Err(error) => outcome = outcome.and(Err(error)),
+                    Ok(keys) => {
+                        rotated.push(json!({"campaign": campaign, "keys": keys}));
+                        whose.push(campaign);
+                    }
+                    Err(error) => outcome = outcome.and(Err(error.into())),
                 }
             }
             // Whatever failed: a key that was rotated has to be copied.
             let done = json!({"platform": wrapped, "campaigns": rotated});
             output.print(&done, |_| words(wrapped.as_ref(), &rotated))?;
-            Ok(outcome?)
+            outcome.and(note_rotations(&record, whose).await)
         }
     }
+}
+
+/// Puts on record that what wraps keys was exchanged: of campaigns, and of the platform by its own id.
+async fn note_rotations(record: &Record, whose: Vec<Uuid>) -> Result<()> {
+    let at = OffsetDateTime::now_utc();
+    let rotated = whose.into_iter().map(|tenant| (tenant, OperationEvent::KeysRotated { at }));
+    record.note(rotated.collect()).await
 }
 
 /// What wraps the campaigns' keys, for programs and for people.
@@ -198,7 +238,10 @@ fn words(platform: Option<&Value>, campaigns: &[Value]) -> String {
         said.push(format!("the platform's newest key wraps the keys of campaigns: {count}"));
         if let Some(file) = done["file"].as_str() {
             if done["older_versions_removed"] == true {
-                said.push(format!("the older versions are no more in {file}"));
+                said.push(format!(
+                    "the older versions are no more in {file}; keep the last copy that has them with each backup of \
+                     the databases from before now, which nothing else opens"
+                ));
             }
             said.push(format!(
                 "keep a copy of {file} now: copies from before do not open what it wraps now"

@@ -14,6 +14,7 @@ mod panel;
 mod passwords;
 mod platform;
 mod post;
+mod reach;
 mod restored;
 mod servers;
 mod up;
@@ -114,6 +115,8 @@ fn main() -> ExitCode {
             }
             Command::Passwords(command) => passwords::run(&command, arguments.config.as_deref()),
             Command::Up { runtime, demo } => {
+                // From here on it means the same folder, wherever the servers work.
+                let runtime = std::path::absolute(&runtime).unwrap_or(runtime);
                 settings().and_then(|settings| wait_for(up::run(settings, &runtime, demo)))
             }
             Command::Erase(erase) => {
@@ -138,7 +141,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = operate::exit_code(&error);
             if code > 0 {
-                eprintln!("meydan: {error:#}");
+                eprintln!("meydan: {}", operate::words(&error));
             }
             ExitCode::from(code)
         }

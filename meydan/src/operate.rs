@@ -12,10 +12,12 @@ pub(crate) mod verify;
 
 use std::io::{self, Write};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::jetstream;
+use identity::app::note_operation;
+use identity_domain::OperationEvent;
 use indicatif::{ProgressBar, ProgressStyle};
-use meydan_event_log::{EventLog, gaps, stream_name};
+use meydan_event_log::{EventLog, beyond, gaps, stream_name};
 use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde::Serialize;
@@ -23,7 +25,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use url::Url;
 use uuid::Uuid;
 
-use crate::servers;
+use crate::{reach::Origin, servers};
 
 /// Sessions of a command; most work with one.
 const CONNECTIONS: u32 = 4;
@@ -63,6 +65,7 @@ pub(crate) struct Platform {
     server: Url,
     prefix: String,
     nats: Option<String>,
+    origin: Origin,
 }
 
 impl Platform {
@@ -81,32 +84,67 @@ impl Platform {
     /// The platform whose databases are on `server`.
     pub(crate) fn at(server: &str, nats: Option<String>, settings: &Settings) -> Result<Self> {
         let server = Url::parse(server).context("database-url is not a URL")?;
-        Ok(Self { server, prefix: settings.database_prefix.clone(), nats })
+        let (prefix, origin) = (settings.database_prefix.clone(), Origin::of(settings));
+        Ok(Self { server, prefix, nats, origin })
     }
 
     /// The log of a context.
     pub(crate) async fn log(&self, context: Context) -> Result<EventLog> {
         let name = context.name();
-        let mut url = self.server.clone();
-        url.set_path(&format!("{}{name}", self.prefix));
-        let log = EventLog::open(name, url.as_str(), CONNECTIONS).await;
-        log.with_context(|| format!("the log of {name} cannot be opened; has meydan up made it?"))
+        let url = self.url(name);
+        let log = EventLog::open(name, &url, CONNECTIONS).await;
+        log.map_err(|error| self.origin.database(&url, error))
+            .with_context(|| format!("the log of {name} cannot be opened"))
     }
 
     /// One of the databases as its owner sees it, for looking at more than services may.
     pub(crate) async fn database(&self, name: &str) -> Result<PgPool> {
+        let url = self.url(name);
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&url).await;
+        pool.map_err(|error| self.origin.database(&url, error))
+            .with_context(|| format!("the database of {name} cannot be opened"))
+    }
+
+    fn url(&self, name: &str) -> String {
         let mut url = self.server.clone();
         url.set_path(&format!("{}{name}", self.prefix));
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url.as_str()).await;
-        pool.with_context(|| {
-            format!("the database of {name} cannot be opened; has meydan up made it?")
-        })
+        url.into()
+    }
+
+    /// Opens the record of what operators do, before they do it: what could not be put on record is not done.
+    pub(crate) async fn record(&self) -> Result<Record> {
+        let opened = async {
+            let identity = self.log(Context::Identity).await?;
+            // What is recorded in a log that has to be given facts back would stand in their place.
+            let lacking = beyond(&identity, &self.jetstream().await?, 0).await?;
+            ensure!(
+                lacking == 0,
+                "the log of identity lacks facts that its stream has: first `meydan relay repair identity`"
+            );
+            anyhow::Ok(Record(identity))
+        };
+        opened.await.context("nothing was done, because it could not be put on record")
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {
         let url =
             self.nats.as_deref().context("NATS does not run beside us, and nats-url is not set")?;
-        Ok(jetstream::new(servers::connect_nats(url).await?))
+        Ok(jetstream::new(servers::connect_nats(url, &self.origin).await?))
+    }
+}
+
+/// Where it is put on record what operators do past the panel.
+pub(crate) struct Record(EventLog);
+
+impl Record {
+    /// Puts on record what was done: with campaigns, and with the platform by its own id. The acts are done when this
+    /// fails, and whoever did them hears that they are not on record.
+    pub(crate) async fn note(&self, done: Vec<(Uuid, OperationEvent)>) -> Result<()> {
+        for (tenant, act) in done {
+            let noted = note_operation(&self.0, tenant, act).await;
+            noted.context("it is done, but could not be put on record")?;
+        }
+        Ok(())
     }
 }
 
@@ -114,6 +152,11 @@ impl Platform {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Differs(pub(crate) String);
+
+/// What differs is all known, and an operator has let go of it: the program ends with 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct LetGo(pub(crate) String);
 
 /// Something could not be compared: the program ends with 2.
 #[derive(Debug, thiserror::Error)]
@@ -130,9 +173,9 @@ pub(crate) fn judge(wrong: &[String], unread: &[String]) -> Result<()> {
     }
 }
 
-/// Tells whatever else went wrong apart from [`Differs`].
+/// Tells whatever else went wrong apart from [`Differs`] and [`LetGo`].
 pub(crate) fn not_compared(error: anyhow::Error) -> anyhow::Error {
-    if error.is::<Differs>() { error } else { error.context(NotCompared) }
+    if error.is::<Differs>() || error.is::<LetGo>() { error } else { error.context(NotCompared) }
 }
 
 /// With what the program ends after this error.
@@ -142,7 +185,25 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         // Nobody reads on: they have seen enough.
         return 0;
     }
-    if error.is::<NotCompared>() { 2 } else { 1 }
+    if error.is::<NotCompared>() {
+        2
+    } else if error.is::<LetGo>() {
+        3
+    } else {
+        1
+    }
+}
+
+/// An error with its causes. A cause that the words before it hold already is not told again: many errors, those of
+/// the database's driver among them, quote what caused them.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    let mut said = Vec::<String>::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.iter().any(|before| before.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    said.join(": ")
 }
 
 /// How a command answers.
@@ -234,6 +295,6 @@ pub(crate) async fn campaign_of(
 }
 
 /// Name of the stream of a context's only partition.
-fn stream(context: Context) -> String {
+pub(crate) fn stream(context: Context) -> String {
     stream_name(context.name(), 0)
 }

@@ -6,6 +6,7 @@
 use std::{io, net::SocketAddr};
 
 use anyhow::{Context, Result};
+use meydan_cities::Cities;
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
 use meydan_keyring::Keyring;
@@ -14,7 +15,7 @@ use meydan_settings::Settings;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::{post, servers::connect_nats};
+use crate::{post, reach::Origin, servers::connect_nats};
 
 /// What the gateway is made from.
 pub(crate) struct Panel {
@@ -25,6 +26,8 @@ pub(crate) struct Panel {
     pub(crate) keyring: Keyring,
     pub(crate) assertions: Assertions,
     pub(crate) settings: Settings,
+    /// In which city an address is.
+    pub(crate) cities: Cities,
     pub(crate) demo: bool,
 }
 
@@ -51,11 +54,9 @@ impl Panel {
 
     /// Connections belong to the runtime that made them, so all are made here.
     async fn serve(self, stop: CancellationToken) -> Result<()> {
-        let nats = connect_nats(&self.nats_url).await?;
+        let nats = connect_nats(&self.nats_url, &Origin::of(&self.settings)).await?;
         let [identity, crm, bot_hub, audit] = self.services;
-        let dial = |audience, address| {
-            Dial::new(gateway::NAME, audience, address, self.assertions.clone())
-        };
+        let dial = |audience, address| Dial::new(audience, address, self.assertions.clone());
         let settings = self.settings;
         let passkeys = post::passkeys(&settings, self.listener.local_addr()?);
         let setup = gateway::Setup {
@@ -79,6 +80,7 @@ impl Panel {
             trusted_proxies: settings.trusted_proxies,
             passkeys,
             admin_networks: settings.admin_networks,
+            cities: self.cities,
             public_url: settings.public_url,
             demo: self.demo,
         };

@@ -10,7 +10,7 @@ use identity::password::{Parameters, TARGET};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measures this machine, and prints the parameters of Argon2id with which a hash takes about 100 ms. Never less
-    /// than 19 MiB and 2 passes. Run it while nothing else does.
+    /// than 19 MiB and 2 passes. Says what each took that was tried. Run it while nothing else does.
     Tune {
         /// Writes them into the file of settings. They hold when the platform starts again.
         #[arg(long)]
@@ -21,7 +21,10 @@ pub(crate) enum Command {
 /// Does what is asked; `config` is the file of settings that was named.
 pub(crate) fn run(command: &Command, config: Option<&Path>) -> Result<()> {
     let Command::Tune { write } = command;
-    let parameters = Parameters::fitting();
+    let parameters = Parameters::fitting(|tried, took| {
+        let (memory, passes) = (tried.memory() / 1024, tried.passes());
+        eprintln!("meydan: {memory} MiB and {passes} passes take {} ms", took.as_millis());
+    });
     let took = parameters.measure();
     let lines =
         [("password-memory", parameters.memory()), ("password-passes", parameters.passes())];

@@ -13,14 +13,14 @@ use meydan_settings::Settings;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{accounts, channel, keys, panel::Panel, post, restored, servers::Servers};
+use crate::{accounts, channel, keys, panel::Panel, post, reach, restored, servers::Servers};
 
 /// What runs.
 #[derive(Debug)]
 pub(crate) struct Platform {
     /// Where the panel is served.
     pub(crate) address: SocketAddr,
-    /// Reaches identity, for the first link.
+    /// Reaches identity, for the first link and the demo.
     pub(crate) identity: Dial,
     /// Reaches crm, for the demo.
     pub(crate) crm: Dial,
@@ -88,6 +88,9 @@ impl Platform {
         restored::wait_until_whole(settings, servers).await?;
         // Not before: whoever knocks while nothing starts is refused, and does not wait.
         let listeners = Listeners::bind(settings).await?;
+        reach::secret("assertion-key-file", &settings.assertion_key_file)?;
+        reach::secret("certificate-key-file", &settings.certificate_key_file)?;
+        reach::secret("audit-key-file", &settings.checkpoints.key_file)?;
         let assertions = Assertions::from_file(&settings.assertion_key_file)?;
         // Long before somebody is erased: a copy of the secrets has to have it.
         CertificateKey::open(&settings.certificate_key_file)?;
@@ -97,10 +100,10 @@ impl Platform {
         let identity_address = listeners.identity.local_addr()?;
         std::fs::write(settings.data_dir.join(accounts::IDENTITY), identity_address.to_string())?;
         let mut platform = Self {
-            crm: Dial::new("demo", crm::NAME, crm_address, assertions.clone()),
+            crm: Dial::new(crm::NAME, crm_address, assertions.of("demo")),
             demo,
             address: listeners.panel.local_addr()?,
-            identity: Dial::new("meydan", identity::NAME, identity_address, assertions.clone()),
+            identity: Dial::new(identity::NAME, identity_address, assertions.clone()),
             services: JoinSet::new(),
             stop_panel: CancellationToken::new(),
             stop_services: CancellationToken::new(),
@@ -116,30 +119,29 @@ impl Platform {
         (listeners, databases): (Listeners, Databases),
         (keyring, assertions): (Keyring, Assertions),
     ) -> Result<()> {
-        let dial = |issuer, audience, listener: &TcpListener| -> Result<Dial> {
-            Ok(Dial::new(issuer, audience, listener.local_addr()?, assertions.clone()))
-        };
         let nats = servers.nats.clone();
         let clock = Clock::system();
         let connections = settings.database_connections;
+        let cities = post::cities(settings)?;
         let panel = Panel {
             listener: listeners.panel.into_std()?,
             nats_url: servers.nats_url.clone(),
             services: [&listeners.identity, &listeners.crm, &listeners.bot_hub, &listeners.audit]
                 .map(TcpListener::local_addr),
             keyring: keyring.clone(),
-            assertions: assertions.clone(),
+            assertions: assertions.of(gateway::NAME),
             settings: settings.clone(),
+            cities: cities.clone(),
             demo: self.demo,
         };
         let bot_hub = bot_hub::Setup {
-            crm: dial(bot_hub::NAME, crm::NAME, &listeners.crm)?,
+            crm: Dial::new(crm::NAME, listeners.crm.local_addr()?, assertions.of(bot_hub::NAME)),
             listener: listeners.bot_hub,
             database_url: databases.bot_hub,
             connections,
             nats: nats.clone(),
             keyring: keyring.clone(),
-            assertions: assertions.clone(),
+            assertions: assertions.of(bot_hub::NAME),
             clock: clock.clone(),
             telegram_api_url: settings.telegram_api_url.clone(),
             telegram_proxy: settings.telegram_proxy.clone(),
@@ -151,15 +153,15 @@ impl Platform {
             connections,
             nats: nats.clone(),
             keyring: keyring.clone(),
-            assertions: assertions.clone(),
+            assertions: assertions.of(crm::NAME),
             clock: clock.clone(),
         };
         let place = (listeners.audit, databases.audit);
         let mut audit =
-            audit_setup(settings, place, nats.clone(), assertions.clone(), clock.clone())?;
+            audit_setup(settings, place, nats.clone(), (&keyring, &assertions), clock.clone())?;
         audit.posting = channel::open(settings, self.demo)?;
         let identity = identity::Setup {
-            post: post::open(settings, self.address, self.demo)?,
+            post: post::open(settings, self.address, cities, self.demo)?,
             passkeys: post::passkeys(settings, self.address),
             passwords: Parameters::new(settings.password_memory, settings.password_passes),
             login_limit: i32::try_from(settings.login_limit)?,
@@ -168,7 +170,7 @@ impl Platform {
             connections,
             nats,
             keyring,
-            assertions,
+            assertions: assertions.of(identity::NAME),
             clock,
         };
         let stop = self.stop_services.clone();
@@ -229,7 +231,7 @@ fn audit_setup(
     settings: &Settings,
     (listener, database_url): (TcpListener, String),
     nats: async_nats::Client,
-    assertions: Assertions,
+    (keyring, assertions): (&Keyring, &Assertions),
     clock: Clock,
 ) -> Result<audit::Setup> {
     Ok(audit::Setup {
@@ -237,7 +239,8 @@ fn audit_setup(
         database_url,
         connections: settings.database_connections,
         nats,
-        assertions,
+        keyring: keyring.clone(),
+        assertions: assertions.of(audit::NAME),
         clock,
         notary: Notary::open(&settings.checkpoints.key_file)?,
         folder: settings.checkpoints.folder.clone(),

@@ -4,6 +4,7 @@ use std::{fs, net::SocketAddr};
 
 use anyhow::{Context, Result};
 use identity::letters::{Mail, Post, Sink, Sms, SmsProvider, Smtp};
+use meydan_cities::Cities;
 use meydan_settings::Settings;
 use url::Url;
 
@@ -29,9 +30,20 @@ pub(crate) fn passkeys(settings: &Settings, address: SocketAddr) -> Option<Url> 
     origin.filter(|origin| origin.domain().is_some())
 }
 
+/// In which city an address is, as far as the file tells that the operator named.
+pub(crate) fn cities(settings: &Settings) -> Result<Cities> {
+    let Some(path) = &settings.cities_file else { return Ok(Cities::default()) };
+    Cities::open(path).with_context(|| format!("cities-file {} cannot be used", path.display()))
+}
+
 /// How letters leave. The people of a demo are invented, and their addresses may be somebody's: nobody gets its
 /// letters.
-pub(crate) fn open(settings: &Settings, address: SocketAddr, demo: bool) -> Result<Post> {
+pub(crate) fn open(
+    settings: &Settings,
+    address: SocketAddr,
+    cities: Cities,
+    demo: bool,
+) -> Result<Post> {
     let sink = Sink::new(&settings.data_dir.join(SINK));
     let mail = match settings.smtp_url.as_ref().filter(|_| !demo) {
         None => Mail::Sink(sink.clone()),
@@ -53,5 +65,5 @@ pub(crate) fn open(settings: &Settings, address: SocketAddr, demo: bool) -> Resu
             body: settings.sms_body.clone(),
         })?,
     };
-    Ok(Post { panel: panel(settings, address), mail, sms })
+    Ok(Post { panel: panel(settings, address), mail, sms, cities })
 }

@@ -8,6 +8,8 @@ use meydan_settings::Settings;
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
+use crate::reach::{self, Origin};
+
 /// Least version of PostgreSQL, as it numbers itself.
 const POSTGRES: i32 = 180_000;
 /// Least version of NATS.
@@ -48,11 +50,12 @@ impl Servers {
         let database = database.or_else(|| settings.database_url.as_ref().map(secret));
         let nats = local.as_ref().and_then(LocalServers::nats_url);
         let nats = nats.or_else(|| settings.nats_url.as_ref().map(secret));
+        let origin = Origin::of(settings);
         let connected = async {
             let database = database.context("database-url is not set")?;
-            check_postgres(&database).await?;
+            check_postgres(&database, &origin).await?;
             let nats_url = nats.context("nats-url is not set")?;
-            let nats = connect_nats(&nats_url).await?;
+            let nats = connect_nats(&nats_url, &origin).await?;
             Ok((database, nats_url, nats))
         };
         match connected.await {
@@ -70,6 +73,13 @@ impl Servers {
 /// Where servers answer that run already: those that the settings name, or those of the `meydan up` beside us.
 pub(crate) fn running(settings: &Settings) -> Result<(String, Option<String>)> {
     let secret = |url: &secrecy::SecretString| url.expose_secret().to_owned();
+    let secrets = settings.data_dir.join("secrets");
+    if settings.database_url.is_none() {
+        reach::secret("data-dir", &secrets.join("postgres.password"))?;
+    }
+    if settings.nats_url.is_none() {
+        reach::secret("data-dir", &secrets.join("nats.token"))?;
+    }
     let beside = Running::on(&settings.data_dir);
     let database = settings.database_url.as_ref().map(secret);
     let database =
@@ -83,9 +93,9 @@ pub(crate) fn running(settings: &Settings) -> Result<(String, Option<String>)> {
     Ok((database, nats))
 }
 
-async fn check_postgres(url: &str) -> Result<()> {
+async fn check_postgres(url: &str, origin: &Origin) -> Result<()> {
     let connected = PgConnection::connect(url).await;
-    let mut connection = connected.context("database-url: PostgreSQL cannot be reached")?;
+    let mut connection = connected.map_err(|error| origin.database(url, error))?;
     let asked = sqlx::raw_sql("SHOW server_version_num");
     let row = sqlx::Executor::fetch_one(&mut connection, asked).await;
     let version: String =
@@ -94,11 +104,11 @@ async fn check_postgres(url: &str) -> Result<()> {
     if version < POSTGRES {
         bail!("database-url: PostgreSQL {} is too old; 18 or newer is needed", version / 10_000);
     }
-    connection.close().await.context("database-url: PostgreSQL cannot be reached")
+    connection.close().await.map_err(|error| origin.database(url, error))
 }
 
 /// Connects to NATS; on the runtime that this is called on.
-pub(crate) async fn connect_nats(url: &str) -> Result<async_nats::Client> {
+pub(crate) async fn connect_nats(url: &str, origin: &Origin) -> Result<async_nats::Client> {
     // The client does not read them from the address itself.
     let secrets = url::Url::parse(url).context("nats-url is not a URL")?;
     let options = async_nats::ConnectOptions::new()
@@ -109,7 +119,7 @@ pub(crate) async fn connect_nats(url: &str) -> Result<async_nats::Client> {
         (token, None) => options.token(token.to_owned()),
         (user, Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
     };
-    let client = options.connect(url).await.context("nats-url: NATS cannot be reached")?;
+    let client = options.connect(url).await.map_err(|error| origin.nats(&secrets, error))?;
     let info = client.server_info();
     let mut numbers = info.version.split('.').map(|number| number.parse().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

@@ -69,7 +69,8 @@ function guardSwaps() {
     if (!ctx.select || !main || main.fragment.childElementCount > 0) return;
     // Another page answered, such as the login: go there rather than show nothing.
     event.preventDefault();
-    if (ctx.response.status >= 400) toast(region.dataset.failed);
+    if (ctx.response.status === 403) toast(region.dataset.refused);
+    else if (ctx.response.status >= 400) toast(region.dataset.failed);
     else location.assign(ctx.response.raw.url);
   });
   document.addEventListener('htmx:before:response', (event) => {

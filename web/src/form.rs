@@ -49,6 +49,8 @@ pub enum Problem {
     TooSoon,
     /// Another account has proved this address.
     EmailTaken,
+    /// No account has this address.
+    NoSuchAccount,
     /// Not a telephone number.
     InvalidPhone,
     /// Not the code that an authenticator shows.
@@ -61,6 +63,8 @@ pub enum Problem {
     TooManyFactors,
     /// Not a day of the calendar.
     InvalidDay,
+    /// Not the id or the place that a link would have.
+    InvalidId,
     /// None of the choices.
     UnknownChoice,
     /// Whoever asks does not hold it themselves.
@@ -116,11 +120,13 @@ impl Problem {
             Self::CodeOver => shell.t("problem-code-over"),
             Self::TooSoon => shell.t("problem-too-soon"),
             Self::EmailTaken => shell.t("problem-email-taken"),
+            Self::NoSuchAccount => shell.t("problem-no-such-account"),
             Self::InvalidPhone => shell.t("problem-invalid-phone"),
             Self::WrongPasskey => shell.t("problem-wrong-passkey"),
             Self::AskedTooOften => shell.t("problem-asked-too-often"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
+            Self::InvalidId => shell.t("problem-invalid-id"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
             Self::OwnersOnly => shell.t("problem-owners-only"),

@@ -6,6 +6,7 @@
 
 mod chart;
 mod format;
+mod regions;
 mod texts;
 mod zones;
 

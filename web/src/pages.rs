@@ -13,6 +13,7 @@ pub mod home;
 pub mod inbox;
 pub mod recover;
 pub mod security;
+pub mod stopped;
 pub mod team;
 pub mod watch;
 

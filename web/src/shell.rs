@@ -25,7 +25,7 @@ pub struct Shell {
     pub theme: Theme,
     /// Where times are told.
     pub zone: Zone,
-    /// The token of every form, masked for this response.
+    /// The token of every form, masked for this response; empty where the browser keeps nothing that explains one.
     pub csrf: String,
     /// Who is logged in.
     pub viewer: Option<Viewer>,

@@ -197,3 +197,69 @@ fn time_zones_are_called_by_their_cities_in_the_language_of_the_page_and_stand_f
         assert!(!page.contains("value=\"Etc/GMT"), "nobody lives in an offset");
     }
 }
+
+#[test]
+fn fields_of_passwords_hide_them_and_let_managers_and_pasting_fill_them() {
+    let mut seen = 0;
+    for (_, sample) in pages() {
+        for input in sample.html.split("<input ").skip(1) {
+            let input = input.split('>').next().expect("it ends");
+            let named = |name: &str| input.contains(&format!("name=\"{name}\""));
+            let fields = ["password", "password_again", "new_password", "current_password"];
+            if fields.iter().any(|name| named(name)) {
+                seen += 1;
+                assert!(input.contains("type=\"password\""), "{}: {input}", sample.name);
+                let filled = input.contains("autocomplete=\"current-password\"")
+                    || input.contains("autocomplete=\"new-password\"");
+                assert!(filled, "{}: {input}", sample.name);
+                assert!(!input.contains("readonly") && !input.contains("onpaste"), "{input}");
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} of them");
+    let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("there");
+    for script in scripts.map(|file| file.expect("it can be read").path()) {
+        if script.extension().is_some_and(|end| end == "js") {
+            let text = std::fs::read_to_string(&script).expect("it can be read");
+            assert!(!text.contains("'paste'"), "{} meddles with pasting", script.display());
+        }
+    }
+}
+
+#[test]
+fn a_search_that_was_refused_says_so_first_and_not_that_there_is_nothing() {
+    for (locale, page) in pages() {
+        let (name, html) = (page.name, &page.html);
+        if name == "security-events-quiet" {
+            assert!(html.contains("big-icon tone-good"), "a search that found nothing says so");
+        }
+        let refused = [
+            ("audit-refused", "from"),
+            ("audit-strange", "target"),
+            ("audit-nobody", "who"),
+            ("security-events-none", "from"),
+            ("security-events-strange", "account"),
+        ];
+        let Some((_, field)) = refused.iter().find(|(refused, _)| *refused == name) else {
+            continue;
+        };
+        let middle = html.split("<main").nth(1).expect("it has a middle");
+        assert!(!middle.contains("class=\"blank\""), "{name} {}", locale.code());
+        assert_eq!(middle.matches("data-focus").count(), 1, "{name} sums up what is wrong");
+        let shown = middle.contains(&format!("id=\"e-{field}\""));
+        let told = middle.contains(&format!("aria-describedby=\"e-{field}\""));
+        assert!(shown && (told || *field == "target"), "{name}: whoever hears the field hears why");
+        assert!(!middle.contains("nonsense"), "{name}: what is wrong is not sent again");
+    }
+}
+
+#[test]
+fn no_address_of_a_person_is_sent_in_that_of_the_page_of_what_is_watched() {
+    for (_, page) in pages().into_iter().filter(|(_, page)| page.name.starts_with("security-")) {
+        for form in page.html.split("<form").filter(|form| form.contains("name=\"account\"")) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            assert!(form.contains("method=\"post\""), "{}: {form}", page.name);
+        }
+        assert!(!page.html.contains("?account=") && !page.html.contains("&account="));
+    }
+}

@@ -1,16 +1,22 @@
-//! Tests that a document names as proof: each has to be there.
+//! Tests that a document names as proof: each has to be there, and to be a test.
+//!
+//! A name of Rust is written as in the source; one of the browser's, or of another script's, as the sentence it is.
 
 use std::{collections::BTreeSet, path::Path};
 
 /// The document whose every claim is a test.
 const DOCUMENT: &str = "docs/security.md";
-/// A name with so many words is a test's, not a field's.
+/// A name with so many words is a test's, not a field's nor a command's.
 const WORDS: usize = 4;
+/// What makes a function a test, whatever it says in brackets after that.
+const MARKS: [&str; 3] = ["#[test", "#[tokio::test", "#[sqlx::test"];
+/// What keeps a test from being run.
+const IDLE: &str = "#[ignore";
 
-/// Collects the functions of all sources, then looks for those that the document names.
+/// Collects the tests of all sources, then looks for those that the document names.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
-    functions: BTreeSet<String>,
+    tests: BTreeSet<String>,
     named: Vec<String>,
 }
 
@@ -21,22 +27,48 @@ impl Named {
             let quoted = text.split('`').skip(1).step_by(2);
             self.named.extend(quoted.filter(|name| is_test(name)).map(ToOwned::to_owned));
         } else if path.extension().is_some_and(|end| end == "rs") {
-            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split_once('('));
-            self.functions.extend(names.map(|(name, _)| name.to_owned()));
+            self.tests.extend(of_rust(text));
+        } else if path.to_string_lossy().ends_with(".test.mjs") {
+            self.tests.extend(text.split("test('").skip(1).map(until_quote));
         }
     }
 
     /// Says which tests are named and not there.
     pub(crate) fn judge(&self, wrong: &mut Vec<String>) {
-        for name in self.named.iter().filter(|name| !self.functions.contains(*name)) {
+        for name in self.named.iter().filter(|name| !self.tests.contains(*name)) {
             wrong.push(format!("{DOCUMENT}: names the test {name}, which is not there"));
         }
     }
 }
 
+/// The functions of a source that the test runner calls.
+fn of_rust(text: &str) -> impl Iterator<Item = String> {
+    let parts = text.split("fn ").collect::<Vec<_>>();
+    let pairs = parts.windows(2).filter_map(|pair| {
+        // Between the end of what stands before and the name there are words and attributes alone.
+        let before = pair[0].rsplit(['{', '}', ';']).next().unwrap_or_default();
+        let runs = MARKS.iter().any(|mark| before.contains(mark)) && !before.contains(IDLE);
+        let (name, _) = pair[1].split_once('(')?;
+        runs.then(|| name.to_owned())
+    });
+    pairs.collect::<Vec<_>>().into_iter()
+}
+
+/// What a script says before the quote that ends it.
+fn until_quote(text: &str) -> String {
+    let (mut said, mut letters) = (String::new(), text.chars());
+    while let Some(letter) = letters.next().filter(|letter| *letter != '\'') {
+        said.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    said
+}
+
+/// Whether what a document quotes can be a test alone: many words, of Rust or of a sentence.
 fn is_test(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    name.chars().all(|letter| plain(letter) || letter == '_') && name.split('_').count() >= WORDS
+    let rust = name.chars().all(|letter| plain(letter) || letter == '_');
+    let sentence = name.chars().all(|letter| letter.is_alphanumeric() || " ,'".contains(letter));
+    (rust && name.split('_').count() >= WORDS) || (sentence && name.split(' ').count() >= WORDS)
 }
 
 #[cfg(test)]
@@ -45,16 +77,42 @@ mod tests {
 
     use super::{DOCUMENT, Named};
 
+    /// What is wrong when a document names something and this is in the sources.
+    fn missing(document: &str, source: &str, text: &str) -> Vec<String> {
+        let (mut named, mut wrong) = (Named::default(), Vec::new());
+        named.read(Path::new(source), text);
+        named.read(Path::new(DOCUMENT), document);
+        named.judge(&mut wrong);
+        wrong
+    }
+
     #[test]
     fn a_test_that_is_named_and_not_there_is_found() {
-        let mut named = Named::default();
-        named.read(Path::new("a.rs"), "async fn one_test_is_there() {}");
-        named.read(Path::new(DOCUMENT), "`one_test_is_there`, `another_test_is_not`, `key_file`");
-
-        let mut wrong = Vec::new();
-        named.judge(&mut wrong);
+        let source = "#[tokio::test(flavor = \"multi_thread\")]\nasync fn one_test_is_there() {}";
+        let wrong =
+            missing("`one_test_is_there`, `another_test_is_not`, `key_file`", "a.rs", source);
 
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(wrong[0].contains("another_test_is_not"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_function_that_nothing_runs_is_no_test() {
+        let source = "#[test]\nfn a() {}\nfn that_is_a_helper() {}\n\
+                      #[test]\n#[ignore = \"slow\"]\nfn that_is_never_run() {}";
+        let wrong = missing("`that_is_a_helper` `that_is_never_run`", "a.rs", source);
+
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+    }
+
+    #[test]
+    fn tests_of_the_browser_are_named_by_their_sentence() {
+        let source = "test('nobody reads, or finds, another\\'s', async () => {";
+        let named = "`nobody reads, or finds, another's`, `nobody writes to another's`";
+        let wrong = missing(named, "e2e/a.test.mjs", source);
+
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].contains("writes"), "{wrong:?}");
+        assert_eq!(missing(named, "e2e/a.mjs", source).len(), 2, "that file is no test");
     }
 }

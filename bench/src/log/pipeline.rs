@@ -20,7 +20,7 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Log, Notebook, TENANT, Take, projection::Totals};
+use super::{Log, Notebook, TENANT, Take, commit, projection::Totals};
 use crate::{SPAN, load::Figures, memory_of, row};
 
 /// Events that wait for the relay.
@@ -38,7 +38,7 @@ const CACHE: u64 = 256 << 20;
 /// Commands in flight where the pace is as fast as it goes.
 const CLIENTS: usize = 256;
 /// Size of an event's text, in bytes.
-const TEXT: usize = 256;
+pub(super) const TEXT: usize = 256;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -56,6 +56,7 @@ pub(crate) async fn run() -> Result<()> {
         row(&format!("command to its answer, {PACE} a second{beside}"), &answered);
         row(&format!("command to the table that shows it, {PACE} a second{beside}"), &shown);
     }
+    commit::measure(CACHE).await?;
     println!(
         "\n| aggregates commanded, cache of 256 MB | memory of the process, MB |\n|---:|---:|"
     );
@@ -63,19 +64,25 @@ pub(crate) async fn run() -> Result<()> {
 }
 
 /// A log of its own.
-async fn log(name: &str, hot_bytes: u64) -> Result<EventLog> {
-    let mut url = url::Url::parse(postgres())?;
-    url.set_path(name);
+pub(super) async fn log(name: &str, hot_bytes: u64) -> Result<EventLog> {
+    let url = url_of(name)?;
     Log::prepare(url.as_str()).await?;
     let options = Options { hot_bytes, ..Options::default() };
     Ok(EventLog::open_with("bench", url.as_str(), options).await?)
 }
 
-fn target(number: u64) -> Target {
+/// Where it is.
+pub(super) fn url_of(name: &str) -> Result<url::Url> {
+    let mut url = url::Url::parse(postgres())?;
+    url.set_path(name);
+    Ok(url)
+}
+
+pub(super) fn target(number: u64) -> Target {
     Target { tenant: TENANT, id: Uuid::new_v5(&TENANT, &number.to_be_bytes()) }
 }
 
-async fn take(log: &EventLog, number: u64, texts: Vec<String>) -> Result<i64> {
+pub(super) async fn take(log: &EventLog, number: u64, texts: Vec<String>) -> Result<i64> {
     let meta = Meta::new(Uuid::now_v7(), Actor::Service { name: "bench".to_owned() });
     Ok(log.execute::<Notebook>(target(number), Take(texts), &meta).await?.position)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cqrs_es::Aggregate;
 use meydan_event_log::{Actor, Clock, EventLog, ExecuteError, Meta, Target};
 use meydan_keyring::{Erasure, KeyError, Keyring};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ const INTAKE: time::Duration = time::Duration::days(4);
 pub struct Eraser {
     /// The log of identity, which says first that a person is erased.
     pub log: EventLog,
+    /// The logs of all contexts, in which their facts are looked up that a certificate names.
+    pub logs: Vec<EventLog>,
     /// The keys, and the ledger beside them.
     pub keyring: Keyring,
     /// Signs certificates.
@@ -45,6 +48,9 @@ pub enum EraseError {
     /// The log cannot be used.
     #[error("the log of identity cannot be used")]
     Log(#[from] ExecuteError<std::convert::Infallible>),
+    /// The log of a context cannot be read.
+    #[error("the log of {0} cannot be read")]
+    Unread(&'static str, #[source] sqlx::Error),
     /// The keys cannot be used.
     #[error("the database of keys cannot be used")]
     Keys(#[from] KeyError),
@@ -75,7 +81,8 @@ impl Eraser {
     }
 
     /// The certificate of an erasure that was asked for, once every context has forgotten the subject. It is
-    /// given once; whoever asks again gets the same.
+    /// given once; whoever asks again gets the same, as long as each log has the person's fact where it says so. After
+    /// a restore it has not, until the context has forgotten them anew; then the certificate is signed anew.
     ///
     /// # Errors
     ///
@@ -90,18 +97,40 @@ impl Eraser {
         loop {
             let erasure = self.keyring.erasure(tenant, subject).await?;
             let erasure = erasure.ok_or(EraseError::Unknown)?;
-            if let Some(given) = &erasure.certificate {
-                return Ok(Certificate::read(given)?);
-            }
-            let silent = silent(&erasure);
+            let silent = self.silent(Target { tenant, id: subject }, &erasure).await?;
             if silent.is_empty() {
-                return self.sign(tenant, subject, erasure).await;
+                return match &erasure.certificate {
+                    Some(given) => Ok(Certificate::read(given)?),
+                    None => self.sign(tenant, subject, erasure).await,
+                };
             }
             if began.elapsed() >= patience {
                 return Err(EraseError::Waiting(silent));
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// The contexts that have not acknowledged, or not in the logs that there are now.
+    async fn silent(&self, whom: Target, erasure: &Erasure) -> Result<Vec<String>, EraseError> {
+        let mut silent = Vec::new();
+        for context in CONTEXTS {
+            let word = erasure.acknowledgements.iter().find(|by| by.context == context);
+            let log = self.logs.iter().find(|log| log.context() == context);
+            let stands = match (word, log) {
+                (Some(word), Some(log)) => {
+                    let fact = log.last_of(whom, Subject::TYPE).await;
+                    fact.map_err(|error| EraseError::Unread(log.context(), error))?
+                        == Some(word.position)
+                }
+                (word, None) => word.is_some(),
+                (None, _) => false,
+            };
+            if !stands {
+                silent.push(context.to_owned());
+            }
+        }
+        Ok(silent)
     }
 
     async fn sign(
@@ -130,10 +159,4 @@ impl Eraser {
         let kept = self.keyring.keep_certificate(tenant, subject, &signed).await?;
         Ok(Certificate::read(&kept.ok_or(EraseError::Unknown)?)?)
     }
-}
-
-/// The contexts that have not acknowledged.
-fn silent(erasure: &Erasure) -> Vec<String> {
-    let heard = |context: &&str| erasure.acknowledgements.iter().any(|by| by.context == *context);
-    CONTEXTS.iter().filter(|context| !heard(context)).map(ToString::to_string).collect()
 }

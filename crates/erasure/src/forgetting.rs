@@ -1,5 +1,6 @@
 //! What each context does when it hears that a person is erased.
 
+use cqrs_es::Aggregate;
 use meydan_event_log::{Clock, EventLog, ExecuteError, Meta, Outcome, Progress, Recorded, Target};
 use meydan_keyring::{Acknowledgement, KeyError, Keyring};
 
@@ -30,6 +31,10 @@ enum Failure {
     Keys(#[from] KeyError),
     #[error(transparent)]
     Log(#[from] ExecuteError<std::convert::Infallible>),
+    #[error("the log cannot be read")]
+    Unread(#[from] sqlx::Error),
+    #[error("the log lacks the fact by which the person was forgotten")]
+    Lost,
     #[error("the tables have not let go of the person yet")]
     Behind,
 }
@@ -68,9 +73,11 @@ impl Forgetting {
             let target = Target { tenant, id: subject };
             let command = SubjectCommand::Erase { at };
             let committed = self.log.execute::<Subject>(target, command, meta).await?;
-            // No position: the fact is older than this command, so it is not after the end of the log.
-            let end = *self.log.head(0).borrow();
-            if committed.position > 0 { committed.position } else { end }
+            match committed.position {
+                // The fact is older than this command.
+                0 => self.log.last_of(target, Subject::TYPE).await?.ok_or(Failure::Lost)?,
+                position => position,
+            }
         };
         if !self.tables.wait_for(position, PATIENCE).await {
             return Err(Failure::Behind);

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 const CAMPAIGN: Uuid = Uuid::from_u128(1);
 const SARA: Uuid = Uuid::from_u128(2);
+const NAVID: Uuid = Uuid::from_u128(4);
 const PLACE: Place = Place::new(CAMPAIGN, "test", Uuid::from_u128(3), "text");
 const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 const CONTEXTS: [&str; 3] = ["identity", "crm", "bot_hub"];
@@ -44,13 +45,19 @@ struct Bench {
 
 impl Bench {
     async fn prepare() -> Self {
-        let (prefix, secrets, stop) = (prefix(), folder(), CancellationToken::new());
+        let (prefix, secrets) = (prefix(), folder());
         let keys =
             prepare_database(postgres(), &format!("{prefix}keys"), &[&meydan_keyring::MIGRATOR])
                 .await;
         let pool = PgPoolOptions::new().max_connections(4).connect(&keys.expect("made")).await;
         let key = KeyFile::open(&secrets.path().join("platform.key")).expect("a key");
         let keyring = Keyring::new(pool.expect("it answers"), Arc::new(key));
+        Self::with_keys(keyring, secrets).await
+    }
+
+    /// Empty logs beside keys that there are.
+    async fn with_keys(keyring: Keyring, secrets: tempfile::TempDir) -> Self {
+        let (prefix, stop) = (prefix(), CancellationToken::new());
         let clock = Clock::new(|| NOON);
         let mut contexts = Vec::new();
         for context in CONTEXTS {
@@ -66,6 +73,7 @@ impl Bench {
         let certificates = CertificateKey::open(&secrets.path().join("certificate.pem"));
         let eraser = Eraser {
             log: contexts[0].log.clone(),
+            logs: contexts.iter().map(|context| context.log.clone()).collect(),
             keyring,
             key: certificates.expect("a key"),
             backups: time::Duration::days(30),
@@ -93,6 +101,21 @@ impl Bench {
                 assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
             }
         }
+    }
+
+    /// Records in every log that somebody else is erased, so that their first place is taken.
+    async fn forget_navid(&self) {
+        for context in &self.contexts {
+            self.record(context, NAVID, 20).await;
+        }
+    }
+
+    /// Records in a log that somebody is erased.
+    async fn record(&self, context: &Forgetting, subject: Uuid, command: u128) {
+        let target = Target { tenant: CAMPAIGN, id: subject };
+        let meta = Meta::new(Uuid::from_u128(command), by());
+        let erase = SubjectCommand::Erase { at: NOON };
+        context.log.execute::<Subject>(target, erase, &meta).await.expect("it is recorded");
     }
 
     async fn certify(&self) -> Result<meydan_erasure::Certificate, EraseError> {
@@ -126,6 +149,51 @@ async fn a_certificate_waits_for_every_context_and_says_what_each_did() {
     let positions: Vec<_> = said.contexts.iter().map(|by| by.position).collect();
     assert_eq!(positions, [1, 1, 1]);
     certificate.verify(&bench.eraser.key.public()).expect("it is genuine");
+}
+
+/// At which position of each context's log a certificate says that the person was forgotten.
+fn positions(certificate: &meydan_erasure::Certificate) -> Vec<(&str, i64)> {
+    let contexts = certificate.statement.contexts.iter();
+    contexts.map(|by| (by.context.as_str(), by.position)).collect()
+}
+
+#[tokio::test]
+async fn a_context_that_forgot_a_person_before_names_that_fact_and_not_somebody_elses() {
+    let bench = Bench::prepare().await;
+    bench.keyring().sealer(CAMPAIGN, SARA).await.expect("a key is made");
+    // As when the log of identity was restored, and that of crm has the fact still.
+    bench.record(&bench.contexts[1], SARA, 10).await;
+    bench.record(&bench.contexts[1], NAVID, 11).await;
+
+    bench.eraser.erase(CAMPAIGN, SARA, &by()).await.expect("it is asked for");
+    bench.hear(&bench.contexts).await;
+
+    let certificate = bench.certify().await.expect("all have heard");
+    assert_eq!(positions(&certificate), [("bot_hub", 1), ("crm", 1), ("identity", 1)]);
+}
+
+#[tokio::test]
+async fn after_a_restore_a_certificate_names_nobody_elses_facts() {
+    let before = Bench::prepare().await;
+    before.keyring().sealer(CAMPAIGN, SARA).await.expect("a key is made");
+    before.eraser.erase(CAMPAIGN, SARA, &by()).await.expect("it is asked for");
+    before.hear(&before.contexts).await;
+    let given = before.certify().await.expect("all have heard");
+    // The logs are from before it, and something else stands in the same places; the keys are not.
+    let Bench { eraser, _secrets: secrets, .. } = before;
+    let bench = Bench::with_keys(eraser.keyring, secrets).await;
+    bench.forget_navid().await;
+
+    bench.eraser.erase(CAMPAIGN, SARA, &by()).await.expect("it is asked for again");
+    let waiting = bench.certify().await.expect_err("what it names is not hers any more");
+    assert!(matches!(waiting, EraseError::Waiting(who) if who.len() == 3));
+    bench.hear(&bench.contexts).await;
+
+    let certificate = bench.certify().await.expect("all have heard");
+    assert_eq!(positions(&certificate), [("bot_hub", 2), ("crm", 2), ("identity", 2)]);
+    assert_eq!(certificate.statement.keys, given.statement.keys);
+    certificate.verify(&bench.eraser.key.public()).expect("it is genuine");
+    assert_eq!(bench.certify().await.expect("it is given again"), certificate);
 }
 
 #[tokio::test]

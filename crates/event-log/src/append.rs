@@ -2,6 +2,9 @@
 //!
 //! One call is in flight at a time, on a connection of its own. A command whose aggregate, id or key is
 //! already in the call waits for the next one, because the call judges each of them once.
+//!
+//! What must come to be together with rows of the service goes past the batcher, in the transaction of those rows
+//! ([`within`]), under the same lock.
 
 mod call;
 
@@ -61,6 +64,9 @@ pub enum AppendError {
     /// Somebody else changed the aggregate since it was loaded.
     #[error("the aggregate has changed meanwhile")]
     Conflict,
+    /// Somebody else took a key or a place in the same moment, and PostgreSQL ended the transaction for it.
+    #[error("the transaction lost a race")]
+    Aborted,
     /// A unique key belongs to another aggregate.
     #[error("a unique key is taken")]
     KeyTaken,
@@ -79,6 +85,8 @@ pub(crate) struct NewEvent {
     pub(crate) kind: String,
     pub(crate) version: i16,
     pub(crate) payload: String,
+    /// Where it comes from, if not from where its group does.
+    pub(crate) meta: Option<Arc<str>>,
 }
 
 /// What one aggregate adds.
@@ -105,9 +113,14 @@ impl NewGroup {
     fn fits(&self) -> bool {
         let mut events = self.aggregates.iter().flat_map(|change| &change.events);
         events.all(|event| {
-            let bytes = i32::try_from(event.payload.len() + self.meta.len());
+            let bytes = i32::try_from(event.payload.len() + self.meta_of(event).len());
             bytes.is_ok_and(|bytes| bytes <= LARGEST_MESSAGE - HEADERS)
         })
+    }
+
+    /// Where one of its events comes from.
+    fn meta_of<'a>(&'a self, event: &'a NewEvent) -> &'a str {
+        event.meta.as_deref().unwrap_or(&self.meta)
     }
 }
 
@@ -156,12 +169,35 @@ async fn run(mut writer: Writer, mut queue: mpsc::Receiver<Job>, head: watch::Se
         let began = Instant::now();
         let reached = answer(&mut writer, batch).await;
         is_flush_dear = began.elapsed() > WORK * commands;
-        head.send_if_modified(|head| {
-            let further = reached > *head;
-            *head = reached.max(*head);
-            further
-        });
+        tell(&head, reached);
     }
+}
+
+/// Tells the readers of a partition how far it goes now.
+pub(crate) fn tell(head: &watch::Sender<i64>, reached: i64) {
+    head.send_if_modified(|head| {
+        let further = reached > *head;
+        *head = reached.max(*head);
+        further
+    });
+}
+
+/// Appends a group in the transaction of `db`, which has to end at once: until then nobody else appends to the
+/// partition. Whatever is answered but an error of PostgreSQL leaves the transaction as good as it was.
+pub(crate) async fn within(
+    db: &mut PgConnection,
+    part: i16,
+    group: NewGroup,
+) -> Result<Committed, AppendError> {
+    if !group.fits() {
+        return Err(AppendError::TooLarge);
+    }
+    let said = call::append(db, part, &[group]).await;
+    let mut said = said.map_err(|error| match failure(error) {
+        AppendError::Conflict => AppendError::Aborted,
+        failure => failure,
+    })?;
+    said.pop().unwrap_or(Err(AppendError::Conflict))
 }
 
 /// Takes what has come meanwhile. Where a flush is dear and would be for few, it gives way as long as that

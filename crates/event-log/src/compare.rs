@@ -22,7 +22,7 @@ use crate::{
 /// Facts read from the log at a time.
 const PAGE: i64 = 1_000;
 
-/// Positions at which something is missing, in order.
+/// Positions at which something is missing, or is too much, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Missing(Vec<RangeInclusive<i64>>);
 
@@ -69,8 +69,10 @@ pub struct Standing {
     /// The last position of the stream, whether or not its message is still there; `None` when there is no
     /// stream.
     pub published: Option<i64>,
-    /// The first position at which both have something, and not the same.
+    /// The first position at which both have a fact, and not the same.
     pub differs_at: Option<i64>,
+    /// Positions of the stream that hold what no platform published: somebody else did.
+    pub foreign: Missing,
     /// Positions that were published and have no message any more, while the log has the fact.
     pub stream_lacks: Missing,
     /// Positions of which the stream has the fact and the log has not.
@@ -82,10 +84,12 @@ pub struct Standing {
 /// What is wrong between a log and its stream, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// Both have something at this position, and not the same.
+    /// Both have a fact at this position, and not the same.
     Differs(i64),
     /// So many facts, from this one on, are on the stream and not in the log.
     LogLacks(i64, i64),
+    /// So many messages, from this one on, are no facts: somebody else published them.
+    Foreign(i64, i64),
     /// So many facts, from this one on, are in neither.
     Lost(i64, i64),
     /// There are facts, and no stream.
@@ -100,6 +104,12 @@ impl std::fmt::Display for Finding {
             Self::Differs(at) => write!(f, "holds something else than the log from {at} on"),
             Self::LogLacks(count, first) => {
                 write!(f, "holds facts that the log lacks: {count}, the first at {first}")
+            }
+            Self::Foreign(count, first) => {
+                write!(
+                    f,
+                    "holds messages that are no facts, and that Meydan did not publish: {count}, the first at {first}"
+                )
             }
             Self::Lost(count, first) => {
                 write!(f, "lacks facts that the log lacks too: {count}, the first at {first}")
@@ -122,6 +132,7 @@ impl Standing {
         let absent = self.published.is_none() && self.recorded > 0;
         (self.differs_at.map(Finding::Differs))
             .or_else(|| some(&self.log_lacks, Finding::LogLacks))
+            .or_else(|| some(&self.foreign, Finding::Foreign))
             .or_else(|| some(&self.lost, Finding::Lost))
             .or_else(|| absent.then_some(Finding::Absent))
             .or_else(|| some(&self.stream_lacks, Finding::StreamLacks))
@@ -131,7 +142,8 @@ impl Standing {
     #[must_use]
     pub fn behind(&self) -> i64 {
         let published = self.published.unwrap_or(0);
-        let good = self.differs_at.map_or(published, |at| published.min(at - 1));
+        let taken = [self.differs_at, self.foreign.first()].into_iter().flatten().min();
+        let good = taken.map_or(published, |at| published.min(at - 1));
         (self.recorded - good).max(0)
     }
 }
@@ -156,9 +168,9 @@ pub async fn compare(
     let published = stream.map(|stream| position(stream.cached_info().state.last_sequence));
     let recorded = log.last_position(part).await?;
     let mut ours = Facts { log, part, at: 0, last: recorded, page: vec![].into_iter() };
-    let (stream_lacks, log_lacks, lost) = Default::default();
+    let (foreign, stream_lacks, log_lacks, lost) = Default::default();
     let mut standing =
-        Standing { recorded, published, differs_at: None, stream_lacks, log_lacks, lost };
+        Standing { recorded, published, differs_at: None, foreign, stream_lacks, log_lacks, lost };
     let (given, end) = (published.unwrap_or(0), published.unwrap_or(0).max(recorded));
     let mut at = 0;
     let (mut our, mut their) = (ours.next().await?, next(&mut theirs).await?);
@@ -168,9 +180,8 @@ pub async fn compare(
         let message = their.take_if(|message| message.position == position);
         match (&fact, &message) {
             (Some(_), None) if position <= given => standing.stream_lacks.add(position, position),
-            (None, Some(Message { fact: Some(_), .. })) => {
-                standing.log_lacks.add(position, position);
-            }
+            (_, Some(Message { fact: None, .. })) => standing.foreign.add(position, position),
+            (None, Some(_)) => standing.log_lacks.add(position, position),
             (fact, Some(message)) if !message.is(fact.as_ref()) => {
                 standing.differs_at.get_or_insert(position);
             }
@@ -294,6 +305,15 @@ impl Messages {
     }
 }
 
+/// Whether the message at a sequence number is there, and is no fact.
+pub(crate) async fn is_foreign(stream: &Stream, sequence: u64) -> bool {
+    let message = stream.get_raw_message(sequence).await;
+    message.is_ok_and(|message| {
+        let fact = event(&message.headers, &message.payload);
+        fact.is_none_or(|fact| fact.position != position(sequence))
+    })
+}
+
 /// The stream of a partition, if there is one.
 pub(crate) async fn find_stream(
     log: &EventLog,
@@ -305,6 +325,21 @@ pub(crate) async fn find_stream(
         Err(error) if is_not_there(&error) => Ok(None),
         Err(error) => Err(broken(error)),
     }
+}
+
+/// The last position that was published, whether or not its message is still there; 0 when there is no stream, or one
+/// that remembers nothing.
+///
+/// # Errors
+///
+/// Fails if JetStream does.
+pub async fn published(
+    log: &EventLog,
+    jetstream: &jetstream::Context,
+    part: i16,
+) -> Result<i64, SourceError> {
+    let stream = find_stream(log, jetstream, part).await?;
+    Ok(stream.map_or(0, |stream| position(stream.cached_info().state.last_sequence)))
 }
 
 /// How far a stream has come beyond the log that it is a copy of: never, unless the database is from before. What is
@@ -319,10 +354,7 @@ pub async fn beyond(
     part: i16,
 ) -> Result<i64, SourceError> {
     // The stream first: what it holds then is recorded, however busy the log is.
-    let published = match find_stream(log, jetstream, part).await? {
-        Some(stream) => position(stream.cached_info().state.last_sequence),
-        None => 0,
-    };
+    let published = published(log, jetstream, part).await?;
     Ok((published - log.last_position(part).await?).max(0))
 }
 

@@ -61,16 +61,17 @@ pub struct Meta {
 
 #[cfg(feature = "store")]
 impl Meta {
-    /// The origin of a command that starts a chain of its own, within the current trace.
+    /// The origin of a command that starts a chain of its own, within the current trace, and from where the actor
+    /// calls.
     #[must_use]
     pub fn new(command_id: Uuid, actor: Actor) -> Self {
         Self {
             command_id,
             correlation_id: command_id,
             causation_id: None,
+            address: crate::origin::address_of(&actor),
             actor,
             on_behalf_of: None,
-            address: None,
             traceparent: meydan_telemetry::traceparent(),
         }
     }

@@ -4,22 +4,24 @@
 //! begins an aggregate and costs no query. If the log knows better, the version check of the append says so,
 //! and the command is judged again on what the log holds. Nothing is refused on a guess.
 
+mod group;
 mod part;
 
 use std::{
-    error::Error as StdError,
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
 };
 
 use cqrs_es::Aggregate;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::group::{Group, Refusal};
 pub(crate) use self::part::new_event;
 use self::part::{Of, Part, Verdict};
 use crate::{
-    append::{AppendError, Committed, NewEvents, NewGroup, UniqueKey},
+    append::{self, AppendError, Committed, NewEvents, NewGroup, UniqueKey},
     codec::{Event, Unreadable},
     envelope::Meta,
     load::LoadError,
@@ -137,87 +139,84 @@ impl EventLog {
         A::Error: Send + Sync + 'static,
         A::Event: Event,
     {
-        let mut part = Of::<A>::new(target, command);
-        let done = carry_out(self, &mut [&mut part], keys, meta).await;
+        let mut part = Of::<A>::new(target);
+        part.ask(command, None);
+        part.take(keys);
+        let turn = self.hot().turn(vec![target]).await;
+        let done = carry_out(self, turn, &mut [&mut part], meta).await;
         done.map_err(|error| {
             error.refused(|| part.refusal.take().expect("a part that refused says why"))
         })
     }
+}
 
-    /// Begins a command that changes several aggregates of one tenant: all of them, or none.
-    #[must_use]
-    pub const fn group(&self, tenant: Uuid) -> Group<'_> {
-        Group { log: self, tenant, parts: Vec::new(), keys: Vec::new() }
+/// How facts get into the log.
+enum Way<'a> {
+    /// With those of other commands.
+    Batch,
+    /// With the rows of the transaction of a session, which ends at once.
+    Within(&'a mut PgConnection),
+}
+
+impl Way<'_> {
+    async fn append(
+        &mut self,
+        log: &EventLog,
+        part: i16,
+        group: NewGroup,
+    ) -> Result<Committed, AppendError> {
+        match self {
+            Self::Batch => log.appender(part).append(group).await,
+            Self::Within(db) => append::within(db, part, group).await,
+        }
+    }
+
+    /// Waits before what lost a race is tried again. Whoever has tried within a transaction holds the lock of the
+    /// partition by now, so that nobody is quicker a second time.
+    async fn pause(&self, retries: u32) {
+        if matches!(self, Self::Batch) {
+            tokio::time::sleep(jitter(retries)).await;
+        }
     }
 }
 
-/// Why one of several aggregates said no: the refusal of its own type, to be downcast.
-pub type Refusal = Box<dyn StdError + Send + Sync>;
-
-/// A command to several aggregates: all of them change, or none.
-pub struct Group<'a> {
-    log: &'a EventLog,
-    tenant: Uuid,
-    parts: Vec<Box<dyn Part>>,
-    keys: Vec<UniqueKey>,
+/// Carries a command out whose `turn` it is, and remembers what it led to.
+async fn carry_out<T>(
+    log: &EventLog,
+    turn: T,
+    parts: &mut [&mut dyn Part],
+    meta: &Meta,
+) -> Result<Committed, ExecuteError<()>> {
+    let done = reach(log, parts, &mut Way::Batch, meta).await?;
+    if done.repeated {
+        drop(turn);
+        return again(log, parts, meta, done).await;
+    }
+    keep(log, parts, done);
+    Ok(done)
 }
 
-impl std::fmt::Debug for Group<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("parts", &self.parts.len()).finish_non_exhaustive()
-    }
-}
-
-impl Group<'_> {
-    /// Adds what one aggregate is asked. Each aggregate at most once.
-    #[must_use]
-    pub fn ask<A>(mut self, id: Uuid, command: A::Command) -> Self
-    where
-        A: Aggregate<Services = ()> + Clone + 'static,
-        A::Command: Clone + Send,
-        A::Error: Send + Sync + 'static,
-        A::Event: Event,
-    {
-        let target = Target { tenant: self.tenant, id };
-        self.parts.push(Box::new(Of::<A>::new(target, command)));
-        self
-    }
-
-    /// Adds keys to take, for the aggregate that was added first.
-    #[must_use]
-    pub fn take(mut self, keys: &[UniqueKey]) -> Self {
-        self.keys.extend_from_slice(keys);
-        self
-    }
-
-    /// Carries it out.
-    ///
-    /// # Errors
-    ///
-    /// See [`ExecuteError`]; refused with the words of the first aggregate that refuses.
-    pub async fn execute(mut self, meta: &Meta) -> Result<Committed, ExecuteError<Refusal>> {
-        let mut parts =
-            self.parts.iter_mut().map(|part| &mut **part as &mut dyn Part).collect::<Vec<_>>();
-        let done = carry_out(self.log, &mut parts, &self.keys, meta).await;
-        done.map_err(|error| {
-            let refusal = self.parts.iter_mut().find_map(|part| part.refusal());
-            error.refused(|| refusal.expect("a part that refused says why"))
-        })
+/// Remembers what a command led to.
+fn keep(log: &EventLog, parts: &mut [&mut dyn Part], done: Committed) {
+    if done.position > 0 {
+        for part in parts.iter_mut() {
+            part.keep(log);
+        }
     }
 }
 
-async fn carry_out(
+/// Judges and appends, until neither is contradicted by what the log holds. The first answer to a command that was
+/// carried out before, by whichever aggregate.
+async fn reach(
     log: &EventLog,
     parts: &mut [&mut dyn Part],
-    keys: &[UniqueKey],
+    way: &mut Way<'_>,
     meta: &Meta,
 ) -> Result<Committed, ExecuteError<()>> {
     let Some(first) = parts.first() else {
         return Ok(Committed { position: 0, sequence: 0, repeated: false });
     };
     let part = log.part_of(first.target().tenant);
-    let targets = parts.iter().map(|part| part.target()).collect();
-    let _turn = log.hot().turn(targets).await;
     for part in parts.iter_mut() {
         part.recall(log);
     }
@@ -229,20 +228,15 @@ async fn carry_out(
         sure = true;
     }
     loop {
-        let verdict = judge(parts, keys).await;
+        let verdict = judge(parts).await;
         let refused = matches!(verdict, Judged::Refused);
         if let Judged::Changes(aggregates) = verdict {
             let meta_text = serde_json::to_string(meta).expect("an origin is plain data");
             let group = NewGroup { command_id: meta.command_id, meta: meta_text, aggregates };
-            match log.appender(part).append(group).await {
-                Ok(committed) if committed.repeated => return again(log, parts, committed).await,
-                Ok(committed) => {
-                    for part in parts.iter_mut() {
-                        part.keep(log);
-                    }
-                    return Ok(committed);
-                }
+            match way.append(log, part, group).await {
+                Ok(committed) => return Ok(committed),
                 Err(AppendError::KeyTaken) => return Err(ExecuteError::KeyTaken),
+                Err(AppendError::Aborted) => return Err(ExecuteError::Conflict),
                 Err(AppendError::Unavailable(error)) => {
                     return Err(ExecuteError::Unavailable(error));
                 }
@@ -252,7 +246,7 @@ async fn carry_out(
                         return Err(ExecuteError::Conflict);
                     }
                     retries += 1;
-                    tokio::time::sleep(jitter(retries)).await;
+                    way.pause(retries).await;
                 }
                 Err(AppendError::TooLarge) if sure => return Err(ExecuteError::TooLarge),
                 Err(AppendError::Conflict | AppendError::TooLarge) => {}
@@ -277,28 +271,56 @@ async fn look(
 ) -> Result<Option<Committed>, ExecuteError<()>> {
     for part in parts.iter_mut() {
         if let Some(first_answer) = part.look(log, meta.command_id).await? {
-            return again(log, parts, first_answer).await.map(Some);
+            return Ok(Some(first_answer));
         }
     }
     Ok(None)
 }
 
-/// The first answer, if it was that of an aggregate that is asked now. An id that was used for others is a mistake
-/// of whoever sends it, who would otherwise believe that this was done.
+/// The first answer, if an aggregate that is asked now changed with it. An id that was used for others is a mistake
+/// of whoever sends it, who would otherwise believe that this was done. It waits for a session, which nobody may do who
+/// has a turn.
 fn again<'a>(
     log: &'a EventLog,
     parts: &[&mut dyn Part],
+    meta: &Meta,
     committed: Committed,
 ) -> impl Future<Output = Result<Committed, ExecuteError<()>>> + use<'a> {
     let asked: Vec<_> = parts.iter().map(|part| (part.aggregate_type(), part.target())).collect();
+    let command = meta.command_id;
     async move {
         let tenant = asked.first().map(|(_, target)| target.tenant).unwrap_or_default();
-        let (aggregate_type, aggregate_id) = log.changed_at(tenant, committed.position).await?;
-        if asked.iter().any(|(kind, at)| *kind == aggregate_type && at.id == aggregate_id) {
+        let changed = changed(log, log.part_of(tenant), (committed.position, command)).await?;
+        let asked = |(kind, id): &(String, Uuid)| {
+            asked.iter().any(|(asked, at)| asked == kind && at.id == *id)
+        };
+        if changed.iter().any(asked) {
             return Ok(committed);
         }
+        let last = changed.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
+        let (aggregate_type, aggregate_id) = last;
         Err(ExecuteError::CommandIdTaken(Elsewhere { aggregate_type, aggregate_id, committed }))
     }
+}
+
+/// Which aggregates a command changed whose last fact is at a position, from the last. Its facts stand next to each other.
+async fn changed(
+    log: &EventLog,
+    part: i16,
+    (position, command): (i64, Uuid),
+) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT aggregate_type, aggregate_id FROM es.events
+         WHERE part = $1 AND position <= $2 AND position > coalesce((
+           SELECT max(x.position) FROM es.events x
+           WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
+         ORDER BY position DESC",
+        part,
+        position,
+        command,
+    );
+    let rows = rows.fetch_all(log.pool()).await?;
+    Ok(rows.into_iter().map(|row| (row.aggregate_type, row.aggregate_id)).collect())
 }
 
 /// What all parts of a command say together.
@@ -309,7 +331,7 @@ enum Judged {
     Refused,
 }
 
-async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
+async fn judge(parts: &mut [&mut dyn Part]) -> Judged {
     let mut changes = Vec::with_capacity(parts.len());
     for part in parts.iter_mut() {
         match part.judge().await {
@@ -319,9 +341,6 @@ async fn judge(parts: &mut [&mut dyn Part], keys: &[UniqueKey]) -> Judged {
     }
     if changes.iter().all(|change| change.events.is_empty()) {
         return Judged::Nothing;
-    }
-    if let Some(first) = changes.first_mut() {
-        first.keys.extend_from_slice(keys);
     }
     Judged::Changes(changes)
 }

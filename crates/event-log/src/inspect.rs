@@ -5,7 +5,10 @@ use sqlx::PgExecutor;
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
-use crate::{envelope::Recorded, log::EventLog};
+use crate::{
+    envelope::Recorded,
+    log::{EventLog, Target},
+};
 
 /// How much a log holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,7 +45,8 @@ pub struct Reader {
     pub parked: i64,
 }
 
-/// Tells how far each reader with a checkpoint in this database is.
+/// Tells how far each reader with a checkpoint in this database is; and each generation of tables beside those in use,
+/// which has none before it has taken in its first fact.
 ///
 /// # Errors
 ///
@@ -51,9 +55,15 @@ pub async fn readers(db: impl PgExecutor<'_>) -> Result<Vec<Reader>, sqlx::Error
     sqlx::query_as!(
         Reader,
         r#"
-        SELECT c.reader, c.part, c.position, c.updated_at AS "updated_at?",
+        SELECT c.reader AS "reader!", c.part AS "part!", c.position AS "position!", c.updated_at AS "updated_at?",
                (SELECT count(*) FROM es.parked p WHERE p.reader = c.reader AND p.part = c.part) AS "parked!"
-        FROM es.checkpoints c ORDER BY c.reader, c.part
+        FROM es.checkpoints c
+        UNION ALL
+        SELECT nspname::text, 0::smallint, 0::bigint, NULL, 0::bigint
+        FROM pg_namespace
+        WHERE nspname ~ '_(next|previous|verify)$'
+          AND NOT EXISTS (SELECT 1 FROM es.checkpoints WHERE reader = nspname::text)
+        ORDER BY 1, 2
         "#
     )
     .fetch_all(db)
@@ -94,6 +104,29 @@ impl EventLog {
             bytes: counts.bytes,
             types: types.into_iter().map(|row| (row.event_type, row.count)).collect(),
         })
+    }
+
+    /// Where the last fact of an aggregate stands; `None` when it has none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if PostgreSQL does.
+    pub async fn last_of(
+        &self,
+        target: Target,
+        aggregate_type: &str,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        sqlx::query_scalar!(
+            r#"
+            SELECT position FROM es.events
+            WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 ORDER BY sequence DESC LIMIT 1
+            "#,
+            target.tenant,
+            aggregate_type,
+            target.id,
+        )
+        .fetch_optional(self.pool())
+        .await
     }
 
     /// What happened to an aggregate, whatever its type and tenant, in order.

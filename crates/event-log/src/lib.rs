@@ -48,6 +48,8 @@ mod load;
 #[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "store")]
+mod origin;
+#[cfg(feature = "store")]
 mod parked;
 #[cfg(feature = "store")]
 mod policy;
@@ -77,7 +79,7 @@ pub use self::{
     append::{AppendError, Committed, UniqueKey},
     checkpoint::{advance, checkpoint},
     clock::Clock,
-    compare::{Finding, Missing, Standing, beyond, compare},
+    compare::{Finding, Missing, Standing, beyond, compare, published},
     cqrs::{AggregateStore, Context},
     database::{PrepareError, prepare_database},
     execute::{Elsewhere, ExecuteError, Group, Refusal},
@@ -87,9 +89,12 @@ pub use self::{
     lead::{Lock, lead},
     load::LoadError,
     log::{EventLog, Loaded, Options, Target, facts},
+    origin::{Origin, from_origin},
     parked::{Parked, parked, retry_parked},
     policy::{Outcome, Policy, answer_to, run_policy},
-    projection::{Progress, Projection, ProjectionError, ProjectionRunner},
+    projection::{
+        Progress, Projection, ProjectionError, ProjectionRunner, count_failure, show_position,
+    },
     rebuild::{Difference, Rebuild, RebuildError},
     relay::{Relay, RelayError},
     repair::{RepairError, discard_stream, recover_from_stream, refill},

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    append::{Appender, UniqueKey},
+    append::{Appender, UniqueKey, tell},
     envelope::{Meta, Recorded},
     hot::Hot,
     load::Loader,
@@ -57,7 +57,7 @@ impl Default for Options {
 
 struct Partition {
     appender: Appender,
-    head: watch::Receiver<i64>,
+    head: watch::Sender<i64>,
 }
 
 struct Inner {
@@ -108,8 +108,8 @@ impl EventLog {
         let mut parts = Vec::new();
         for part in 0..options.parts.max(1) {
             let last = last_position(&pool, part).await?;
-            let (sender, head) = watch::channel(last);
-            let appender = Appender::start(to.clone(), part, sender);
+            let head = watch::Sender::new(last);
+            let appender = Appender::start(to.clone(), part, head.clone());
             parts.push(Partition { appender, head });
         }
         tokio::spawn(know_build());
@@ -154,7 +154,7 @@ impl EventLog {
     /// If there is no such partition.
     #[must_use]
     pub fn head(&self, part: i16) -> watch::Receiver<i64> {
-        self.partition(part).head.clone()
+        self.partition(part).head.subscribe()
     }
 
     fn partition(&self, part: i16) -> &Partition {
@@ -164,6 +164,11 @@ impl EventLog {
 
     pub(crate) fn appender(&self, part: i16) -> &Appender {
         &self.partition(part).appender
+    }
+
+    /// Tells whoever listens of a position that was appended past the batcher.
+    pub(crate) fn reached(&self, part: i16, position: i64) {
+        tell(&self.partition(part).head, position);
     }
 
     pub(crate) fn loader(&self) -> &Loader {
@@ -231,21 +236,6 @@ impl EventLog {
         .fetch_optional(&self.0.pool)
         .await?;
         Ok(row.map(|row| (row.key, row.aggregate_id)))
-    }
-
-    /// The type and the id of the aggregate that changed at a position of the partition of `tenant`.
-    pub(crate) async fn changed_at(
-        &self,
-        tenant: Uuid,
-        position: i64,
-    ) -> Result<(String, Uuid), sqlx::Error> {
-        let row = sqlx::query!(
-            "SELECT aggregate_type, aggregate_id FROM es.events WHERE part = $1 AND position = $2",
-            self.part_of(tenant),
-            position,
-        );
-        let row = row.fetch_one(&self.0.pool).await?;
-        Ok((row.aggregate_type, row.aggregate_id))
     }
 
     /// Reads up to `limit` facts of a partition after `position`, in order.

@@ -335,18 +335,21 @@ impl<P: Projection> Digester<P> {
     }
 }
 
-/// An error with its causes, for a log line.
+/// An error with its causes, for a log line; without those that it quotes already.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let words = error.to_string();
+            if !said.contains(&words) {
+                said = format!("{said}: {words}");
+            }
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&said)
     }
 }
 
@@ -356,15 +359,15 @@ pub(crate) const fn gauge(position: i64) -> f64 {
 }
 
 /// Shows how far a reader has come. Readers of several contexts have one name: their database tells them apart.
-pub(crate) fn show_position(pool: &PgPool, reader: &str, part: i16, position: i64) {
+pub fn show_position(pool: &PgPool, reader: &str, part: i16, position: i64) {
     let (reader, part) = (reader.to_owned(), part.to_string());
     metrics::gauge!("reader_position", "database" => database(pool), "reader" => reader, "part" => part)
         .set(gauge(position));
 }
 
 /// Counts a step of a reader that failed.
-pub(crate) fn count_failure(pool: &PgPool, reader: &'static str) {
-    metrics::counter!("reader_failures", "database" => database(pool), "reader" => reader)
+pub fn count_failure(pool: &PgPool, reader: &str) {
+    metrics::counter!("reader_failures", "database" => database(pool), "reader" => reader.to_owned())
         .increment(1);
 }
 

@@ -20,7 +20,7 @@ pub use self::error::RelayError;
 use self::{error::stream_error, lag::Lag};
 use crate::{
     append::LARGEST_MESSAGE,
-    compare::{find_stream, position},
+    compare::{find_stream, is_foreign, position},
     lead::{Lock, lead},
     log::EventLog,
     projection::{Chain, gauge},
@@ -162,6 +162,9 @@ impl Relay {
         let last = stream.get_info().await.map_err(stream_error)?.state.last_sequence;
         let published = position(last);
         let (mut ours, mut theirs) = (None, None);
+        if published > 0 && is_foreign(&stream, last).await {
+            return Err(RelayError::Foreign { context, stream: name, position: published });
+        }
         if (1..=recorded).contains(&published) {
             let fact = self.log.after(self.part, published - 1, 1).await?;
             let fact = fact.first().filter(|event| event.position == published);

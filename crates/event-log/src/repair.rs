@@ -49,6 +49,13 @@ pub enum RepairError {
          keep a copy of the broker's data if it matters, then --discard-stream makes them agree"
     )]
     Diverged(i64),
+    /// Somebody else publishes into the stream.
+    #[error(
+        "the stream holds messages that are no facts, and that Meydan did not publish: {0}, the first at position {1}; \
+         see who else may publish there and end that, then --discard-stream makes the stream again from the log, which \
+         has every fact"
+    )]
+    Foreign(i64, i64),
     /// Some facts are in neither.
     #[error(
         "facts that are neither in the log nor on the stream: {0}, the first at position {1}; only a backup of \
@@ -92,6 +99,14 @@ pub async fn recover_from_stream(
     let standing = compare(log, jetstream, part, &progress).await?;
     if let Some(position) = standing.differs_at {
         return Err(RepairError::Diverged(position));
+    }
+    // A message that is no fact has a place that no fact can have: what follows it cannot come back without a gap.
+    let end = standing.log_lacks.ranges().last().map_or(0, |range| *range.end());
+    let between =
+        |range: &RangeInclusive<i64>| *range.end() > standing.recorded && *range.start() < end;
+    if standing.foreign.ranges().iter().any(between) {
+        let (count, first) = (standing.foreign.count(), standing.foreign.first());
+        return Err(RepairError::Foreign(count, first.unwrap_or_default()));
     }
     let beyond = |range: &&RangeInclusive<i64>| *range.end() > standing.recorded;
     if let Some(gap) = standing.lost.ranges().iter().find(beyond) {
@@ -230,6 +245,7 @@ pub(crate) async fn discard_remains(
         None | Some(Finding::Absent) => Ok(()),
         Some(Finding::StreamLacks(..)) => discard_stream(log, jetstream, part).await,
         Some(Finding::Differs(at)) => Err(RepairError::Diverged(at)),
+        Some(Finding::Foreign(count, first)) => Err(RepairError::Foreign(count, first)),
         Some(Finding::LogLacks(count, first) | Finding::Lost(count, first)) => {
             Err(RepairError::Lost(count, first))
         }

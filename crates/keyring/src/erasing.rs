@@ -155,7 +155,8 @@ impl Keyring {
         }))
     }
 
-    /// Notes that a context has forgotten a subject. Its first word stands.
+    /// Notes that a context has forgotten a subject. Its first word of a position stands; another position, which only
+    /// a restored log gives, takes its place, and takes a certificate back that names the old one.
     ///
     /// # Errors
     ///

@@ -1,14 +1,18 @@
 //! Who calls: a short-lived assertion, signed with Ed25519, that every call between services carries.
 //!
 //! Form: `base64url(JSON) "." base64url(signature)`, in the metadata `caller`. It names its audience, so an
-//! assertion for one service opens no other, and lasts 60 seconds.
+//! assertion for one service opens no other, and lasts 60 seconds. Each service has a key of its own, which vouches for
+//! nobody but itself: whoever gets hold of one service's cannot speak for the others, nor for people. For people and
+//! their programs the gateway alone vouches, which asked them who they are.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit, Mac};
 use meydan_event_log::Actor;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -18,6 +22,10 @@ use crate::key::{self, BadKey};
 const LIFETIME: i64 = 60;
 /// How far the clocks of two machines may be apart, in seconds.
 const SKEW: i64 = 30;
+/// Who vouches for people and their programs.
+const GATEWAY: &str = "gateway";
+/// Whoever has a key: the services, the demo, and the program's own commands.
+const ISSUERS: [&str; 7] = ["audit", "bot-hub", "crm", "demo", GATEWAY, "identity", "meydan"];
 
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +111,14 @@ impl Caller {
         }
     }
 
+    /// Whose key vouches for this caller.
+    fn vouched_by(&self) -> &str {
+        match &self.who {
+            Who::Account { .. } | Who::Impersonator { .. } | Who::ApiKey { .. } => GATEWAY,
+            Who::Service { name } => name,
+        }
+    }
+
     /// A service that acts on its own account.
     #[must_use]
     pub fn service(name: &str, campaign: Option<Uuid>) -> Self {
@@ -151,9 +167,12 @@ pub enum Rejected {
     /// It is not an assertion at all.
     #[error("the caller assertion is malformed")]
     Malformed,
-    /// The signature is not the platform's.
+    /// The signature is not that of whom it names.
     #[error("the caller assertion is forged")]
     Forged,
+    /// Whoever signed it may not speak for this caller.
+    #[error("the caller assertion speaks for somebody else")]
+    NotTheirs,
     /// It is for another service.
     #[error("the caller assertion is for another service")]
     WrongAudience,
@@ -162,53 +181,71 @@ pub enum Rejected {
     Expired,
 }
 
-/// Signs and checks assertions with the platform's key.
+/// Signs and checks assertions. All keys follow from the one in the file; a service is given its own and the public ones.
 #[derive(Clone)]
 pub struct Assertions {
-    key: SigningKey,
+    signs: Arc<BTreeMap<&'static str, SigningKey>>,
+    believes: Arc<BTreeMap<&'static str, VerifyingKey>>,
 }
 
 impl fmt::Debug for Assertions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Assertions")
+        write!(f, "Assertions({:?})", self.signs.keys())
     }
 }
 
 impl Assertions {
-    /// A key of its own, for tests.
+    /// Keys of their own, for tests.
     #[must_use]
     pub fn generate() -> Self {
-        Self { key: key::generate() }
+        Self::of_root(&key::generate())
     }
 
-    /// Reads the key, making it the first time.
+    /// Reads the key that all others follow from, making it the first time.
     ///
     /// # Errors
     ///
     /// [`BadKey`] when the file cannot be read, written or understood.
     pub fn from_file(path: &Path) -> Result<Self, BadKey> {
-        Ok(Self { key: key::signing_key(path)? })
+        Ok(Self::of_root(&key::signing_key(path)?))
     }
 
-    /// Asserts that `caller` calls service `audience`.
+    fn of_root(root: &SigningKey) -> Self {
+        let signs: BTreeMap<_, _> = ISSUERS.map(|issuer| (issuer, derived(root, issuer))).into();
+        let believes = signs.iter().map(|(issuer, key)| (*issuer, key.verifying_key())).collect();
+        Self { signs: signs.into(), believes: Arc::new(believes) }
+    }
+
+    /// What a service is given: its own key, and whatever is needed to check the others'.
     #[must_use]
-    pub fn sign(
-        &self,
-        issuer: &str,
-        audience: &str,
-        caller: &Caller,
-        now: OffsetDateTime,
-    ) -> String {
+    pub fn of(&self, service: &str) -> Self {
+        let own = self.signs.iter().filter(|(issuer, _)| **issuer == service);
+        let signs = own.map(|(issuer, key)| (*issuer, key.clone())).collect();
+        Self { signs: Arc::new(signs), believes: self.believes.clone() }
+    }
+
+    /// Asserts that `caller` calls service `audience`, with the key of whoever vouches for them. Without it, with the one
+    /// that there is, and nobody believes that.
+    ///
+    /// # Panics
+    ///
+    /// When there is no key at all: somebody calls who is no service.
+    #[must_use]
+    pub fn sign(&self, audience: &str, caller: &Caller, now: OffsetDateTime) -> String {
         let iat = now.unix_timestamp();
+        let vouches = self.signs.get_key_value(caller.vouched_by());
+        let (issuer, key) = vouches
+            .or_else(|| self.signs.first_key_value())
+            .expect("whoever calls is among the issuers");
         let claims = Claims {
-            iss: issuer.to_owned(),
+            iss: (*issuer).to_owned(),
             aud: audience.to_owned(),
             iat,
             exp: iat + LIFETIME,
             caller: caller.clone(),
         };
         let json = serde_json::to_vec(&claims).expect("claims are plain data");
-        let signature = self.key.sign(&json);
+        let signature = key.sign(&json);
         format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(&json),
@@ -216,7 +253,7 @@ impl Assertions {
         )
     }
 
-    /// Who calls, if the assertion is ours, for `audience`, and fresh.
+    /// Who calls, if the assertion is of one who may speak for them, for `audience`, and fresh.
     ///
     /// # Errors
     ///
@@ -231,9 +268,12 @@ impl Assertions {
         let json = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Rejected::Malformed)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Rejected::Malformed)?;
         let signature = Signature::from_slice(&signature).map_err(|_| Rejected::Malformed)?;
-        let key: VerifyingKey = self.key.verifying_key();
-        key.verify_strict(&json, &signature).map_err(|_| Rejected::Forged)?;
         let claims: Claims = serde_json::from_slice(&json).map_err(|_| Rejected::Malformed)?;
+        let key = self.believes.get(&*claims.iss).ok_or(Rejected::Forged)?;
+        key.verify_strict(&json, &signature).map_err(|_| Rejected::Forged)?;
+        if claims.iss != claims.caller.vouched_by() {
+            return Err(Rejected::NotTheirs);
+        }
         if claims.aud != audience {
             return Err(Rejected::WrongAudience);
         }
@@ -245,6 +285,15 @@ impl Assertions {
     }
 }
 
+/// The key of one issuer: the first block of HKDF-Expand (RFC 5869) of the root's secret.
+fn derived(root: &SigningKey, issuer: &str) -> SigningKey {
+    let mac =
+        Hmac::<Sha256>::new_from_slice(root.as_bytes()).expect("HMAC takes keys of any length");
+    let info = [b"meydan assertions 1\0", issuer.as_bytes(), &[1]].concat();
+    let seed: [u8; 32] = mac.chain_update(info).finalize().into_bytes().into();
+    SigningKey::from_bytes(&seed)
+}
+
 /// Reads an id of the wire.
 pub(crate) fn id(text: &str) -> Option<Uuid> {
     Uuid::from_str(text).ok()
@@ -252,10 +301,12 @@ pub(crate) fn id(text: &str) -> Option<Uuid> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use ed25519_dalek::Signer;
     use time::{Duration, macros::datetime};
     use uuid::Uuid;
 
-    use super::{Assertions, Caller, Rejected};
+    use super::{Assertions, Caller, Claims, Rejected, Who};
 
     const NOON: time::OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 
@@ -264,7 +315,7 @@ mod tests {
         let keys = Assertions::generate();
         let caller = Caller::service("bot-hub", Some(Uuid::from_u128(7)));
 
-        let assertion = keys.sign("bot-hub", "crm", &caller, NOON);
+        let assertion = keys.sign("crm", &caller, NOON);
 
         assert_eq!(keys.verify(&assertion, "crm", NOON), Ok(caller));
     }
@@ -273,7 +324,7 @@ mod tests {
     fn another_service_an_old_one_and_a_forged_one_are_refused() {
         let keys = Assertions::generate();
         let caller = Caller::service("bot-hub", None);
-        let assertion = keys.sign("bot-hub", "crm", &caller, NOON);
+        let assertion = keys.sign("crm", &caller, NOON);
 
         assert_eq!(keys.verify(&assertion, "identity", NOON), Err(Rejected::WrongAudience));
         let later = NOON + Duration::seconds(61);
@@ -288,13 +339,49 @@ mod tests {
     #[test]
     fn a_changed_assertion_is_refused() {
         let keys = Assertions::generate();
-        let assertion = keys.sign("bot-hub", "crm", &Caller::service("bot-hub", None), NOON);
-        let other = keys.sign("bot-hub", "crm", &Caller::service("gateway", None), NOON);
+        let assertion = keys.sign("crm", &Caller::service("bot-hub", None), NOON);
+        let other = keys.sign("crm", &Caller::service("gateway", None), NOON);
         let (claims, _) = other.split_once('.').expect("two parts");
         let (_, signature) = assertion.split_once('.').expect("two parts");
 
         let spliced = format!("{claims}.{signature}");
 
         assert_eq!(keys.verify(&spliced, "crm", NOON), Err(Rejected::Forged));
+    }
+
+    #[test]
+    fn the_key_of_a_service_speaks_for_that_service_and_neither_for_another_nor_for_people() {
+        let keys = Assertions::generate();
+        let hub = keys.of("bot-hub");
+        let id = Uuid::from_u128(1);
+        let own = Caller::service("bot-hub", None);
+        assert_eq!(keys.of("crm").verify(&hub.sign("crm", &own, NOON), "crm", NOON), Ok(own));
+
+        for who in [
+            Who::Account { id, session: id, admin: true },
+            Who::Impersonator { id, session: id, subject: id },
+            Who::ApiKey { id },
+            Who::Service { name: "gateway".to_owned() },
+            Who::Service { name: "meydan".to_owned() },
+        ] {
+            let caller = Caller { who, ..Caller::service("", None) };
+            let spoken = hub.sign("identity", &caller, NOON);
+            assert_eq!(keys.verify(&spoken, "identity", NOON), Err(Rejected::NotTheirs));
+            // The same in the name of whoever might say it.
+            let claims = Claims {
+                iss: caller.vouched_by().to_owned(),
+                aud: "identity".to_owned(),
+                iat: NOON.unix_timestamp(),
+                exp: NOON.unix_timestamp() + 60,
+                caller,
+            };
+            let json = serde_json::to_vec(&claims).expect("claims are plain data");
+            let signature = hub.signs["bot-hub"].sign(&json).to_bytes();
+            let [claims, signature] =
+                [&json, &signature[..]].map(|part| URL_SAFE_NO_PAD.encode(part));
+            let forged = format!("{claims}.{signature}");
+            assert_eq!(keys.verify(&forged, "identity", NOON), Err(Rejected::Forged));
+        }
+        assert!(hub.of("gateway").signs.is_empty(), "what was not given cannot be had");
     }
 }

@@ -10,14 +10,18 @@ use std::{
 };
 
 use http::{Request, Response};
+use meydan_event_log::{Actor, Clock, Meta, Origin, from_origin};
+use meydan_keyring::Keyring;
 use time::OffsetDateTime;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{
     caller::{Assertions, Caller, Who},
-    outcome::refused,
+    origin,
+    outcome::{refused, unavailable},
 };
 
 /// The code of a refusal of whoever has to prove who they are first.
@@ -96,14 +100,36 @@ pub struct Guard {
     service: &'static str,
     policies: Arc<HashMap<&'static str, Need>>,
     assertions: Assertions,
+    clock: Clock,
+    keyring: Option<Keyring>,
 }
 
 impl Guard {
-    /// Guards `service`.
+    /// Guards `service`, whose clock says whether a proof is still fresh.
     #[must_use]
-    pub fn new(service: &'static str, policies: Policies, assertions: Assertions) -> Self {
+    pub fn new(
+        service: &'static str,
+        policies: Policies,
+        assertions: Assertions,
+        clock: Clock,
+    ) -> Self {
         let policies = Arc::new(policies.iter().copied().collect());
-        Self { service, policies, assertions }
+        Self { service, policies, assertions, clock, keyring: None }
+    }
+
+    /// Seals with these keys from where people call, for the facts that their calls lead to.
+    #[must_use]
+    pub fn sealing(self, keyring: Keyring) -> Self {
+        Self { keyring: Some(keyring), ..self }
+    }
+
+    /// From where a caller acts who changes something: who does has it on record, or does not do it.
+    async fn origin(&self, caller: Option<Caller>, method: &str) -> Result<Option<Origin>, Status> {
+        let (Some(caller), Some(keyring)) = (caller, &self.keyring) else { return Ok(None) };
+        if reads(method) {
+            return Ok(None);
+        }
+        origin::of_caller(keyring, &caller).await.map_err(|error| unavailable(&error))
     }
 
     fn admit(&self, request: &Request<Body>) -> Result<Option<Caller>, Status> {
@@ -121,14 +147,17 @@ impl Guard {
             .and_then(|value| value.to_str().ok())
             .ok_or_else(|| Status::unauthenticated("the call has no caller assertion"))?;
         let now = OffsetDateTime::now_utc();
-        let caller = self
-            .assertions
-            .verify(assertion, self.service, now)
-            .map_err(|rejected| Status::unauthenticated(rejected.to_string()))?;
+        let caller = self.assertions.verify(assertion, self.service, now).map_err(|rejected| {
+            let service = self.service;
+            tracing::warn!(service, method = path, %rejected, "a caller was not believed");
+            Status::unauthenticated(rejected.to_string())
+        })?;
         if !need.allows(&caller, path) {
+            let service = self.service;
+            tracing::warn!(service, method = path, who = ?caller.who, "a call was denied");
             return Err(Status::permission_denied("the caller may not do this"));
         }
-        if matches!(need, Need::Fresh(_)) && !caller.is_fresh(now) {
+        if matches!(need, Need::Fresh(_)) && !caller.is_fresh(self.clock.now()) {
             let words = "prove who you are first";
             return Err(refused(Code::FailedPrecondition, PROOF_NEEDED, words));
         }
@@ -175,21 +204,25 @@ where
             meydan_telemetry::set_parent_from(&span, parent);
         }
         let service = self.guard.service;
-        match self.guard.admit(&request) {
-            Ok(Some(caller)) => {
-                request.extensions_mut().insert(caller);
-            }
-            Ok(None) => {}
+        let caller = match span.in_scope(|| self.guard.admit(&request)) {
+            Ok(caller) => caller,
             Err(status) => {
                 metrics::counter!("grpc_refused_calls", "service" => service).increment(1);
                 return Box::pin(async move { Ok(status.into_http()) });
             }
+        };
+        if let Some(caller) = &caller {
+            request.extensions_mut().insert(caller.clone());
         }
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
+        let guard = self.guard.clone();
         let answer = async move {
             let started = Instant::now();
-            let response = ready.call(request).await;
+            let response = match guard.origin(caller, &method).await {
+                Ok(origin) => from_origin(origin, ready.call(request)).await,
+                Err(status) => Ok(status.into_http()),
+            };
             record(service, method, started, response.as_ref().ok());
             response
         };
@@ -238,17 +271,31 @@ pub fn campaign(caller: &Caller) -> Result<uuid::Uuid, Status> {
 /// # Errors
 ///
 /// `INVALID_ARGUMENT` without one: every changing call names its command.
-pub fn command_id<T>(request: &tonic::Request<T>) -> Result<uuid::Uuid, Status> {
-    request
-        .metadata()
-        .get("command-id")
-        .and_then(|value| value.to_str().ok())
-        .and_then(crate::caller::id)
-        .ok_or_else(|| {
-            let mut form = crate::form::Form::default();
-            form.reject("command-id", "must be an id in the call's metadata");
-            form.finish().expect_err("a field was rejected")
-        })
+pub fn command_id<T>(request: &tonic::Request<T>) -> Result<Uuid, Status> {
+    said_id(request, "command-id").ok_or_else(|| {
+        let mut form = crate::form::Form::default();
+        form.reject("command-id", "must be an id in the call's metadata");
+        form.finish().expect_err("a field was rejected")
+    })
+}
+
+/// Where a command comes from that one of our services gives, for `actor`: it may be part of a request that began
+/// elsewhere.
+///
+/// # Errors
+///
+/// As [`command_id`].
+pub fn origin_of_answer<T>(request: &tonic::Request<T>, actor: Actor) -> Result<Meta, Status> {
+    let meta = Meta::new(command_id(request)?, actor);
+    Ok(Meta {
+        correlation_id: said_id(request, "correlation-id").unwrap_or(meta.correlation_id),
+        causation_id: said_id(request, "causation-id"),
+        ..meta
+    })
+}
+
+fn said_id<T>(request: &tonic::Request<T>, name: &str) -> Option<Uuid> {
+    request.metadata().get(name)?.to_str().ok().and_then(crate::caller::id)
 }
 
 #[cfg(test)]
@@ -258,7 +305,7 @@ mod tests {
     use tonic::{Code, body::Body};
     use uuid::Uuid;
 
-    use super::{Caller, Guard, Need, PROOF_NEEDED, Policies, Who};
+    use super::{Caller, Clock, Guard, Need, PROOF_NEEDED, Policies, Who};
     use crate::{caller::Assertions, outcome::Failure};
 
     const POLICIES: Policies = &[
@@ -270,10 +317,10 @@ mod tests {
     /// How a guard answers; `None` when it lets the caller in.
     fn answer(path: &str, caller: &Caller) -> Option<tonic::Status> {
         let keys = Assertions::generate();
-        let assertion = keys.sign("gateway", "x", caller, OffsetDateTime::now_utc());
+        let assertion = keys.sign("x", caller, OffsetDateTime::now_utc());
         let request = Request::builder().uri(path).header("caller", assertion);
         let request = request.body(Body::empty()).expect("it is a request");
-        Guard::new("x", POLICIES, keys).admit(&request).err()
+        Guard::new("x", POLICIES, keys, Clock::system()).admit(&request).err()
     }
 
     fn admin(fresh_until: Option<i64>) -> Caller {

@@ -5,6 +5,7 @@
 //! - [`key`]: the files of keys that sign.
 //! - [`guard`]: the policy table in front of every method, and the span around it.
 //! - [`server`] and [`client`]: the two ends.
+//! - [`origin`]: from where people call, sealed for the record.
 //! - [`outcome`]: the five outcomes, the same from the domain to the browser.
 //! - [`form`]: wire values to ours, reporting every bad field at once.
 
@@ -13,6 +14,7 @@ pub mod client;
 pub mod form;
 pub mod guard;
 pub mod key;
+pub mod origin;
 pub mod outcome;
 pub mod pb;
 pub mod server;

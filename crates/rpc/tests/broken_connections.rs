@@ -53,7 +53,7 @@ async fn call(answer: Vec<u8>, stays: bool) -> Failure {
             let _ = connection.read_to_end(&mut rest).await;
         }
     });
-    let dial = Dial::new("bot-hub", "crm", address, Assertions::generate());
+    let dial = Dial::new("crm", address, Assertions::generate());
     let caller = Caller::service("bot-hub", Some(Uuid::from_u128(1)));
     let request = dial.command(&caller, Uuid::from_u128(2), ReceiveMessageRequest::default());
     let answered = IntakeClient::new(dial.channel()).receive_message(request).await;

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use meydan_event_log::Clock;
 use meydan_rpc::{
     caller::Assertions,
     guard::Guard,
@@ -28,7 +29,7 @@ async fn served(
 ) -> (SocketAddr, JoinHandle<Result<(), ServeError>>) {
     let folder = folder();
     let keys = Assertions::from_file(&folder.path().join("key.pem")).expect("a key is made");
-    let guard = Guard::new("test", &[], keys);
+    let guard = Guard::new("test", &[], keys, Clock::system());
     let listener = listen(([127, 0, 0, 1], 0).into()).await.expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
     let serving = tokio::spawn(serve(listener, guard, Routes::default(), workers, stop));

@@ -30,6 +30,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The networks from which alone admins work; empty for everywhere.
     pub admin_networks: Vec<IpNet>,
+    /// Says in which city an address is.
+    pub cities_file: Option<PathBuf>,
     /// Where Prometheus reads metrics.
     pub metrics_listen: SocketAddr,
     /// A PostgreSQL that runs already.

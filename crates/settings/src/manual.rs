@@ -35,6 +35,11 @@ pub const KEYS: &[Key] = &[
         "",
         "The networks from which alone admins work, with commas between them: 192.0.2.0/24, 2001:db8::/48. From elsewhere there are no pages for admins, and an admin's session opens nothing. Without it, admins work from everywhere.",
     ),
+    key(
+        "cities-file",
+        "",
+        "A database of cities in the MaxMind DB format, such as DB-IP's or GeoLite2's city files. People see with it from which city and country their account was used; it is read at the start, and held in memory. Without it, no city is shown.",
+    ),
     key("data-dir", ".meydan", "Where data, keys and the local servers live."),
     key(
         "database-url",
@@ -160,7 +165,7 @@ pub const KEYS: &[Key] = &[
     key(
         "assertion-key-file",
         "",
-        "The key that signs calls between services, made when it is not there. Without it: secrets/assertion.pem in data-dir.",
+        "The key that those of all services follow from, with which calls between them are signed, made when it is not there. Without it: secrets/assertion.pem in data-dir.",
     ),
     key("rate-limit", "100", "Requests a minute of one client."),
     key("login-limit", "5", "Tries to log in a minute, of one client, and at one account."),

@@ -121,7 +121,7 @@ impl Given {
                 }
                 Err(error) => self.reject(
                     &format!("MEYDAN_{name}"),
-                    format!("names a file that cannot be read: {error}"),
+                    format!("names a file that cannot be read, {value}: {error}"),
                 ),
             },
             // The path of the settings file itself is read before the settings.
@@ -176,14 +176,20 @@ impl Given {
         self.text(name).map(SecretString::from)
     }
 
+    /// A path, from the root on: it means the same in whatever folder a server or a command works later.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(name)?);
+        Some(std::path::absolute(&path).unwrap_or(path))
+    }
+
     /// Where a secret lies: named, or among the secrets of the folder of data.
     fn secret_file(&self, data_dir: &Path, name: &str, default: &str) -> PathBuf {
-        self.text(name).map_or_else(|| data_dir.join("secrets").join(default), PathBuf::from)
+        self.path(name).unwrap_or_else(|| data_dir.join("secrets").join(default))
     }
 
     fn checkpoints(&mut self, data_dir: &Path) -> Checkpoints {
         Checkpoints {
-            folder: self.text("audit-folder").map_or_else(|| data_dir.join("audit"), PathBuf::from),
+            folder: self.path("audit-folder").unwrap_or_else(|| data_dir.join("audit")),
             key_file: self.secret_file(data_dir, "audit-key-file", "audit.pem"),
             entries: self.number("audit-checkpoint-entries", 1..=1_000_000),
             seconds: self.number("audit-checkpoint-seconds", 1..=86_400),
@@ -197,7 +203,7 @@ impl Given {
     }
 
     fn into_settings(mut self) -> Result<Settings, InvalidSettings> {
-        let data_dir = PathBuf::from(self.text("data-dir").unwrap_or_default());
+        let data_dir = self.path("data-dir").unwrap_or_default();
         let secret_file =
             |given: &Self, name, default: &str| given.secret_file(&data_dir, name, default);
         let settings = Settings {
@@ -213,6 +219,7 @@ impl Given {
             public_url: self.parsed("public-url", None, |text| secure_url(text).map(Some)),
             trusted_proxies: self.parsed("trusted-proxies", vec![], networks),
             admin_networks: self.parsed("admin-networks", vec![], networks),
+            cities_file: self.path("cities-file"),
             metrics_listen: self.address("metrics-listen"),
             database_url: self.secret("database-url"),
             database_prefix: self.parsed("database-prefix", String::new(), prefix),
@@ -228,7 +235,7 @@ impl Given {
             }),
             telegram_proxy: self.secret("telegram-proxy"),
             smtp_url: self.secret("smtp-url"),
-            smtp_ca_file: self.text("smtp-ca-file").map(PathBuf::from),
+            smtp_ca_file: self.path("smtp-ca-file"),
             mail_from: self.text("mail-from").unwrap_or_default(),
             sms_url: self.secret("sms-url"),
             sms_method: self.text("sms-method").unwrap_or_default(),

@@ -14,9 +14,28 @@ fn without_anything_set_the_panel_is_on_this_machine_alone() {
     let settings = load(&[]).expect("the defaults are sound");
 
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.data_dir, Path::new(".meydan"));
-    assert_eq!(settings.platform_key_file, Path::new(".meydan/secrets/platform.key"));
+    let here = std::env::current_dir().expect("tests run in a folder").join(".meydan");
+    assert_eq!(settings.data_dir, here);
+    assert_eq!(settings.platform_key_file, here.join("secrets/platform.key"));
     assert!(settings.database_url.is_none());
+}
+
+#[test]
+fn paths_are_from_the_root_on_whatever_was_written() {
+    let settings = load(&[
+        ("MEYDAN_DATA_DIR", "data"),
+        ("MEYDAN_AUDIT_FOLDER", "./record"),
+        ("MEYDAN_PLATFORM_KEY_FILE", "/etc/meydan/platform.key"),
+        ("MEYDAN_CITIES_FILE", "cities.mmdb"),
+    ]);
+    let settings = settings.expect("they are sound");
+
+    let here = std::env::current_dir().expect("tests run in a folder");
+    assert_eq!(settings.data_dir, here.join("data"));
+    assert_eq!(settings.certificate_key_file, here.join("data/secrets/certificate.pem"));
+    assert_eq!(settings.checkpoints.folder, here.join("record"));
+    assert_eq!(settings.platform_key_file, Path::new("/etc/meydan/platform.key"));
+    assert_eq!(settings.cities_file, Some(here.join("cities.mmdb")));
 }
 
 #[test]

@@ -135,6 +135,8 @@ impl Telegram {
         let client = || {
             let builder = reqwest::Client::builder()
                 .connect_timeout(Duration::from_secs(5))
+                // The token is in the path: nobody else is to be told it.
+                .redirect(reqwest::redirect::Policy::none())
                 .tcp_nodelay(true);
             Ok::<_, reqwest::Error>(match proxy {
                 Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.expose_secret())?),
@@ -166,6 +168,10 @@ impl Telegram {
         let answer = answer.map_err(|error| {
             if error.is_connect() { ApiFailure::Unreachable } else { ApiFailure::AnswerLost }
         })?;
+        // Whoever answers so has done nothing, and is not the Bot API.
+        if answer.status().is_redirection() {
+            return Err(ApiFailure::Unreachable);
+        }
         let answer = answer.json::<Answer<R>>().await.map_err(|_| ApiFailure::AnswerLost)?;
         answer.outcome()
     }
@@ -294,6 +300,9 @@ impl Telegram {
         let response = self.files.get(self.url("file/", token, &path)).send().await;
         let response = response.and_then(reqwest::Response::error_for_status);
         let response = response.map_err(|_| ApiFailure::Unreachable)?;
+        if response.status().is_redirection() {
+            return Err(ApiFailure::Unreachable);
+        }
         Ok(response.bytes_stream().map_err(|_| ApiFailure::Unreachable))
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct DemoCampaign {
     pub(crate) office: String,
     /// Where.
     pub(crate) constituency: String,
+    pub(crate) home_region: String,
     /// The owner first.
     pub(crate) members: Vec<DemoMember>,
     /// Who writes.

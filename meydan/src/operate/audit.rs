@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use audit::{
     FILE,
     note::Notary,
     prove::prove,
-    verify::{Evidence, Report},
+    verify::{Evidence, Report, Wrong},
 };
+use identity_domain::OperationEvent;
 use meydan_settings::Settings;
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Context, Differs, Output, Platform, not_compared};
+use crate::reach;
+
+use super::{Context, Differs, LetGo, Output, Platform, not_compared};
 
 /// Proves that nobody changed what happened.
 #[derive(Debug, clap::Subcommand)]
@@ -21,13 +25,21 @@ pub(crate) enum Command {
     /// Computes all trees anew from the entries and compares them with the signed checkpoints and with the logs. Fails
     /// when anything differs, and says what first.
     Verify {
-        /// One campaign alone, or the platform by its own id.
-        #[arg(long, value_name = "ID")]
-        campaign: Option<Uuid>,
+        /// One campaign alone, by its id or its name in addresses; or the platform by its own id.
+        #[arg(long, value_name = "ID|NAME")]
+        campaign: Option<String>,
         /// Checkpoints that somebody copied from the channel, into a text file; what stands around them is passed
         /// over.
         #[arg(long, value_name = "FILE")]
         notes: Option<PathBuf>,
+    },
+    /// Puts on record that the databases were restored: lets go of the checkpoints that were signed after the backup,
+    /// which are in the file and not in the table. From then on verify tells them apart from anything else that is
+    /// wrong, and ends with 3 when there is nothing else.
+    LetGo {
+        /// Why, in one line: which backup was restored, and when.
+        #[arg(long)]
+        why: String,
     },
     /// Prints, as JSON, the entry of a fact with the proof that it is in a tree that was signed.
     Prove {
@@ -54,21 +66,40 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
             settings.checkpoints.key_file.display()
         );
     }
+    reach::secret("audit-key-file", &settings.checkpoints.key_file)?;
     let notary = Notary::open(&settings.checkpoints.key_file)?;
+    let file = settings.checkpoints.folder.join(FILE);
+    let verifier = notary.verifier();
+    let alone =
+        Evidence { audit: &entries, logs: &[], file: &file, copies: None, verifier, tree: None };
     match command {
+        Command::LetGo { why } => {
+            let (record, at) = (platform.record().await?, OffsetDateTime::now_utc());
+            let counts = alone.let_go(&why, at).await?;
+            ensure!(
+                !counts.is_empty(),
+                "every checkpoint of the file is in the table: nothing is to be let go of"
+            );
+            let count = counts.values().sum::<u64>();
+            let done = counts.into_iter();
+            let done =
+                done.map(|(tree, count)| (tree, OperationEvent::CheckpointsLetGo { count, at }));
+            record.note(done.collect()).await?;
+            output.print(&json!({"let_go": count}), |_| {
+                format!("checkpoints that were let go of: {count}\n`meydan audit verify` goes on telling them\n")
+            })
+        }
         Command::Verify { campaign, notes } => {
+            let tree = match &campaign {
+                Some(name) => Some(tree_of(&platform, name).await?),
+                None => None,
+            };
             let mut logs = Vec::new();
             for context in Context::ALL {
                 logs.push((context.name(), platform.database(context.name()).await?));
             }
-            let evidence = Evidence {
-                audit: &entries,
-                logs: &logs,
-                file: &settings.checkpoints.folder.join(FILE),
-                copies: notes.as_deref(),
-                verifier: notary.verifier(),
-                tree: campaign,
-            };
+            let copies = notes.as_deref();
+            let evidence = Evidence { logs: &logs, copies, tree, ..alone };
             let report = evidence.verify().await?;
             if let Some(campaign) = campaign.filter(|_| report.trees == 0) {
                 bail!("there is no tree of a campaign {campaign}");
@@ -87,6 +118,21 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
     }
 }
 
+/// The tree of a campaign: by its id, even when it is gone from the tables of identity, or by its name in addresses.
+async fn tree_of(platform: &Platform, name: &str) -> Result<Uuid> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let identity = platform.log(Context::Identity).await?;
+    let found = identity::projections::campaigns::find(identity.pool(), None, Some(name)).await;
+    let found = found.context("the campaigns cannot be read")?;
+    Ok(found.with_context(|| format!("there is no campaign {name}"))?.campaign_id)
+}
+
+/// What a restore leaves behind, besides damage.
+const MISSING: [Wrong; 4] =
+    [Wrong::Checkpoint, Wrong::File, Wrong::NewestMissing, Wrong::NotAsSigned];
+
 fn table(report: &Report) -> String {
     let Report { trees, entries, checkpoints, events, behind, unsigned, .. } = report;
     format!(
@@ -100,5 +146,11 @@ fn judge(report: &Report) -> Result<()> {
         return Ok(());
     }
     let words: Vec<_> = report.findings.iter().map(|finding| finding.words.as_str()).collect();
-    Err(Differs(words.join("\n")).into())
+    let words = words.join("\n");
+    if report.findings.iter().all(|finding| finding.wrong == Wrong::LetGo) {
+        return Err(LetGo(words).into());
+    }
+    let missing = report.findings.iter().any(|finding| MISSING.contains(&finding.wrong));
+    let hint = "\nwhen the databases were restored, and nothing else happened: `meydan audit let-go` puts that on record";
+    Err(Differs(words + if missing { hint } else { "" }).into())
 }

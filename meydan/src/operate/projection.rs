@@ -4,13 +4,16 @@ use anyhow::{Result, bail, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
 use identity::projections::Directory;
-use meydan_event_log::{Difference, EventLog, Rebuild, RebuildError, parked, retry_parked};
+use identity_domain::OperationEvent;
+use meydan_event_log::{
+    Difference, EventLog, PLATFORM, Rebuild, RebuildError, parked, retry_parked,
+};
 use meydan_settings::Settings;
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, advance, columns, holes, readers};
+use super::{Context, Output, Platform, Record, advance, columns, holes, readers};
 
 /// Looks after read models and the other readers of the logs.
 #[derive(Debug, clap::Subcommand)]
@@ -83,6 +86,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         Command::Parked { context } => list_parked(&platform, output, context).await,
         Command::Rebuild { context, resume, switch, over_gaps, over_parked } => {
             let log = platform.log(context).await?;
+            let record = if switch { Some(platform.record().await?) } else { None };
             if !over_gaps {
                 refuse_gaps(&log, context, output).await?;
             }
@@ -90,9 +94,10 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
                 rebuild(&log, context).begin().await?;
             }
             grow(&log, context, output).await?;
-            if switch {
+            if let Some(record) = record {
                 refuse_parked(&log, context, over_parked).await?;
                 put_in_place(&log, context).await?;
+                note_exchange(&record, context).await?;
                 return done(output, context, IN_USE);
             }
             refuse_parked(&log, context, false).await?;
@@ -106,11 +111,15 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         Command::Switch { context, over_parked } => {
             let log = platform.log(context).await?;
             refuse_parked(&log, context, over_parked).await?;
+            let record = platform.record().await?;
             put_in_place(&log, context).await?;
+            note_exchange(&record, context).await?;
             done(output, context, IN_USE)
         }
         Command::Rollback { context } => {
+            let record = platform.record().await?;
             rebuild(&platform.log(context).await?, context).roll_back().await?;
+            note_exchange(&record, context).await?;
             let kept = "the replaced ones are in use again; those that were in use are kept, and the same command \
                         swaps them back";
             done(output, context, kept)
@@ -127,6 +136,12 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             })
         }
     }
+}
+
+/// Puts on record that other tables are in use.
+async fn note_exchange(record: &Record, context: Context) -> Result<()> {
+    let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+    record.note(vec![(PLATFORM, OperationEvent::TablesExchanged { kind, at })]).await
 }
 
 fn done(output: Output, context: Context, what: &str) -> Result<()> {

@@ -11,15 +11,18 @@ use super::{Context, Output, Platform, columns};
 
 /// The readers of each database, and the log that each of them reads. The worker that takes in what comes from
 /// Telegram reads none.
-const READERS: [(&str, &str, Context); 14] = [
+const READERS: [(&str, &str, Context); 17] = [
     ("identity", Directory::NAME, Context::Identity),
     ("identity", "when_campaign_deleted_erase", Context::Identity),
+    ("identity", "when_campaign_leaves_tell", Context::Identity),
     ("identity", "when_deletion_requested_delete", Context::Identity),
+    ("identity", "when_maker_goes_revoke_keys", Context::Identity),
     ("identity", "when_subject_erased_forget", Context::Identity),
     ("crm", Inbox::NAME, Context::Crm),
     ("crm", "when_reply_settled_record", Context::BotHub),
     ("crm", "when_subject_erased_forget", Context::Identity),
     ("bot_hub", Hub::NAME, Context::BotHub),
+    ("bot_hub", "when_campaign_changes_follow", Context::Identity),
     ("bot_hub", "when_citizen_acted_tell_crm", Context::BotHub),
     ("bot_hub", "when_reply_written_send", Context::Crm),
     ("bot_hub", "when_subject_erased_forget", Context::Identity),

@@ -2,16 +2,18 @@
 
 use anyhow::{Result, anyhow, ensure};
 use async_nats::jetstream;
+use identity_domain::OperationEvent;
 use meydan_event_log::{
-    EventLog, Finding, KeyChange, Recorded, RepairError, Standing, compare, discard_stream,
-    recover_from_stream, refill,
+    EventLog, Finding, KeyChange, PLATFORM, Recorded, RepairError, Standing, compare,
+    discard_stream, recover_from_stream, refill,
 };
 use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
-use super::{Context, Output, Platform, advance, columns, judge, not_compared, stream};
+use super::{Context, Output, Platform, advance, columns, judge, not_compared, stream, words};
 use crate::{keys, servers};
 
 /// Looks after the copies of the logs on JetStream.
@@ -46,11 +48,31 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         }
         Command::Repair { context, discard_stream, force } => {
             let platform = Platform::find(&settings)?;
+            // Identity's log holds the record: what it lacks itself has to come back first.
+            let record =
+                if context == Context::Identity { None } else { Some(platform.record().await?) };
             let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
             if discard_stream {
                 discard(&log, &jetstream, output, (context, force)).await?;
             }
-            repair(&settings, (&log, &jetstream), output, context).await
+            let repaired = repair(&settings, (&log, &jetstream), output, context).await;
+            let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+            let mut done = Vec::new();
+            if discard_stream {
+                done.push((PLATFORM, OperationEvent::StreamDiscarded { kind: kind.clone(), at }));
+            }
+            if repaired.is_ok() {
+                done.push((PLATFORM, OperationEvent::LogRepaired { kind, at }));
+            }
+            let noted = async {
+                match record {
+                    _ if done.is_empty() => Ok(()),
+                    Some(record) => record.note(done).await,
+                    None => platform.record().await?.note(done).await,
+                }
+            };
+            let noted = noted.await;
+            repaired.and(noted)
         }
     }
 }
@@ -71,6 +93,11 @@ pub(super) async fn standing(
 /// What is to be done about a finding.
 pub(super) fn cure(context: Context, finding: Finding) -> String {
     match finding {
+        Finding::Foreign(..) => format!(
+            "see who else may publish to {}, then run `meydan relay repair {} --discard-stream`",
+            stream(context),
+            context.name()
+        ),
         Finding::Lost(..) => "only a backup of the database can have them".to_owned(),
         _ => format!("run `meydan relay repair {}`", context.name()),
     }
@@ -81,7 +108,7 @@ pub(super) fn document(standing: &Standing) -> Value {
     let missing = |missing: &meydan_event_log::Missing| json!({"count": missing.count(), "first": missing.first()});
     json!({
         "recorded": standing.recorded, "published": standing.published, "behind": standing.behind(),
-        "differs_at": standing.differs_at, "stream_lacks": missing(&standing.stream_lacks),
+        "differs_at": standing.differs_at, "foreign": missing(&standing.foreign), "stream_lacks": missing(&standing.stream_lacks),
         "log_lacks": missing(&standing.log_lacks), "lost": missing(&standing.lost),
     })
 }
@@ -94,7 +121,7 @@ async fn status(settings: &Settings, output: Output, context: Option<Context>) -
         let name = stream(context);
         let compared = async {
             let (platform, jetstream) =
-                opened.as_ref().map_err(|error| anyhow!("servers: {error:#}"))?;
+                opened.as_ref().map_err(|error| anyhow!("servers: {}", words(error)))?;
             let log = platform.log(context).await?;
             anyhow::Ok(standing(&log, jetstream, output, context).await?)
         };
@@ -114,8 +141,9 @@ async fn status(settings: &Settings, output: Output, context: Option<Context>) -
                 (verdict, row, document(&standing))
             }
             Err(error) => {
-                unread.push(format!("{name}: {error:#}"));
-                (format!("not compared: {error:#}"), vec!["-".to_owned(); 3], json!({}))
+                let why = words(&error);
+                unread.push(format!("{name}: {why}"));
+                (format!("not compared: {why}"), vec!["-".to_owned(); 3], json!({}))
             }
         };
         row.insert(0, name.clone());
@@ -191,8 +219,12 @@ async fn repair(
     let back = recover_from_stream(log, jetstream, 0, told, advance(&bar)).await?;
     bar.finish_and_clear();
     let before = standing(log, jetstream, output, context).await?;
-    if let Some(Finding::Lost(count, first)) = before.finding() {
-        return Err(RepairError::Lost(count, first).into());
+    match before.finding() {
+        Some(Finding::Foreign(count, first)) => {
+            return Err(RepairError::Foreign(count, first).into());
+        }
+        Some(Finding::Lost(count, first)) => return Err(RepairError::Lost(count, first).into()),
+        _ => {}
     }
     let bar = output.bar(format!("publishing what {stream} lacks"));
     refill(log, jetstream, 0, advance(&bar)).await?;

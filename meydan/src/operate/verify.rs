@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Context, Output, Platform, holes, judge, not_compared, projection,
     relay::{self, cure},
-    stream,
+    stream, words,
 };
 
 /// Compares logs, streams and read models.
@@ -136,6 +136,6 @@ impl Findings {
         what: &str,
         read: Result<T, E>,
     ) -> Option<T> {
-        read.map_err(|error| self.unread.push(format!("{what}: {:#}", error.into()))).ok()
+        read.map_err(|error| self.unread.push(format!("{what}: {}", words(&error.into())))).ok()
     }
 }

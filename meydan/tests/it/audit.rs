@@ -3,6 +3,7 @@
 
 mod alive;
 mod channel;
+mod forger;
 mod ground;
 mod insider;
 mod proofs;

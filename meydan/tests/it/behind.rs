@@ -95,7 +95,7 @@ async fn what_no_table_shows_yet_is_unavailable_and_never_answered_with_less() {
     let keys = keys.expect("the platform has made it");
     let dial = |(name, at): (&'static str, usize)| {
         let address: SocketAddr = ports[at].1.parse().expect("an address");
-        Dial::new("test", name, address, keys.clone())
+        Dial::new(name, address, keys.clone())
     };
     let dials = [(identity::NAME, 0), (crm::NAME, 1), (bot_hub::NAME, 2)].map(dial);
     let all = identity_domain::CATALOGUE.iter().map(|permission| permission.name.to_owned());

@@ -89,6 +89,12 @@ async fn photos_albums_edits_and_blocking_come_through() {
     let file = page.html.split("/files/").nth(1).and_then(|rest| rest.split('"').next());
     let file = office.owner.open(&format!("/c/tehran/files/{}", file.expect("it is shown"))).await;
     assert!(file.html.ends_with("not much of a picture"), "the picture comes through the bot");
+    let kept = office.owner.listen(file.url.as_str(), None).await;
+    let said = |name: &str| kept.headers().get(name).and_then(|value| value.to_str().ok());
+    assert_eq!(said("cache-control"), Some("no-store, private"), "no browser keeps it");
+    assert_eq!(said("x-content-type-options"), Some("nosniff"));
+    assert_eq!(said("content-security-policy"), Some("default-src 'none'; sandbox"));
+    assert!(said("content-disposition").is_some_and(|how| how.starts_with("inline; filename")));
 
     let first = telegram.say(TOKEN, SARA, "کوچهٔ پنجم").expect("she writes");
     telegram.edit(TOKEN, SARA, first.message_id, "کوچهٔ ششم").expect("she corrects it");

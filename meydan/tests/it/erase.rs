@@ -5,6 +5,7 @@ use std::{process::Stdio, time::Duration};
 use meydan_keyring::{KeyFile, Keyring, Sealed};
 use meydan_testkit::process::{Ground, Meydan};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
@@ -195,6 +196,10 @@ async fn an_erasure_that_is_cut_short_is_completed_by_the_contexts_and_certified
     assert!(!page.says("راز سارا"));
     let said = meydan(&ground, &erase).await.expect("it is certified");
     assert!(said.contains("forgotten by: crm"), "{said}");
+    for what in [") at ", "may hold it until: ", "at most until: "] {
+        let at = said.lines().find_map(|line| Some(line.split_once(what)?.1)).expect(what);
+        assert!(OffsetDateTime::parse(at, &Rfc3339).is_ok(), "{at}");
+    }
 }
 
 #[tokio::test]
@@ -316,11 +321,29 @@ async fn a_platform_key_from_before_a_rotation_is_refused_at_once_and_in_words()
     assert_eq!(found(ground, &["keys", "list"]).await["platform"]["versions"], 2);
     let named = found(ground, &["keys", "rotate", "--campaign", "tehran"]).await;
     assert_eq!(named["campaigns"][0]["campaign"], listed[1]["campaign"]);
+    let newest = std::fs::read(&key).expect("it is there");
     std::fs::write(&key, before).expect("a copy is put back");
 
     let said = meydan(ground, &["keys", "rotate", "--campaigns"]).await.expect_err("it is old");
     assert!(said.contains("does not open the keys in the database"), "{said}");
+    assert!(said.contains("then put the newest copy there"), "{said}");
     let nobody = Uuid::new_v4().to_string();
     let said = meydan(ground, &["keys", "rotate", "--campaign", &nobody]).await;
     assert!(said.is_err(), "nor is there such a campaign");
+
+    // The other way round: the database is from before, and the file has forgotten what wrapped its keys then.
+    std::fs::write(&key, newest).expect("the newest is put back");
+    let keys = database(ground, "keys").await;
+    let backup = sqlx::raw_sql("CREATE TABLE backup AS SELECT * FROM campaign_keys");
+    backup.execute(&keys).await.expect("the owner may");
+    let rotate = ["keys", "rotate", "--platform", "--forget-older"];
+    let said = meydan(ground, &rotate).await.expect("it is rotated");
+    assert!(said.contains("keep the last copy that has them"), "{said}");
+    let restore = "UPDATE campaign_keys c SET wrapped = b.wrapped FROM backup b
+                   WHERE b.tenant_id = c.tenant_id AND b.version = c.version";
+    sqlx::raw_sql(restore).execute(&keys).await.expect("the owner may");
+
+    let said = meydan(ground, &["keys", "list"]).await.expect_err("nothing opens");
+    assert!(said.contains("--forget-older: then put the copy there"), "{said}");
+    assert!(said.contains("platform.key (written at 2") && said.contains("in it: 1)"), "{said}");
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use meydan_event_log::Clock;
+use meydan_event_log::{Clock, EventLog, Relay};
 use meydan_intake::Intake;
 use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
@@ -136,8 +136,8 @@ impl Hub {
             crm_listener.local_addr().expect("it has an address"),
         );
         self.dials = Some((
-            Dial::new("gateway", bot_hub::NAME, addresses.0, self.assertions.clone()),
-            Dial::new("gateway", crm::NAME, addresses.1, self.assertions.clone()),
+            Dial::new(bot_hub::NAME, addresses.0, self.assertions.clone()),
+            Dial::new(crm::NAME, addresses.1, self.assertions.clone()),
         ));
         let ahead = self.ahead.clone();
         let clock = Clock::new(move || {
@@ -163,7 +163,7 @@ impl Hub {
             keyring: self.keyring.clone(),
             assertions: self.assertions.clone(),
             clock,
-            crm: Dial::new(bot_hub::NAME, crm::NAME, door, self.assertions.clone()),
+            crm: Dial::new(crm::NAME, door, self.assertions.of(bot_hub::NAME)),
             telegram_api_url: self.telegram.clone(),
             telegram_proxy: None,
             public_url: self.public_url.clone(),
@@ -177,6 +177,16 @@ impl Hub {
             hub.and(self.find_ticket(campaign(0), 1).await.ok())
         })
         .await;
+    }
+
+    /// The log of identity, whose facts the hub hears, without identity itself.
+    pub(crate) async fn identity(&mut self) -> EventLog {
+        let (server, prefix) = (&self.ground.settings["MEYDAN_DATABASE_URL"], self.ground.prefix());
+        let url = identity::migrate(server, prefix).await.expect("the database can be made");
+        let log = EventLog::open(identity::NAME, &url, 2).await.expect("it opens");
+        let jetstream = async_nats::jetstream::new(self.nats().await);
+        self.tasks.spawn(Relay::new(log.clone(), jetstream, 0).run(self.stop.clone()));
+        log
     }
 
     /// Stops both in order.

@@ -7,7 +7,9 @@ use std::{
 
 use gateway::limits::Rates;
 
-use crate::revocation::House;
+use uuid::Uuid;
+
+use crate::revocation::{House, get};
 
 const RATES: Rates = Rates { panel: 40, login: 5, live: 100 };
 /// How soon a gateway has to know of what another one counted.
@@ -72,6 +74,67 @@ async fn pages_that_one_gateway_served_count_at_the_other_a_moment_later() {
     }
     assert!(began.elapsed() < SOON);
     assert_eq!(page(&client, one).await, 429);
+}
+
+/// How many of a kind of request the other gateways take, once the first has taken as many as all may together.
+async fn taken_elsewhere(
+    house: &House,
+    most: u32,
+    ask: impl AsyncFn(SocketAddr) -> reqwest::Response,
+) -> u32 {
+    let [one, other, third] = house.gateways;
+    for _ in 0..most {
+        assert_ne!(ask(one).await.status().as_u16(), 429);
+    }
+    let (began, mut taken) = (Instant::now(), 0);
+    for gateway in [other, third] {
+        loop {
+            let answer = ask(gateway).await;
+            if answer.status().as_u16() == 429 {
+                assert!(answer.headers().contains_key("retry-after"));
+                break;
+            }
+            taken += 1;
+            assert!(taken < most, "each counts for itself alone");
+        }
+    }
+    assert!(began.elapsed() < SOON);
+    taken
+}
+
+#[tokio::test]
+async fn parts_of_pages_and_calls_of_unknown_webhooks_count_at_all_gateways() {
+    let (house, client) = (House::with(RATES).await, client());
+    house.team().await;
+    let session = house.log_in().await;
+
+    let part = async |gateway| get(gateway, "/c/tehran/figures", &session).await;
+    // Until identity has vouched for the session, the first at each gateway is its address's.
+    taken_elsewhere(&house, RATES.live, part).await;
+    let call = async |gateway: SocketAddr| {
+        let url = format!("http://{gateway}/telegram/{}", Uuid::new_v4().simple());
+        client.post(url).body("{}").send().await.expect("it is answered")
+    };
+    taken_elsewhere(&house, RATES.panel, call).await;
+}
+
+#[tokio::test]
+async fn without_the_broker_parts_and_webhooks_are_counted_by_each_gateway_and_never_open() {
+    let (mut house, client) = (House::with(RATES).await, client());
+    house.nats.kill().await;
+
+    for gateway in house.gateways {
+        let mut taken = [0; 2];
+        for _ in 0..RATES.live + 5 {
+            let url = format!("http://{gateway}/telegram/{}", Uuid::new_v4().simple());
+            let call = client.post(url).body("{}").send().await.expect("it is answered");
+            let part = get(gateway, "/c/tehran/figures", "nobody").await;
+            for (taken, answer) in taken.iter_mut().zip([call, part]) {
+                *taken += u32::from(answer.status().as_u16() != 429);
+            }
+        }
+        assert_eq!(taken, [RATES.panel, RATES.live]);
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ async fn metrics_are_read_on_a_port_of_their_own_and_name_nobody() {
     let metrics = Person::visiting(&format!("http://{address}"));
     // A relay measures when it has begun to lead, which the pages do not wait for.
     let read = metrics.until("/metrics", "relay_lag_seconds{").await.html;
+    for log in ["identity", "crm", "bot_hub"] {
+        metrics.until("/metrics", &format!("reader=\"entries_{log}\"")).await;
+    }
 
     let counted = |start: &str| read.lines().any(|line| line.starts_with(start));
     assert!(counted("http_requests{") && counted("http_seconds_bucket{"), "{read}");

@@ -1,8 +1,10 @@
 //! A campaign at work: an admin who has connected its bot, an owner at the inbox.
 
+use meydan_event_log::prepare_database;
 use meydan_testkit::{
     ports,
     process::{Enrolled, Ground, Meydan, Page, Person},
+    servers::{copies, postgres},
     telegram::TelegramSimulator,
 };
 
@@ -32,6 +34,30 @@ pub(crate) struct Office {
     pub(crate) owner: Person,
 }
 
+/// What a platform stands on, with its databases.
+pub(crate) async fn ground(telegram: &str) -> Ground {
+    let ground = Ground::prepare(telegram).await;
+    databases(ground.prefix()).await;
+    ground
+}
+
+/// Makes copies of the databases that services make: that they make them themselves is tested where tests are of
+/// starting.
+pub(crate) async fn databases(prefix: &str) {
+    let names = ["identity", "crm", "bot_hub", "audit", "keys"];
+    let model = async |prefix: &str| {
+        let server = postgres();
+        identity::migrate(server, prefix).await.expect("identity migrates");
+        crm::migrate(server, prefix).await.expect("crm migrates");
+        bot_hub::migrate(server, prefix).await.expect("the hub migrates");
+        audit::migrate(server, prefix).await.expect("audit migrates");
+        let keys = format!("{prefix}keys");
+        let keys = prepare_database(server, &keys, &[&meydan_keyring::MIGRATOR]).await;
+        keys.expect("the keys migrate");
+    };
+    copies(prefix, &names, model).await;
+}
+
 impl Office {
     /// Opens with the Bot API at `telegram`, connected and live.
     pub(crate) async fn open(telegram: &str, reach: Reach) -> Self {
@@ -44,7 +70,7 @@ impl Office {
         reach: Reach,
         settings: &[(&'static str, String)],
     ) -> Self {
-        let mut ground = Ground::prepare(telegram).await;
+        let mut ground = ground(telegram).await;
         ground.settings.extend(settings.iter().cloned());
         if reach == Reach::Webhook {
             let address = format!("127.0.0.1:{}", ports::free());
@@ -75,6 +101,7 @@ impl Office {
             ("slug", slug),
             ("office", "شورای شهر"),
             ("constituency", "تهران"),
+            ("home_region", "IR-23"),
             ("locale", "fa"),
             ("owner_name", "نرگس زاینده"),
             ("owner_email", owner_email.as_str()),

@@ -105,7 +105,9 @@ async fn a_session_may_have_twenty_streams_open_and_a_closed_one_makes_room() {
         streams.push(stream);
     }
 
-    assert_eq!(office.owner.listen("/c/tehran/live", None).await.status(), 429);
+    let refused = office.owner.listen("/c/tehran/live", None).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "60");
 
     drop(streams);
     let room = async { while office.owner.listen("/c/tehran/live", None).await.status() != 200 {} };

@@ -280,9 +280,9 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     let opened = owner.until(opened, "<small>صندوق پیام‌ها</small>").await;
     assert!(opened.says("از حساب ") && opened.says("نرگس زاینده"), "{}", opened.html);
     let csv = owner.open("/c/tehran/audit/export.csv?action=member.looked_at").await.html;
-    assert!(csv.contains("\"on_behalf_of\"\r\n"), "{csv}");
+    assert!(csv.contains("\"on_behalf_of\",\"address\"\r\n"), "{csv}");
     let row = csv.lines().find(|row| row.contains("inbox")).expect("the page is there");
-    assert!(row.ends_with(&format!("\"{id}\"")) && row.contains("از حساب"), "{row}");
+    assert!(row.ends_with(&format!("\"{id}\",\"\"")) && row.contains("از حساب"), "{row}");
     owner.until("/c/tehran/audit", "نگاه مدیر سامانه از حساب این عضو</span>").await;
 
     let suspended = admin.send(&end, &format!("{path}/suspend"), &[]).await;

@@ -3,7 +3,10 @@
 use meydan_testkit::{authenticator, process::Person};
 use time::{Duration, OffsetDateTime};
 
-use crate::office::{Office, PASSWORD, Reach, telegram};
+use crate::{
+    office::{Office, PASSWORD, Reach, telegram},
+    revocation::House,
+};
 
 async fn office() -> Office {
     Office::open(&telegram().await.url(), Reach::Polling).await
@@ -144,4 +147,46 @@ async fn devices_are_listed_and_ended_and_the_history_tells_of_both() {
 
     let history = office.owner.until("/account/history", "خروج").await;
     assert!(history.says("127.0.0.1"), "{}", history.html);
+}
+
+#[tokio::test]
+async fn what_was_said_of_the_browser_is_not_forgotten_with_a_wrong_password() {
+    let house = House::open().await;
+    let person = Person::visiting(&format!("http://{}", house.gateways[0]));
+    let form = person.open("/login").await;
+    let fields = [("email", "sara@meydan.example"), ("password", "wrong")];
+
+    let plain = person.send(&form, "/login", &fields).await;
+    let trusted =
+        person.send(&form, "/login", &[&fields[..], &[("trusted", "yes")]].concat()).await;
+
+    let ticked = "name=\"trusted\" value=\"yes\" checked";
+    assert_eq!((plain.status.as_u16(), plain.says(ticked)), (422, false));
+    assert_eq!((trusted.status.as_u16(), trusted.says(ticked)), (422, true), "{}", trusted.html);
+}
+
+#[tokio::test]
+async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_in() {
+    let house = House::open().await;
+    house.team().await;
+    let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
+    let form = owner.open("/login").await;
+    let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
+    owner.send(&form, "/login", &fields).await;
+    let shown = async || {
+        let (account, team) = (owner.open("/account").await, owner.open("/c/tehran/team").await);
+        let form = account.says("action=\"/account/phone\"");
+        let first = "/account/prove?next=/account\"";
+        assert_eq!(form, !account.says(first), "the one or the other: {}", account.html);
+        assert!(account.says("action=\"/account/email\""), "that asks for the password itself");
+        (form, team.says("/account/prove?next=/c/tehran/team"))
+    };
+    assert_eq!(shown().await, (true, false), "the login was a proof");
+
+    *house.now.lock().expect("no test panics here") += Duration::minutes(6);
+
+    assert_eq!(shown().await, (false, true));
+    let proof = owner.open("/account/prove?next=/account").await;
+    owner.send(&proof, "/account/prove", &[("secret", PASSWORD), ("next", "/account")]).await;
+    assert_eq!(shown().await, (true, false));
 }

@@ -59,7 +59,14 @@ const READ_MODELS: [ReadModel; 3] = [
         database: "bot_hub",
         projection: "hub",
         tables: &["bots", "bots_left", "dialogues"],
-        others: &["aside", "daily", "intake_streams", "outbound", "outbound_pauses"],
+        others: &[
+            "aside",
+            "campaigns_heard",
+            "daily",
+            "intake_streams",
+            "outbound",
+            "outbound_pauses",
+        ],
     },
 ];
 

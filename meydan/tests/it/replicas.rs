@@ -1,13 +1,18 @@
 //! What works once works once, whichever of three gateways it is shown to. `make attack` plays a thousand rounds.
 
+mod links;
+mod post;
+
 use futures::future::join_all;
+use gateway::limits::Rates;
 use meydan_testkit::{
     authenticator,
     process::{Page, Person},
 };
+use sqlx::{Connection, PgConnection};
 use time::{Duration, OffsetDateTime};
 
-use crate::revocation::{House, PASSWORD};
+use crate::revocation::{House, LETTERS, PASSWORD};
 
 const SARA: &str = "sara@meydan.example";
 
@@ -16,6 +21,9 @@ fn rounds() -> usize {
     let asked = std::env::var("ROUNDS").ok();
     asked.map_or(10, |rounds| rounds.parse().expect("ROUNDS is a number"))
 }
+
+/// A thousand rounds within a few minutes of the clock are no flood here.
+const RATES: Rates = Rates { panel: 1_000_000, login: 1_000_000, live: 10_000 };
 
 /// Sara's authenticator, and the recovery codes that are left.
 struct Factors {
@@ -32,11 +40,73 @@ impl House {
         *self.now.lock().expect("no test panics here") += by;
     }
 
+    /// What letters say beyond the first `read` bytes of them, once that holds `mark`.
+    async fn letters_after(&self, read: usize, mark: &str) -> String {
+        let path = self.folder.path().join(LETTERS);
+        let found = async {
+            let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
+            loop {
+                looks.tick().await;
+                let letters = std::fs::read_to_string(&path).unwrap_or_default();
+                // The last line of a letter may not be there yet.
+                if let Some((_, rest)) = letters[read..].split_once(mark)
+                    && rest.contains('\n')
+                {
+                    return rest.to_owned();
+                }
+            }
+        };
+        let limit = std::time::Duration::from_secs(30);
+        tokio::time::timeout(limit, found).await.expect("the letter comes in the end")
+    }
+
+    /// How long the letters are.
+    fn letters(&self) -> usize {
+        std::fs::read(self.folder.path().join(LETTERS)).map_or(0, |letters| letters.len())
+    }
+
+    /// Forgets wrong codes, as a new password would: those that come too late count as such.
+    async fn forget_guesses(&self) {
+        let mut tables = PgConnection::connect(&self.database_url).await.expect("they are there");
+        let forgotten = sqlx::query("DELETE FROM login_tries").execute(&mut tables).await;
+        forgotten.expect("their owner may");
+    }
+
     /// A browser at each gateway.
     fn browsers(&self) -> Vec<Person> {
         let browser = |gateway| Person::visiting(&format!("http://{gateway}"));
         self.gateways.iter().map(browser).collect()
     }
+}
+
+/// Sends a form at all gateways at once, with what each of them is to be told; where each led.
+async fn send_all(
+    open: &[(Person, Page)],
+    action: &str,
+    fields: impl Fn(usize) -> Vec<(&'static str, String)>,
+) -> Vec<Page> {
+    let sent = open.iter().enumerate().map(|(number, (browser, page))| {
+        let fields = fields(number);
+        async move {
+            let fields = fields.iter().map(|(name, value)| (*name, value.as_str()));
+            browser.send(page, action, &fields.collect::<Vec<_>>()).await
+        }
+    });
+    join_all(sent).await
+}
+
+/// Opens a page at each gateway, each in a browser of its own.
+async fn open_all(house: &House, path: &str) -> Vec<(Person, Page)> {
+    let opened = house.browsers().into_iter().map(|browser| async {
+        let page = browser.open(path).await;
+        (browser, page)
+    });
+    join_all(opened).await
+}
+
+/// How many are among these.
+fn count(pages: &[Page], good: impl Fn(&Page) -> bool) -> usize {
+    pages.iter().filter(|page| good(page)).count()
 }
 
 /// Gives the password; where that leads.
@@ -112,6 +182,7 @@ async fn a_code_lets_one_in_however_many_gateways_it_is_shown_to_at_once() {
 
     for round in 0..rounds() {
         house.later(Duration::minutes(2));
+        house.forget_guesses().await;
         let code = authenticator::code(&factors.secret, house.time());
         let entered = show(&house, &code).await;
         assert_eq!(entered.len(), 1, "round {round}: the code of the authenticator");

@@ -9,6 +9,7 @@ use std::{
 
 use gateway::{Patience, limits::Rates};
 use identity::letters::{Mail, Post, Sink, Sms};
+use meydan_cities::Cities;
 use meydan_event_log::{Clock, prepare_database};
 use meydan_intake::Intake;
 use meydan_keyring::{KeyFile, Keyring};
@@ -31,6 +32,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
+/// The name of the file in which letters end.
+pub(crate) const LETTERS: &str = "letters";
+/// For which site there are passkeys.
+pub(crate) const SITE: &str = "https://meydan.example";
 /// How often the first test takes a place away.
 const ROUNDS: usize = 10;
 /// How often clients may ask, where that is not what is tested.
@@ -42,8 +47,11 @@ pub(crate) struct House {
     pub(crate) identity: Dial,
     pub(crate) now: Arc<Mutex<OffsetDateTime>>,
     pub(crate) nats: Nats,
+    /// Where letters are, among other things.
+    pub(crate) folder: tempfile::TempDir,
+    /// Identity's tables.
+    pub(crate) database_url: String,
     _tasks: JoinSet<()>,
-    _secrets: tempfile::TempDir,
     _guard: DropGuard,
 }
 
@@ -62,11 +70,12 @@ async fn keyring(prefix: &str, secrets: &tempfile::TempDir) -> Keyring {
 
 /// Letters that nobody sends.
 fn post(folder: &tempfile::TempDir) -> Post {
-    let sink = Sink::new(&folder.path().join("letters"));
+    let sink = Sink::new(&folder.path().join(LETTERS));
     Post {
         panel: "http://127.0.0.1".to_owned(),
         mail: Mail::Sink(sink.clone()),
         sms: Sms::Sink(sink),
+        cities: Cities::default(),
     }
 }
 
@@ -90,11 +99,22 @@ async fn gateway_setup(
         patience: Patience::default(),
         trusted_proxies: vec![],
         admin_networks: vec![],
+        cities: Cities::default(),
         public_url: None,
         passkeys: None,
         secure: false,
         demo: false,
     }
+}
+
+/// Crm, to be run at a door.
+async fn crm_setup(
+    (listener, prefix): (TcpListener, &str),
+    (nats, keyring, assertions): (async_nats::Client, Keyring, Assertions),
+    clock: Clock,
+) -> crm::Setup {
+    let database_url = crm::migrate(postgres(), prefix).await.expect("it migrates");
+    crm::Setup { listener, database_url, connections: 4, nats, keyring, assertions, clock }
 }
 
 fn address(door: &TcpListener) -> SocketAddr {
@@ -123,35 +143,34 @@ impl House {
 
     async fn start(rates: Rates, change: impl Fn(&mut gateway::Setup)) -> Self {
         let (nats, prefix, secrets) = (Nats::start().await, prefix(), folder());
+        crate::office::databases(&prefix).await;
         let now = Arc::new(Mutex::new(datetime!(2026-11-21 12:00 UTC)));
         let (clock, stop) = (moved(now.clone()), CancellationToken::new());
         let (assertions, keyring) = (Assertions::generate(), keyring(&prefix, &secrets).await);
         let doors = (listener().await, listener().await);
-        let dial = |issuer, audience, at| Dial::new(issuer, audience, at, assertions.clone());
+        let dial = |audience, at| Dial::new(audience, at, assertions.of(gateway::NAME));
         let (identity_at, crm_at) = (address(&doors.0), address(&doors.1));
         let mut tasks = JoinSet::new();
+        let database_url = identity::migrate(postgres(), &prefix).await.expect("it migrates");
         let identity = identity::Setup {
             listener: doors.0,
-            database_url: identity::migrate(postgres(), &prefix).await.expect("it migrates"),
+            database_url: database_url.clone(),
             connections: 4,
             nats: nats.connect().await,
             keyring: keyring.clone(),
-            assertions: assertions.clone(),
+            assertions: assertions.of(identity::NAME),
             clock: clock.clone(),
             post: post(&secrets),
-            passkeys: None,
+            passkeys: Some(SITE.parse().expect("an address")),
             passwords: identity::password::Parameters::default(),
             login_limit: i32::try_from(rates.login).expect("it fits"),
         };
-        let crm = crm::Setup {
-            listener: doors.1,
-            database_url: crm::migrate(postgres(), &prefix).await.expect("it migrates"),
-            connections: 4,
-            nats: nats.connect().await,
-            keyring: keyring.clone(),
-            assertions: assertions.clone(),
-            clock: clock.clone(),
-        };
+        let crm = crm_setup(
+            (doors.1, &prefix),
+            (nats.connect().await, keyring.clone(), assertions.clone()),
+            clock.clone(),
+        );
+        let crm = crm.await;
         let (one, two) = (stop.clone(), stop.clone());
         tasks.spawn(async move { identity::run(identity, one).await.expect("identity runs") });
         tasks.spawn(async move { crm::run(crm, two).await.expect("crm runs") });
@@ -160,9 +179,9 @@ impl House {
             let setup = gateway_setup(
                 (nats.connect().await, keyring.clone()),
                 (
-                    dial(gateway::NAME, identity::NAME, identity_at),
-                    dial(gateway::NAME, crm::NAME, crm_at),
-                    dial(gateway::NAME, bot_hub::NAME, SocketAddr::from(([127, 0, 0, 1], 9))),
+                    dial(identity::NAME, identity_at),
+                    dial(crm::NAME, crm_at),
+                    dial(bot_hub::NAME, SocketAddr::from(([127, 0, 0, 1], 9))),
                 ),
                 (clock.clone(), rates),
             );
@@ -173,11 +192,12 @@ impl House {
         }
         Self {
             gateways: [gateways[0], gateways[1], gateways[2]],
-            identity: dial("gateway", identity::NAME, identity_at),
+            identity: Dial::new(identity::NAME, identity_at, assertions.clone()),
             now,
             nats,
+            folder: secrets,
+            database_url,
             _tasks: tasks,
-            _secrets: secrets,
             _guard: stop.drop_guard(),
         }
     }
@@ -215,6 +235,7 @@ impl House {
             office: "شورا".to_owned(),
             constituency: "تهران".to_owned(),
             locale: "fa".to_owned(),
+            home_region: "IR-23".to_owned(),
             owner_name: "Owner".to_owned(),
             owner_email: "owner@meydan.example".to_owned(),
         };
@@ -276,7 +297,7 @@ impl House {
             ..Guest::default()
         };
         let (email, password) = (email.to_owned(), password.to_owned());
-        let message = LogInRequest { email, password, guest: Some(guest) };
+        let message = LogInRequest { email, password, guest: Some(guest), trusted: false };
         let request = self.identity.ask(&Caller::service("gateway", None), message);
         match self.sessions().log_in(request).await.map_err(Failure::from) {
             Ok(answer) => Ok(answer.into_inner().device_token),

@@ -1,10 +1,15 @@
 //! `meydan up` as an operator meets it: it starts, says what is wrong in one line, and ends in order.
 
-use std::{io::Write, process::Stdio, time::Duration};
+use std::{
+    io::Write,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    process::Stdio,
+    time::Duration,
+};
 
 use meydan_testkit::{
     process::{Ground, Meydan, Person},
-    servers::workspace,
+    servers::{self, workspace},
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -91,9 +96,25 @@ async fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
 
     let said = last_words(&ground, &[("MEYDAN_DATABASE_URL", "postgres://x:y@127.0.0.1:9")]).await;
     assert!(said.contains("database-url") && said.contains("cannot be reached"), "{said}");
+    assert!(said.contains("127.0.0.1:9 (") && said.contains("user `x`"), "{said}");
+    assert_eq!(said.matches("Connection refused").count(), 1, "a cause is told once: {said}");
+
+    let mut wrong = url::Url::parse(servers::postgres()).expect("it is a URL");
+    wrong.set_password(Some("guessed")).expect("it may have one");
+    let said = last_words(&ground, &[("MEYDAN_DATABASE_URL", wrong.as_str())]).await;
+    assert!(said.contains("does not let the user `postgres` in"), "{said}");
+    assert!(said.contains("database-url") && !said.contains("guessed"), "{said}");
+    assert_eq!(said.matches("authentication failed").count(), 1, "{said}");
 
     let said = last_words(&ground, &[("MEYDAN_NATS_URL", "nats://127.0.0.1:9")]).await;
     assert!(said.contains("nats-url") && said.contains("cannot be reached"), "{said}");
+    assert!(said.contains("127.0.0.1:9;"), "{said}");
+
+    let key = ground.data().join("secrets/platform.key");
+    std::fs::create_dir_all(&key).expect("something else can stand there");
+    let said = last_words(&ground, &[]).await;
+    assert!(said.contains("platform-key-file") && said.contains("put the file back"), "{said}");
+    assert!(said.contains(&key.display().to_string()), "{said}");
 
     let said = last_words(&ground, &[("MEYDAN_LISTN", "x")]).await;
     assert!(said.contains("MEYDAN_LISTN") && said.contains("is not known"), "{said}");
@@ -204,15 +225,37 @@ async fn told_to_stop_at_any_moment_it_stops_everything_in_order() {
 
 #[tokio::test]
 async fn when_a_server_of_its_own_is_gone_it_ends_and_says_so() {
+    for (server, pid) in [("PostgreSQL", "postgres/postmaster.pid"), ("NATS", "nats/nats.pid")] {
+        let ground = ground().await;
+        let (child, lines) = started_until(&ground, "playing a month").await;
+        let pid = std::fs::read_to_string(ground.data().join("data").join(pid));
+        let pid = pid.expect("it runs").lines().next().and_then(|pid| pid.trim().parse().ok());
+
+        // As the system does when memory runs out.
+        signal(pid, "-KILL");
+
+        let (well, said) = end(child, lines).await;
+        let last = said.lines().last().unwrap_or_default();
+        assert!(!well && last.starts_with(&format!("meydan: {server} ended by itself")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_not_read_the_secrets_is_told_as_whom_to_come() {
     let ground = ground().await;
-    let (child, lines) = started_until(&ground, "playing a month").await;
-    let pid = std::fs::read_to_string(ground.data().join("data/postgres/postmaster.pid"));
-    let pid = pid.expect("it runs").lines().next().and_then(|pid| pid.trim().parse().ok());
+    Meydan::start(PROGRAM, &ground).await.stop().await;
+    let secret = ground.data().join("secrets/postgres.password");
+    let closed = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(&secret, closed).expect("it is ours");
+    let mut command = ground.command(PROGRAM, &["verify"]);
+    if std::fs::metadata("/proc/self").expect("a Linux").uid() == 0 {
+        // Root may read anything.
+        command.uid(65_534).gid(65_534);
+    }
 
-    // As the system does when memory runs out.
-    signal(pid, "-KILL");
+    let output = command.output().await.expect("it starts");
 
-    let (well, said) = end(child, lines).await;
-    let last = said.lines().last().unwrap_or_default();
-    assert!(!well && last.starts_with("meydan: PostgreSQL ended by itself"), "{said}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("data-dir") && said.contains("postgres.password"), "{said}");
+    assert!(said.contains("run this as the user that Meydan runs as"), "{said}");
 }

@@ -12,7 +12,8 @@ use meydan_testkit::{ports, process::Person, servers::postgres, telegram::Telegr
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tonic::Code;
 
-use self::calls::{Answer, Foreign, message};
+pub(crate) use self::calls::Foreign;
+use self::calls::{Answer, message};
 use crate::office::{Office, Reach, TOKEN, telegram};
 
 /// The policies of every service, with its name.
@@ -23,16 +24,16 @@ const SERVICES: [(&str, Policies); 3] = [
 ];
 
 /// Two campaigns: what is asked for lies in the first one, and the other's owner asks.
-struct Ground {
-    office: Office,
-    stranger: Person,
-    foreign: Foreign,
-    logs: BTreeMap<&'static str, PgPool>,
+pub(crate) struct Ground {
+    pub(crate) office: Office,
+    pub(crate) stranger: Person,
+    pub(crate) foreign: Foreign,
+    pub(crate) logs: BTreeMap<&'static str, PgPool>,
     _telegram: TelegramSimulator,
 }
 
 impl Ground {
-    async fn prepare() -> Self {
+    pub(crate) async fn prepare() -> Self {
         let telegram = telegram().await;
         let ports = ["MEYDAN_IDENTITY_LISTEN", "MEYDAN_CRM_LISTEN", "MEYDAN_BOT_HUB_LISTEN"];
         let ports = ports.map(|name| (name, format!("127.0.0.1:{}", ports::free())));
@@ -52,7 +53,7 @@ impl Ground {
     }
 
     /// How many facts each context has.
-    async fn facts(&self) -> BTreeMap<&'static str, i64> {
+    pub(crate) async fn facts(&self) -> BTreeMap<&'static str, i64> {
         let mut facts = BTreeMap::new();
         for (service, pool) in &self.logs {
             let count = sqlx::query_scalar("SELECT count(*) FROM es.events").fetch_one(pool).await;

@@ -92,3 +92,17 @@ pub async fn page(
     tx.commit().await?;
     Ok(found)
 }
+
+/// Which of these members joined the team that they were asked to join.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn joined(pool: &PgPool, members: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT DISTINCT target_id FROM entries WHERE target_id = ANY ($1) AND action = 'member.joined'",
+        members,
+    )
+    .fetch_all(pool)
+    .await
+}

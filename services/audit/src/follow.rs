@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use meydan_event_log::{Source, Subscription};
+use meydan_event_log::{Source, Subscription, count_failure, show_position};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::record::{reached, record};
+use crate::record::{reached, reader, record};
 
 /// The logs that there are.
 pub const LOGS: [&str; 3] = ["identity", "crm", "bot_hub"];
@@ -33,9 +33,7 @@ pub(crate) async fn follow(
         match step {
             Ok(()) => pause = Duration::from_millis(50),
             Err(error) => {
-                let database = pool.connect_options().get_database().unwrap_or_default().to_owned();
-                metrics::counter!("reader_failures", "database" => database, "reader" => context)
-                    .increment(1);
+                count_failure(&pool, &reader(context));
                 tracing::warn!(log = context, %error, "the audit waits");
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -51,6 +49,7 @@ type StepError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn step(pool: &PgPool, subscription: &mut Subscription, log: &str) -> Result<(), StepError> {
     let after = reached(pool, log).await?;
+    show_position(pool, &reader(log), 0, after);
     let events = subscription.next(after, BATCH, TICK).await?;
     Ok(record(pool, log, after, &events).await?)
 }

@@ -1,11 +1,14 @@
 //! `meydan.audit.v1`: parse, ask, answer. Nothing is decided here but who may see whom.
 
+mod seen;
+
 use std::pin::Pin;
 
 use futures::{Stream, stream};
+use meydan_keyring::Keyring;
 use meydan_rpc::{
     caller::Caller,
-    form::{Form, timestamp},
+    form::Form,
     guard::{Need, Policies, caller},
     outcome::{not_found, unavailable},
     pb::audit::{
@@ -15,12 +18,9 @@ use meydan_rpc::{
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status, service::Routes};
-use uuid::Uuid;
 
-use crate::{
-    entries::{CITIZENS, Filter, page},
-    entry::Entry,
-};
+use self::seen::Viewer;
+use crate::entries::{Filter, page};
 
 /// What one must be allowed to.
 const READ: &str = "identity:audit.read";
@@ -33,18 +33,21 @@ pub const POLICIES: Policies = &[
 
 /// Most entries of a page.
 const PAGE: i32 = 200;
-/// Most entries of an export, and of one piece of it.
-const EXPORT: usize = 100_000;
-const PIECE: usize = 1_000;
+/// Entries of one piece of an export, of which there are as many as it takes.
+const PIECE: i64 = 1_000;
 
 /// The service, ready to be guarded and served.
 #[must_use]
-pub fn routes(pool: PgPool) -> Routes {
-    Routes::new(EntriesServer::new(EntriesApi(pool)))
+pub fn routes(pool: PgPool, keyring: Keyring) -> Routes {
+    Routes::new(EntriesServer::new(EntriesApi { pool, keyring }))
 }
 
-#[derive(Debug)]
-struct EntriesApi(PgPool);
+#[derive(Debug, Clone)]
+struct EntriesApi {
+    pool: PgPool,
+    /// Opens addresses for whoever may see them.
+    keyring: Keyring,
+}
 
 #[tonic::async_trait]
 impl Entries for EntriesApi {
@@ -54,16 +57,20 @@ impl Entries for EntriesApi {
     ) -> Result<Response<pb::ListEntriesResponse>, Status> {
         let caller = caller(&request)?;
         let wire = request.into_inner();
-        let filter = filter(wire.filter.unwrap_or_default(), &caller)?;
+        let (filter, viewer) = filter(wire.filter.unwrap_or_default(), &caller)?;
         let limit = wire.limit.clamp(1, PAGE);
         let before = if wire.before > 0 { wire.before } else { i64::MAX };
-        let found = page(&self.0, &filter, before, i64::from(limit) + 1).await;
+        let found = page(&self.pool, &filter, before, i64::from(limit) + 1).await;
         let mut found = found.map_err(|error| unavailable(&error))?;
         let limit = usize::try_from(limit).expect("a page is small");
         let more = found.len() > limit;
         found.truncate(limit);
-        let entries = found.into_iter().map(|entry| entry_out(entry, filter.citizens_hidden));
-        Ok(Response::new(pb::ListEntriesResponse { entries: entries.collect(), more }))
+        if filter.correlation.is_some() {
+            // What one request led to arrives from several logs, some of it before what it followed from.
+            found.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.arrival)));
+        }
+        let entries = seen::all((&self.pool, &self.keyring), viewer, found).await?;
+        Ok(Response::new(pb::ListEntriesResponse { entries, more }))
     }
 
     type ExportEntriesStream =
@@ -74,40 +81,29 @@ impl Entries for EntriesApi {
         request: Request<pb::ExportEntriesRequest>,
     ) -> Result<Response<Self::ExportEntriesStream>, Status> {
         let caller = caller(&request)?;
-        let filter = filter(request.into_inner().filter.unwrap_or_default(), &caller)?;
-        let (pool, left) = (self.0.clone(), EXPORT);
-        let pieces = stream::try_unfold((i64::MAX, left), move |(before, left)| {
-            piece(pool.clone(), filter.clone(), before, left)
-        });
+        let asked = filter(request.into_inner().filter.unwrap_or_default(), &caller)?;
+        let api = self.clone();
+        let pieces =
+            stream::try_unfold(i64::MAX, move |before| piece(api.clone(), asked.clone(), before));
         Ok(Response::new(Box::pin(pieces)))
     }
 }
 
-type Rest = (i64, usize);
-
-/// The next piece of an export, and what is left after it; `None` when that was all.
+/// The next piece of an export, and where the one after it begins; `None` when that was all.
 async fn piece(
-    pool: PgPool,
-    filter: Filter,
+    api: EntriesApi,
+    (filter, viewer): (Filter, Viewer),
     before: i64,
-    left: usize,
-) -> Result<Option<(pb::ExportEntriesResponse, Rest)>, Status> {
-    let limit = left.min(PIECE);
-    if limit == 0 {
-        return Ok(None);
-    }
-    let rows = i64::try_from(limit).expect("a piece is small");
-    let found = page(&pool, &filter, before, rows).await;
+) -> Result<Option<(pb::ExportEntriesResponse, i64)>, Status> {
+    let found = page(&api.pool, &filter, before, PIECE).await;
     let found = found.map_err(|error| unavailable(&error))?;
     let Some(last) = found.last().map(|entry| entry.arrival) else { return Ok(None) };
-    // A piece that is not full is the last one.
-    let rest = if found.len() < limit { 0 } else { left - limit };
-    let entries = found.into_iter().map(|entry| entry_out(entry, filter.citizens_hidden));
-    Ok(Some((pb::ExportEntriesResponse { entries: entries.collect() }, (last, rest))))
+    let entries = seen::all((&api.pool, &api.keyring), viewer, found).await?;
+    Ok(Some((pb::ExportEntriesResponse { entries }, last)))
 }
 
 /// Reads a filter, and narrows it to what the caller may see.
-fn filter(wire: pb::Filter, caller: &Caller) -> Result<Filter, Status> {
+fn filter(wire: pb::Filter, caller: &Caller) -> Result<(Filter, Viewer), Status> {
     let mut form = Form::default();
     let mut id = |name, text: &str| if text.is_empty() { None } else { form.id(name, text) };
     let tree = id("campaign_id", &wire.campaign_id);
@@ -122,7 +118,8 @@ fn filter(wire: pb::Filter, caller: &Caller) -> Result<Filter, Status> {
         return Err(not_found("audit.not_found"));
     }
     let text = |text: String| (!text.is_empty()).then_some(text);
-    Ok(Filter {
+    let viewer = Viewer::new(caller, tree.filter(|_| own));
+    let filter = Filter {
         tree,
         actor_kind: text(wire.actor_kind),
         actor,
@@ -132,31 +129,7 @@ fn filter(wire: pb::Filter, caller: &Caller) -> Result<Filter, Status> {
         from,
         until,
         any_of: wire.any_of,
-        citizens_hidden: !own,
-    })
-}
-
-/// What a caller may know of an entry.
-fn entry_out(entry: Entry, citizens_hidden: bool) -> pb::Entry {
-    let hides = |is_citizen| citizens_hidden && is_citizen;
-    let text = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let actor_hidden = hides(entry.actor_kind == "citizen");
-    let target_hidden = hides(CITIZENS.contains(&entry.target_type.as_str()));
-    pb::Entry {
-        arrival: entry.arrival,
-        campaign_id: entry.tree_id.to_string(),
-        log: entry.log,
-        position: entry.position,
-        at: Some(timestamp(entry.at)),
-        actor_kind: entry.actor_kind,
-        actor_id: if actor_hidden { String::new() } else { text(entry.actor_id) },
-        actor_name: entry.actor_name.unwrap_or_default(),
-        on_behalf_of: text(entry.on_behalf_of),
-        action: entry.action,
-        target_type: entry.target_type,
-        target_id: if target_hidden { String::new() } else { entry.target_id.to_string() },
-        correlation_id: entry.correlation_id.to_string(),
-        caused: entry.causation_id.is_some(),
-        details: entry.details,
-    }
+        citizens_hidden: viewer.knows_no_citizens(),
+    };
+    Ok((filter, viewer))
 }

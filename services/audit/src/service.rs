@@ -3,6 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use meydan_event_log::{Clock, PrepareError, prepare_database, service_pool};
+use meydan_keyring::Keyring;
 use meydan_rpc::{
     caller::Assertions,
     guard::Guard,
@@ -39,6 +40,8 @@ pub struct Setup {
     pub connections: u32,
     /// NATS.
     pub nats: async_nats::Client,
+    /// Opens the addresses of those who act.
+    pub keyring: Keyring,
     /// Checks who calls.
     pub assertions: Assertions,
     /// Tells the time.
@@ -98,10 +101,10 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     };
     tasks.spawn(signer.run(workers.clone()));
     if let Some(posting) = setup.posting {
-        let poster = Poster::new(pool.clone(), posting, setup.clock);
+        let poster = Poster::new(pool.clone(), posting, setup.clock.clone());
         tasks.spawn(poster.run(workers.clone()));
     }
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, setup.clock);
     let workers = Workers { tasks, end: workers, database: pool.clone() };
-    Ok(serve(setup.listener, guard, grpc::routes(pool), workers, stop).await?)
+    Ok(serve(setup.listener, guard, grpc::routes(pool, setup.keyring), workers, stop).await?)
 }

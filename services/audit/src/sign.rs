@@ -154,7 +154,7 @@ impl Signer {
 }
 
 /// Adds to the end of a file, and waits until it is on disk.
-fn append(path: &PathBuf, text: &str) -> io::Result<()> {
+pub(crate) fn append(path: &PathBuf, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -2,6 +2,7 @@
 
 mod bot;
 mod keys;
+mod turning_away;
 mod update;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::{keys::keys_of, update::Recording};
+pub use self::{keys::keys_of, turning_away::TurnAwayError, update::Recording};
 use crate::projections::bots::{self, BotRow, LeftRow};
 
 /// The hub.
@@ -188,6 +189,12 @@ pub mod place {
     #[must_use]
     pub fn update(campaign: Uuid, bot: Uuid, update: i64) -> Place {
         Place::new(campaign, "dialogue.update", update_name(bot, update), "content")
+    }
+
+    /// Where a citizen is reached whom the hub tells something of its own.
+    #[must_use]
+    pub const fn told(campaign: Uuid, message: Uuid) -> Place {
+        Place::new(campaign, "told", message, "chat")
     }
 
     /// Who did it.

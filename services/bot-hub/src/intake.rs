@@ -3,7 +3,10 @@
 //! The checkpoint lies in PostgreSQL, not with the broker: after a crash the hub goes on from the first
 //! update that may not have been recorded, in the old order, and those that were are recognised.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use bot_hub_domain::telegram::{self, What};
@@ -16,7 +19,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::app::{AppError, BotHub, Recording};
+use crate::{
+    app::{AppError, BotHub, Recording, TurnAwayError},
+    campaigns,
+    outbound::Own,
+};
 
 /// Name of the checkpoint.
 const READER: &str = "telegram_intake";
@@ -168,6 +175,9 @@ async fn carry_out(hub: &BotHub, intake: &Intake, taken: Vec<Taken>) -> Result<(
         let chat = chat.map_or(0, |chat| chat.id);
         chats.entry((taken.hook.bot_id, chat)).or_default().push(Opened { taken, reading });
     }
+    let hooks = chats.values().flatten().map(|update| update.taken.hook.campaign);
+    let hooks = hooks.collect::<HashSet<_>>().into_iter().collect::<Vec<_>>();
+    let stopped = &campaigns::stopped(hub.log.pool(), &hooks).await?;
     let mut lanes = stream::iter(chats.into_values())
         .map(|updates| async move {
             for update in updates {
@@ -175,7 +185,8 @@ async fn carry_out(hub: &BotHub, intake: &Intake, taken: Vec<Taken>) -> Result<(
                 if let Some(parent) = &update.taken.traceparent {
                     meydan_telemetry::set_parent_from(&span, parent);
                 }
-                one(hub, update).instrument(span).await?;
+                let stopped = stopped.get(&update.taken.hook.campaign).copied();
+                one(hub, update, stopped).instrument(span).await?;
             }
             Ok::<_, Failure>(())
         })
@@ -205,7 +216,7 @@ async fn open(
     })
 }
 
-async fn one(hub: &BotHub, update: Opened) -> Result<(), Failure> {
+async fn one(hub: &BotHub, update: Opened, stopped: Option<Own>) -> Result<(), Failure> {
     let Opened { taken, reading } = update;
     let outcome = match reading {
         Err((kind, reason)) => {
@@ -216,11 +227,38 @@ async fn one(hub: &BotHub, update: Opened) -> Result<(), Failure> {
             if let What::Unknown { kind } | What::Unsupported { kind } = &reading.what {
                 set_aside(hub, &taken, "unknown", kind).await?;
             }
-            record(hub, &taken, reading).await?
+            match stopped.filter(|_| is_said(&reading.what)) {
+                Some(own) => turn_away(hub, &taken, &reading, own).await?,
+                None => record(hub, &taken, reading).await?,
+            }
         }
     };
     metrics::counter!("telegram_updates", "outcome" => outcome).increment(1);
     Ok(())
+}
+
+/// Whether a citizen said something, to whom somebody would answer.
+const fn is_said(what: &What) -> bool {
+    matches!(what, What::Start { .. } | What::Message(_) | What::Edited(_) | What::Callback { .. })
+}
+
+/// Tells a citizen that nobody takes what they said.
+async fn turn_away(
+    hub: &BotHub,
+    taken: &Taken,
+    reading: &telegram::Reading,
+    own: Own,
+) -> Result<&'static str, Failure> {
+    match hub.turn_away(taken.hook, reading, own).await {
+        Ok(()) => Ok("turned_away"),
+        Err(TurnAwayError::Keys(KeyError::Destroyed)) => Ok("erased"),
+        Err(TurnAwayError::Keys(KeyError::Tampered)) => {
+            set_aside(hub, taken, "malformed", "a key of the campaign was changed").await?;
+            Ok("malformed")
+        }
+        Err(TurnAwayError::Keys(error)) => Err(IntakeError::Keys(error).into()),
+        Err(TurnAwayError::Database(error)) => Err(error.into()),
+    }
 }
 
 async fn record(

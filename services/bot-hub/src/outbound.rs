@@ -3,6 +3,7 @@
 //! nothing is sent twice, and nothing is lost silently.
 
 mod ledger;
+mod own;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -17,7 +18,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use self::ledger::Due;
-pub use self::ledger::{Planned, plan};
+pub use self::{
+    ledger::{Planned, PlannedOwn, plan, plan_own},
+    own::Own,
+};
 use crate::{
     app::{AppError, BotHub, place},
     projections::{bots, dialogues},
@@ -204,6 +208,33 @@ impl Sender {
         }
         let Ok(token) = self.hub.token(&bot).await else { return Ok(None) };
         let token = token.ok_or(ReplyFailure::BotRevoked)?;
+        let found = match &row.own {
+            Some(own) => self.own(row, own).await?,
+            None => self.answer(row).await?,
+        };
+        Ok(found.map(|(chat, text)| Prepared { hook_id: bot.hook_id, token, chat, text }))
+    }
+
+    /// Whom a word of the hub's own is for, and what it says; `None` while a store is away.
+    async fn own(&self, row: &Due, own: &str) -> Result<Option<(i64, String)>, ReplyFailure> {
+        let own = Own::named(own).ok_or(ReplyFailure::Rejected)?;
+        let chat = row.chat_sealed.as_deref().and_then(|chat| chat.parse::<Sealed<i64>>().ok());
+        let chat = chat.ok_or(ReplyFailure::ChatNotFound)?;
+        let at = place::told(row.tenant_id, row.message_id);
+        let Ok(chat) = self.hub.keyring.reveal(&chat, row.tenant_id, &at).await else {
+            return Ok(None);
+        };
+        Ok(Some((chat.ok_or(ReplyFailure::ChatNotFound)?, own.text().to_owned())))
+    }
+
+    /// Whom an answer is for, and what it says; `None` while a store is away.
+    async fn answer(&self, row: &Due) -> Result<Option<(i64, String)>, ReplyFailure> {
+        let pool = self.hub.log.pool();
+        // Whatever it waited for, its campaign or the hub itself: nobody gets an old answer without somebody looking at
+        // it again.
+        if self.hub.now() - row.planned_at > PATIENCE {
+            return Err(ReplyFailure::GaveUp);
+        }
         let Ok(chat) = dialogues::chat(pool, row.tenant_id, row.citizen_id).await else {
             return Ok(None);
         };
@@ -221,14 +252,15 @@ impl Sender {
         let text = text.ok_or(ReplyFailure::ChatNotFound)?;
         let pieces = bot_hub_domain::telegram::split_message(&text);
         let piece = usize::try_from(row.piece).ok().and_then(|piece| pieces.get(piece).cloned());
-        let text = piece.ok_or(ReplyFailure::Rejected)?;
-        Ok(Some(Prepared { hook_id: bot.hook_id, token, chat, text }))
+        Ok(Some((chat, piece.ok_or(ReplyFailure::Rejected)?)))
     }
 
     /// Records an outcome: first the fact, whose command id makes it one fact however often this runs, then
     /// the ledger.
     async fn record(&self, row: &Due, sent: &Sent) -> Result<(), RecordError> {
-        if let Some(outcome) = ledger::outcome(&self.hub, row, sent).await? {
+        if row.own.is_none()
+            && let Some(outcome) = ledger::outcome(&self.hub, row, sent).await?
+        {
             let id = Uuid::new_v5(&row.message_id, format!("{outcome:?}").as_bytes());
             let actor = Actor::Service { name: crate::NAME.to_owned() };
             let meta = Meta {

@@ -28,6 +28,7 @@ use crate::{
     keeper::Keeper,
     outbound::Sender,
     policies::{
+        when_campaign_changes_follow::WhenCampaignChangesFollow,
         when_citizen_acted_tell_crm::WhenCitizenActedTellCrm,
         when_reply_written_send::WhenReplyWrittenSend,
         when_subject_erased_forget::WhenSubjectErasedForget,
@@ -119,6 +120,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     tasks.spawn(tables.run(readers.clone()));
     tasks.spawn(Relay::new(log, jetstream.clone(), 0).run(readers.clone()));
     spawn_policies(&mut tasks, &hub, &jetstream, setup.crm, &planned, &readers);
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, setup.clock.clone())
+        .sealing(setup.keyring.clone());
     let intake = Intake::new(jetstream, setup.keyring);
     let keeper = Keeper {
         hub: hub.clone(),
@@ -129,13 +132,12 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     };
     let sender = Sender { hub: hub.clone(), telegram: telegram.clone(), planned };
     tasks.spawn(work(hub.clone(), keeper, sender, readers.clone()));
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(hub, telegram);
     let workers = Workers { tasks, end: readers, database: pool };
     Ok(serve(setup.listener, guard, routes, workers, stop).await?)
 }
 
-/// Starts what acts on events: this context's own, crm's, and erasures.
+/// Starts what acts on events: this context's own, crm's, and identity's of campaigns and erasures.
 fn spawn_policies(
     tasks: &mut JoinSet<()>,
     hub: &BotHub,
@@ -156,6 +158,13 @@ fn spawn_policies(
     tasks.spawn(run_policy(
         WhenReplyWrittenSend { hub: hub.clone(), planned: planned.clone() },
         stream("crm"),
+        pool.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
+    tasks.spawn(run_policy(
+        WhenCampaignChangesFollow(pool.clone()),
+        stream(meydan_erasure::OWNER),
         pool.clone(),
         clock.clone(),
         stop.clone(),

@@ -80,6 +80,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let inbox = Inbox { nats: Some(setup.nats), pool: pool.clone() };
     let inbox = ProjectionRunner::new(inbox, Source::Log(log.clone(), 0), pool.clone());
     let clock = setup.clock;
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, clock.clone())
+        .sealing(setup.keyring.clone());
     let forgetting = Forgetting {
         log: log.clone(),
         tables: inbox.progress(),
@@ -107,7 +109,6 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
         clock,
         readers.clone(),
     ));
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let workers = Workers { tasks, end: readers, database };
     Ok(serve(setup.listener, guard, grpc::routes(crm), workers, stop).await?)
 }

@@ -4,6 +4,7 @@
 //! enumerate.
 
 mod enter;
+mod renew;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,9 +28,7 @@ use self::enter::{enter, prove_first, to_login};
 use crate::{
     api,
     app::App,
-    client,
-    cookies::{self, Kind},
-    csrf, failure,
+    client, csrf, failure,
     limits::{self, Asker, RateClass},
     oversight,
     session::{self, Visit},
@@ -182,7 +181,10 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
     async move {
         let started = std::time::Instant::now();
         let response = match prepare(&app, (access, path), request).await {
-            Ok(request) => next.run(request).await,
+            Ok(mut request) => {
+                let renewed = request.extensions_mut().remove::<renew::Renewed>();
+                renew::tell(&app, renewed, next.run(request).await)
+            }
             Err(refusal) => refusal,
         };
         let status = response.status().as_u16().to_string();
@@ -205,7 +207,8 @@ async fn prepare(
     let client = asked_by(app, &parts.extensions, &parts.headers);
     if let Need::ApiKey(permission) = access.need {
         let asked = (client, &parts.headers);
-        let program = api::admit(app, (access.rate, permission), asked).await?;
+        let admitted = api::admit(app, (access.rate, permission), asked).await;
+        let program = admitted.inspect_err(|refusal| note(path, None, refusal))?;
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(program);
         return Ok(request);
@@ -224,19 +227,39 @@ async fn prepare(
             Err(failed) => return Err(failure::of_call(app, &visit, &failed)),
         }
     }
-    oversight::within_networks(app, access, &mut visit)?;
-    oversight::while_impersonating(app, access, &visit, &parts)?;
+    let account = visit.visitor.as_ref().map(|visitor| visitor.account);
+    let noted = |refusal: &Response| note(path, account, refusal);
+    oversight::within_networks(app, access, &mut visit).inspect_err(noted)?;
+    oversight::while_impersonating(app, access, &visit, &parts).inspect_err(noted)?;
     if visit.visitor.is_none() && access.need != Need::Nobody {
         return Err(to_login(access.rate, &visit, &parts.headers));
     }
-    enter(app, access, &mut visit, &parts)?;
+    enter(app, access, &mut visit, &parts).inspect_err(noted)?;
     prove_first(app, access, &visit, parts.uri.path())?;
     oversight::note_look(app, &visit, path, &parts.headers).await?;
     let form = parts.method == Method::POST;
-    let body = if form { checked(app, &visit, &parts.headers, body).await? } else { body };
+    let body = if form {
+        checked(app, &visit, &parts.headers, body).await.inspect_err(noted)?
+    } else {
+        body
+    };
+    let renewed = renew::renew(app, access, &mut visit, &parts).await?;
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(visit);
+    if let Some(renewed) = renewed {
+        request.extensions_mut().insert(renewed);
+    }
     Ok(request)
+}
+
+/// Notes who was turned away from what. Being led elsewhere first is no refusal, and of what is asked too often a line
+/// each would fill the disk: that is counted.
+fn note(route: &'static str, account: Option<Uuid>, refusal: &Response) {
+    let status = refusal.status();
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        let account = account.map(|account| account.to_string()).unwrap_or_default();
+        tracing::warn!(route, status = status.as_u16(), account, "somebody was turned away");
+    }
 }
 
 /// The address of whoever asks.
@@ -258,20 +281,13 @@ async fn asker(app: &App, rate: RateClass, client: IpAddr, headers: &HeaderMap) 
 }
 
 fn visit(app: &App, parts: &request::Parts, client: IpAddr) -> Visit {
-    let cookie = |kind| cookies::get(&parts.headers, kind, app.secure);
-    let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let host = parts.headers.get(header::HOST);
     Visit {
-        visitor: None,
-        membership: None,
-        chosen: cookies::locale(&parts.headers, app.secure),
-        theme: cookies::theme(&parts.headers, app.secure),
-        fresh: known.is_none(),
-        cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
-        path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         address: client.to_string(),
         outside: oversight::is_outside(app, client),
         host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+        ..Visit::of_nobody(&parts.headers, path, app.secure)
     }
 }
 
@@ -290,9 +306,10 @@ async fn checked(
         return Err(failure::page(app, visit, Shown::TooLarge));
     };
     let token = field(&bytes, "csrf").unwrap_or_default();
-    if csrf::is_foreign(headers) || visit.fresh || !csrf::is_genuine(&visit.cookie, &token) {
+    let stale = visit.fresh || !csrf::is_genuine(&visit.cookie, &token);
+    if stale || csrf::is_foreign(headers) {
         metrics::counter!("http_forged_forms").increment(1);
-        return Err(failure::page(app, visit, Shown::Forbidden));
+        return Err(failure::page(app, visit, Shown::StaleForm));
     }
     Ok(Body::from(bytes))
 }

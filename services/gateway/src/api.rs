@@ -111,14 +111,13 @@ pub fn failed(failure: &Failure) -> Response {
         }
         Failure::Refused(code) => told(StatusCode::CONFLICT, code),
         Failure::Conflict | Failure::Unavailable => {
-            let mut response = told(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-            response
+            told(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         }
         Failure::Broken => told(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 
-fn told(status: StatusCode, code: &str) -> Response {
+/// A refusal, for a program.
+pub(crate) fn told(status: StatusCode, code: &str) -> Response {
     (status, Json(json!({ "error": code }))).into_response()
 }

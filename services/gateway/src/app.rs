@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
+use meydan_cities::Cities;
 use meydan_event_log::Clock;
 use meydan_intake::{Hook, Intake};
 use meydan_rpc::{
@@ -16,7 +17,8 @@ use meydan_rpc::{
             campaigns_client::CampaignsClient, contacts_client::ContactsClient,
             members_client::MembersClient, oversight_client::OversightClient,
             passkey_logins_client::PasskeyLoginsClient, passkeys_client::PasskeysClient,
-            recovery_client::RecoveryClient, sessions_client::SessionsClient,
+            records_client::RecordsClient, recovery_client::RecoveryClient,
+            sessions_client::SessionsClient,
         },
     },
 };
@@ -79,6 +81,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// The networks from which alone admins work; empty for everywhere.
     pub admin_networks: Arc<[IpNet]>,
+    /// In which city an address is.
+    pub cities: Cities,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
     /// The origin at which people use passkeys, if there is one.
@@ -162,6 +166,12 @@ impl App {
     #[must_use]
     pub fn oversight(&self) -> OversightClient<Channel> {
         OversightClient::new(self.identity.channel())
+    }
+
+    /// Calls what identity keeps of who reads the record.
+    #[must_use]
+    pub fn records(&self) -> RecordsClient<Channel> {
+        RecordsClient::new(self.identity.channel())
     }
 
     /// Calls identity's contacts.

@@ -4,7 +4,10 @@
 //! for this machine alone (no public address is set), where browsers refuse that prefix; then they are
 //! called without it.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::{
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use meydan_web::{Locale, Theme};
 use time::Duration;
@@ -76,6 +79,14 @@ pub fn set(kind: Kind, value: &str, lasts: Option<Duration>, secure: bool) -> He
 #[must_use]
 pub fn remove(kind: Kind, secure: bool) -> HeaderValue {
     set(kind, "", Some(Duration::ZERO), secure)
+}
+
+/// The cookies that an answer sets, as the browser will send them.
+#[must_use]
+pub fn given(answer: &Response) -> Vec<HeaderValue> {
+    let set = answer.headers().get_all(header::SET_COOKIE).iter();
+    let pairs = set.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    pairs.filter_map(|pair| HeaderValue::from_str(pair).ok()).collect()
 }
 
 /// The language that was chosen in this browser.

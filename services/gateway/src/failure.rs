@@ -1,7 +1,7 @@
 //! What a person is told when something did not work.
 
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::outcome::Failure;
@@ -12,26 +12,17 @@ use meydan_web::{
 
 use crate::{app::App, session::Visit};
 
-/// Seconds after which it is worth another try.
-const AGAIN: &str = "2";
-
 /// A page that says what happened and what to do.
 #[must_use]
 pub fn page(app: &App, visit: &Visit, shown: Shown) -> Response {
-    let page = ErrorPage {
-        shell: visit.shell(app, Nav::None),
-        failure: shown,
-        trace_id: meydan_telemetry::trace_id(),
-    };
-    let status = StatusCode::from_u16(shown.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, Html(page.render())).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(AGAIN));
+    let mut shell = visit.shell(app, Nav::None);
+    if visit.fresh {
+        // Nothing in the browser explains a token, and this is no page to begin with: it is without forms.
+        shell.csrf.clear();
     }
-    // htmx shows the whole page then, instead of putting it where a part belongs.
-    let retarget = HeaderName::from_static("hx-retarget");
-    response.headers_mut().insert(retarget, HeaderValue::from_static("body"));
-    response
+    let page = ErrorPage { shell, failure: shown, trace_id: meydan_telemetry::trace_id() };
+    let status = StatusCode::from_u16(shown.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Html(page.render())).into_response()
 }
 
 /// What a failed call means to the person who asked.

@@ -1,6 +1,6 @@
 //! How often a client may ask. Every gateway counts what it sees, and adds it to what all have counted together
-//! ([`shared`]): a login waits for that sum, a page is answered meanwhile and the sum counts for the next one. Without
-//! the broker each counts for itself. The counters of accounts are in identity.
+//! ([`shared`]): a login waits for that sum; whatever else is asked is answered meanwhile, and the sum counts for what
+//! comes next. Without the broker each counts for itself. The counters of accounts are in identity.
 //!
 //! A client is an address: of IPv6 the network of 64 bits, because whoever has one of its addresses has all
 //! of them. The parts of open pages are counted by session, so that a page that sees much going on takes
@@ -163,12 +163,12 @@ pub async fn admit(app: &App, class: RateClass, asker: Asker) -> Result<(), u8> 
     let now = app.clock.now();
     app.limits.count(class, asker, now)?;
     match class {
-        RateClass::Free | RateClass::Live | RateClass::Hook => Ok(()),
+        RateClass::Free => Ok(()),
         RateClass::Login => match app.rates.add(class, asker, minute(now)).await {
             Some(total) => app.limits.learn(class, asker, total, now),
             None => Ok(()),
         },
-        RateClass::Panel | RateClass::Api => {
+        RateClass::Panel | RateClass::Live | RateClass::Api | RateClass::Hook => {
             let (rates, limits) = (app.rates.clone(), app.limits.clone());
             tokio::spawn(async move {
                 if let Some(total) = rates.add(class, asker, minute(now)).await {

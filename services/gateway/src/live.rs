@@ -27,8 +27,7 @@ use tokio::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use self::streams::Place;
-pub use self::streams::Streams;
+pub use self::streams::{Place, Streams};
 use crate::{
     access::empty,
     app::App,

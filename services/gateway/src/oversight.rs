@@ -7,8 +7,13 @@ use axum::{
     http::{HeaderMap, Method, request::Parts},
     response::Response,
 };
-use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::NoteLookRequest};
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{NoteLookRequest, NoteReadingRequest},
+};
 use meydan_web::pages::error::Failure as Shown;
+use uuid::Uuid;
 
 use crate::{
     access::{Access, Need},
@@ -99,6 +104,38 @@ pub async fn note_look(
         }
         Err(failure) => Err(failure::of_call(app, visit, &failure)),
     }
+}
+
+/// How somebody reads the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// They open a page of it.
+    Opened(&'a str),
+    /// They take a copy away, by its name.
+    Copied(Uuid),
+}
+
+/// Puts on record that records of campaigns are read, before anything of them is seen.
+///
+/// # Errors
+///
+/// When that is not possible: nobody reads unseen.
+pub async fn note_reading(
+    app: &App,
+    visit: &Visit,
+    campaign_ids: Vec<String>,
+    read: Read<'_>,
+) -> Result<(), Failure> {
+    if campaign_ids.is_empty() {
+        return Ok(());
+    }
+    let (command, page, exported) = match read {
+        Read::Opened(page) => (Uuid::now_v7(), page.to_owned(), false),
+        Read::Copied(copy) => (copy, String::new(), true),
+    };
+    let message = NoteReadingRequest { campaign_ids, page, exported };
+    app.records().note_reading(app.identity.command(&visit.caller(), command, message)).await?;
+    Ok(())
 }
 
 /// What a page of a campaign is called in the record. A part of a page, which is asked for by itself, is that page.

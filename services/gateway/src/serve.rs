@@ -46,6 +46,8 @@ impl Default for Patience {
     }
 }
 
+/// Lines of a head that are read; the reader of HTTP drops a request with more.
+const LINES: usize = 500;
 /// How long a connection on which nothing is being answered has to take its last bytes, at the end.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// How long to wait when the system lets us accept nobody, for instance for lack of file descriptors.
@@ -103,7 +105,8 @@ async fn connection(
         answer(router.clone(), peer, request, busy)
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(head);
+    // More lines than are looked at, so that whoever sends too many is told so in words.
+    server.timer(TokioTimer::new()).header_read_timeout(head).max_headers(LINES);
     let mut connection = pin!(server.serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         done = connection.as_mut() => return told(done),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::middleware;
 use ipnet::IpNet;
+use meydan_cities::Cities;
 use meydan_event_log::Clock;
 use meydan_intake::Intake;
 use meydan_rpc::client::Dial;
@@ -62,6 +63,8 @@ pub struct Setup {
     pub trusted_proxies: Vec<IpNet>,
     /// The networks from which alone admins work; empty for everywhere.
     pub admin_networks: Vec<IpNet>,
+    /// In which city an address is.
+    pub cities: Cities,
     /// How the panel is reached from outside, when that is set.
     pub public_url: Option<Url>,
     /// The origin at which people use passkeys, if there is one.
@@ -86,6 +89,7 @@ pub async fn run(setup: Setup, stop: CancellationToken) {
         limits: Arc::new(Limits::new(setup.rates)),
         trusted_proxies: setup.trusted_proxies.into(),
         admin_networks: setup.admin_networks.into(),
+        cities: setup.cities,
         public_url: setup.public_url,
         passkeys: setup.passkeys,
         patience: setup.patience,

@@ -9,9 +9,12 @@ use meydan_rpc::{
     caller::{Caller, Who},
     form::instant,
     outcome::Failure,
-    pb::identity::{AuthenticateRequest, AuthenticateResponse, CampaignStatus},
+    pb::identity::{AuthenticateRequest, AuthenticateResponse},
 };
-use meydan_web::{CampaignLink, Impersonation, Locale, Nav, Notice, Shell, Theme, Viewer, Zone};
+use meydan_web::{
+    CampaignLink, Impersonation, Locale, Nav, Notice, Shell, Theme, Viewer, Zone,
+    pages::campaigns::CampaignStatus,
+};
 use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -19,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     app::{App, SESSIONS},
     cookies::{self, Kind},
-    csrf,
+    csrf, views,
 };
 
 /// Somebody who is logged in.
@@ -47,6 +50,8 @@ pub struct Visitor {
     pub needs: Option<Needs>,
     /// Until when their last proof is good for what is dangerous.
     pub fresh_until: OffsetDateTime,
+    /// Whether the session is to get another token, because their role has changed.
+    pub renew: bool,
 }
 
 /// What somebody needs before they work with anything.
@@ -70,6 +75,12 @@ pub struct Impersonates {
 }
 
 impl Visitor {
+    /// Whether their last proof is good for what is dangerous.
+    #[must_use]
+    pub fn is_fresh(&self, app: &App) -> bool {
+        self.fresh_until >= app.clock.now()
+    }
+
     /// Whether what was said of this visitor hangs on an account.
     #[must_use]
     pub fn depends_on(&self, account: Uuid) -> bool {
@@ -89,10 +100,20 @@ pub struct Membership {
     pub candidate: String,
     /// What they may do there.
     pub permissions: Vec<String>,
-    /// Whether the campaign runs.
-    pub active: bool,
+    /// Where the campaign stands.
+    pub status: CampaignStatus,
+    /// When it will be deleted, if nobody withdraws that.
+    pub deletion_due_at: Option<OffsetDateTime>,
     /// Nothing of it opens before they have a second factor.
     pub needs_factor: bool,
+}
+
+impl Membership {
+    /// Whether the campaign runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.status == CampaignStatus::Active
+    }
 }
 
 /// A visit: who, in what language, within which campaign.
@@ -121,6 +142,25 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// The visit of somebody of whom nothing is known but what the browser keeps.
+    #[must_use]
+    pub fn of_nobody(headers: &HeaderMap, path: String, secure: bool) -> Self {
+        let cookie = |kind| cookies::get(headers, kind, secure);
+        let known = cookie(Kind::Session).or_else(|| cookie(Kind::PreSession));
+        Self {
+            visitor: None,
+            membership: None,
+            chosen: cookies::locale(headers, secure),
+            theme: cookies::theme(headers, secure),
+            fresh: known.is_none(),
+            cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
+            path,
+            address: String::new(),
+            outside: false,
+            host: String::new(),
+        }
+    }
+
     /// The language of the visit: of this browser, or of the account, or Persian.
     #[must_use]
     pub fn locale(&self) -> Locale {
@@ -164,6 +204,12 @@ impl Visit {
             address: Some(self.address.clone()),
             fresh_until: Some(visitor.fresh_until.unix_timestamp()),
         }
+    }
+
+    /// In which city an address is, in the language of the visit, if that is known.
+    #[must_use]
+    pub fn place(&self, app: &App, address: &str) -> Option<String> {
+        app.cities.of(address, self.locale().code())
     }
 
     /// The campaign's name in addresses; empty outside campaigns.
@@ -303,14 +349,14 @@ pub async fn forget(app: &App, headers: &HeaderMap) {
 }
 
 fn read(answer: AuthenticateResponse) -> Option<Visitor> {
-    let active = i32::from(CampaignStatus::Active);
     let memberships = answer.memberships.into_iter().map(|place| {
         Some(Membership {
+            status: views::campaign::status_in(place.status()),
+            deletion_due_at: place.deletion_due_at.and_then(instant),
             campaign: Uuid::try_parse(&place.campaign_id).ok()?,
             slug: place.slug,
             candidate: place.candidate_name,
             permissions: place.permissions,
-            active: place.status == active,
             needs_factor: place.needs_factor,
         })
     });
@@ -340,5 +386,6 @@ fn read(answer: AuthenticateResponse) -> Option<Visitor> {
             _ => None,
         },
         fresh_until: answer.fresh_until.and_then(instant)?,
+        renew: answer.renew,
     })
 }

@@ -45,7 +45,9 @@ fn problem(field: &str, said: &str) -> Problem {
         ("token", _) => Problem::InvalidToken,
         ("password" | "new_password", _) => Problem::GuessablePassword,
         ("current_password", _) => Problem::WrongPassword,
-        ("role" | "locale" | "time_zone" | "status" | "permissions", _) => Problem::UnknownChoice,
+        ("role" | "locale" | "home_region" | "time_zone" | "status" | "permissions", _) => {
+            Problem::UnknownChoice
+        }
         _ => Problem::Refused,
     }
 }

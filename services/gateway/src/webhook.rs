@@ -6,7 +6,7 @@
 use axum::{
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     access::asked_by,
     app::{App, KnownHook},
-    limits::RateClass,
+    limits::{self, RateClass},
 };
 
 const SECRET: &str = "x-telegram-bot-api-secret-token";
@@ -37,11 +37,7 @@ pub async fn take(
         Err(status) => (status, status.canonical_reason().unwrap_or("refused")),
     };
     metrics::counter!("telegram_webhook", "outcome" => outcome).increment(1);
-    let mut response = status.into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
+    status.into_response()
 }
 
 async fn answer(app: &App, hook_id: String, request: Request) -> Result<(), StatusCode> {
@@ -103,7 +99,7 @@ async fn known(app: &App, hook_id: String, parts: &Parts) -> Result<KnownHook, S
         return Err(StatusCode::NOT_FOUND);
     }
     let client = asked_by(app, &parts.extensions, &parts.headers);
-    if app.limits.count(RateClass::Hook, client.into(), app.clock.now()).is_err() {
+    if limits::admit(app, RateClass::Hook, client.into()).await.is_err() {
         return Err(StatusCode::TOO_MANY_REQUESTS);
     }
     let caller = Caller::service(crate::NAME, None);

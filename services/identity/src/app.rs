@@ -1,10 +1,12 @@
 //! Every command and query of identity: the table of contents.
 
+pub(crate) mod acts;
 mod addresses;
 mod admins;
 mod api_keys;
 mod campaigns;
 mod demands;
+mod expiry;
 mod factors;
 mod failures;
 mod gate;
@@ -21,6 +23,7 @@ mod places;
 mod preferences;
 mod proofs;
 mod quotas;
+mod records;
 mod recovery;
 mod sessions;
 
@@ -36,7 +39,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 pub use self::{
-    api_keys::{MadeApiKey, NewApiKey, Opened, PREFIX},
+    api_keys::{Made, MadeApiKey, NewApiKey, Opened, PREFIX, SeenApiKey},
     campaigns::NewCampaign,
     factors::{Confirmed, Enrolment, Factor},
     impersonation::Impersonated,
@@ -47,6 +50,7 @@ pub use self::{
     passkeys::{Asked, Signed, Ways},
     places::TeamMember,
     proofs::{AddressProof, Contact},
+    records::{Reading, note_operation},
     recovery::Recoverable,
     sessions::{Happened, Held, SeenSession, is_running},
 };
@@ -208,6 +212,14 @@ impl Identity {
             Ok(())
         } else {
             Err(AppError::Unavailable("the read model is behind".to_owned()))
+        }
+    }
+
+    /// Waits until the tables show what is done, so that the next page does. It stays done when they are late, and is
+    /// answered for: a link, a session or a secret that was made is shown once.
+    async fn show(&self, position: i64) {
+        if !self.directory.wait_for(position, PATIENCE).await {
+            tracing::warn!(position, "the read model is behind what was done");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `login_challenges`: logins whose password was right, and whose second factor is awaited.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -9,13 +9,22 @@ const WAITS: Duration = Duration::minutes(5);
 /// Wrong codes that end it.
 const MOST_TRIES: i32 = 5;
 
+/// A try at a waiting login.
+#[derive(Debug, Clone, Copy)]
+pub struct Tried {
+    /// Whose login it is.
+    pub account: Uuid,
+    /// Whether it is over unless this try is right.
+    pub last: bool,
+}
+
 /// Lets a login wait for its second factor.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn begin(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     token_sha256: &[u8],
     account: Uuid,
     now: OffsetDateTime,
@@ -26,7 +35,7 @@ pub async fn begin(
         account,
         now + WAITS,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(())
 }
@@ -40,12 +49,13 @@ pub async fn try_at(
     pool: &PgPool,
     token_sha256: &[u8],
     now: OffsetDateTime,
-) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar!(
+) -> sqlx::Result<Option<Tried>> {
+    sqlx::query_as!(
+        Tried,
         r#"
         UPDATE login_challenges SET tries = tries + 1
         WHERE token_sha256 = $1 AND tries < $2 AND expires_at > $3
-        RETURNING account_id
+        RETURNING account_id AS account, tries >= $2 AS "last!"
         "#,
         token_sha256,
         MOST_TRIES,
@@ -80,9 +90,9 @@ pub async fn waiting(
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn end(pool: &PgPool, token_sha256: &[u8]) -> sqlx::Result<bool> {
+pub async fn end(db: impl PgExecutor<'_>, token_sha256: &[u8]) -> sqlx::Result<bool> {
     let ended = sqlx::query!("DELETE FROM login_challenges WHERE token_sha256 = $1", token_sha256)
-        .execute(pool)
+        .execute(db)
         .await?;
     Ok(ended.rows_affected() == 1)
 }

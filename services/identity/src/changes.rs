@@ -56,6 +56,7 @@ impl Changes {
                 | "account.log_in_failed"
                 | "account.challenged"
                 | "account.locked"
+                | "account.factor_locked"
                 | "account.looked_at",
             )
             // Sessions end after the tables show these; whoever ends them tells of both at once.

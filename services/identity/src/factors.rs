@@ -2,7 +2,7 @@
 //!
 //! Whatever may be used once is used by one statement, so that of many at once one alone succeeds.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -146,15 +146,16 @@ pub struct ConfirmedFactor {
     pub ended: Vec<Uuid>,
 }
 
-/// Lets a factor work; of a passkey `key` is kept, sealed, beside the hash of its id. The session that shows its code gets a new token and counts as proved by it,
-/// sessions without a second factor end, and with the first authenticator come recovery codes: all of it, or
-/// nothing. `None` when somebody was quicker, or the session has ended.
+/// Lets a factor work; of a passkey `key` is kept, sealed, beside the hash of its id. The session that shows its code
+/// gets a new token and counts as proved by it, sessions without a second factor end, and with the first authenticator
+/// come recovery codes. `None` when somebody was quicker, or the session has ended: then what was done is to be
+/// rolled back.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn confirm(
-    pool: &PgPool,
+    db: &mut PgConnection,
     confirmation: &Confirmation,
     token_sha256: &[u8],
     codes_sha256: &[Vec<u8>],
@@ -162,7 +163,6 @@ pub async fn confirm(
 ) -> sqlx::Result<Option<ConfirmedFactor>> {
     let Confirmation { account, session, factor_id, step, now } = *confirmation;
     let (secret_sealed, credential_sha256) = key.unzip();
-    let mut tx = pool.begin().await?;
     let proved = sqlx::query!(
         r#"
         UPDATE sessions SET token_sha256 = $3, proved_at = $4, second_factor = true
@@ -173,7 +173,7 @@ pub async fn confirm(
         token_sha256,
         now,
     )
-    .execute(&mut *tx)
+    .execute(&mut *db)
     .await?;
     let others = sqlx::query_scalar!(
         r#"
@@ -181,7 +181,7 @@ pub async fn confirm(
         "#,
         account,
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *db)
     .await?;
     let confirmed = sqlx::query!(
         r#"
@@ -196,27 +196,25 @@ pub async fn confirm(
         secret_sealed,
         credential_sha256,
     )
-    .execute(&mut *tx)
+    .execute(&mut *db)
     .await?;
     if proved.rows_affected() != 1 || confirmed.rows_affected() != 1 {
-        tx.rollback().await?;
         return Ok(None);
     }
     // Whatever else was begun is no authenticator of whoever confirmed this one.
     sqlx::query!("DELETE FROM factors WHERE account_id = $1 AND confirmed_at IS NULL", account)
-        .execute(&mut *tx)
+        .execute(&mut *db)
         .await?;
     let is_first = others == 0;
     if is_first {
-        write_codes(&mut tx, account, codes_sha256).await?;
+        replace_codes(&mut *db, account, codes_sha256).await?;
     }
     let ended = sqlx::query_scalar!(
         "DELETE FROM sessions WHERE account_id = $1 AND NOT second_factor RETURNING session_id",
         account,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut *db)
     .await?;
-    tx.commit().await?;
     Ok(Some(ConfirmedFactor { is_first, ended }))
 }
 
@@ -226,7 +224,7 @@ pub async fn confirm(
 ///
 /// Fails if PostgreSQL does.
 pub async fn use_step(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     factor: Uuid,
     step: i64,
     now: OffsetDateTime,
@@ -237,7 +235,7 @@ pub async fn use_step(
         step,
         now,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(used.rows_affected() == 1)
 }
@@ -281,12 +279,11 @@ pub enum Removal {
 ///
 /// Fails if PostgreSQL does.
 pub async fn remove(
-    pool: &PgPool,
+    db: &mut PgConnection,
     account: Uuid,
     factor: Uuid,
     needed: bool,
 ) -> sqlx::Result<Removal> {
-    let mut tx = pool.begin().await?;
     // Of two that are removed at once, the second one sees what the first has left.
     let theirs = sqlx::query_scalar!(
         r#"
@@ -294,7 +291,7 @@ pub async fn remove(
         "#,
         account,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut *db)
     .await?;
     if !theirs.contains(&factor) {
         return Ok(Removal::Unknown);
@@ -302,13 +299,12 @@ pub async fn remove(
     if needed && theirs.len() == 1 {
         return Ok(Removal::Last);
     }
-    sqlx::query!("DELETE FROM factors WHERE factor_id = $1", factor).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM factors WHERE factor_id = $1", factor).execute(&mut *db).await?;
     if theirs.len() == 1 {
         sqlx::query!("DELETE FROM recovery_codes WHERE account_id = $1", account)
-            .execute(&mut *tx)
+            .execute(&mut *db)
             .await?;
     }
-    tx.commit().await?;
     Ok(Removal::Removed)
 }
 
@@ -317,13 +313,11 @@ pub async fn remove(
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn replace_codes(pool: &PgPool, account: Uuid, hashes: &[Vec<u8>]) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
-    write_codes(&mut tx, account, hashes).await?;
-    tx.commit().await
-}
-
-async fn write_codes(db: &mut PgConnection, account: Uuid, hashes: &[Vec<u8>]) -> sqlx::Result<()> {
+pub async fn replace_codes(
+    db: &mut PgConnection,
+    account: Uuid,
+    hashes: &[Vec<u8>],
+) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM recovery_codes WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;
@@ -342,15 +336,32 @@ async fn write_codes(db: &mut PgConnection, account: Uuid, hashes: &[Vec<u8>]) -
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn use_code(pool: &PgPool, account: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
+pub async fn use_code(db: impl PgExecutor<'_>, account: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
     let used = sqlx::query!(
         "DELETE FROM recovery_codes WHERE account_id = $1 AND code_sha256 = $2",
         account,
         hash,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(used.rows_affected() == 1)
+}
+
+/// Whether an account has a recovery code.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn has_code(pool: &PgPool, account: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (SELECT 1 FROM recovery_codes WHERE account_id = $1 AND code_sha256 = $2) AS "has!"
+        "#,
+        account,
+        hash,
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// How many recovery codes an account has left.
@@ -358,12 +369,12 @@ pub async fn use_code(pool: &PgPool, account: Uuid, hash: &[u8]) -> sqlx::Result
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn codes_left(pool: &PgPool, account: Uuid) -> sqlx::Result<i64> {
+pub async fn codes_left(db: impl PgExecutor<'_>, account: Uuid) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM recovery_codes WHERE account_id = $1"#,
         account,
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await
 }
 

@@ -8,6 +8,7 @@ mod failure;
 mod members;
 mod oversight;
 mod passkeys;
+mod records;
 mod sessions;
 
 use meydan_event_log::Meta;
@@ -20,7 +21,8 @@ use meydan_rpc::{
         campaigns_server::CampaignsServer, contacts_server::ContactsServer,
         members_server::MembersServer, oversight_server::OversightServer,
         passkey_logins_server::PasskeyLoginsServer, passkeys_server::PasskeysServer,
-        recovery_server::RecoveryServer, sessions_server::SessionsServer,
+        records_server::RecordsServer, recovery_server::RecoveryServer,
+        sessions_server::SessionsServer,
     },
 };
 use tonic::{Request, Status, service::Routes};
@@ -38,6 +40,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/RenewToken", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/EndImpersonation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/NoteLook", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/AuthenticateKey", Need::Service(&["gateway"])),
@@ -52,6 +55,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Accounts/RenewRecoveryCodes", Need::Account),
     ("/meydan.identity.v1.Accounts/ListSessions", Need::Account),
     ("/meydan.identity.v1.Accounts/EndSessions", Need::Account),
+    ("/meydan.identity.v1.Accounts/StopTrusting", Need::Account),
     ("/meydan.identity.v1.Accounts/ListHistory", Need::Account),
     ("/meydan.identity.v1.Accounts/SetPreferences", Need::Account),
     ("/meydan.identity.v1.Accounts/NameAccounts", Need::Admin),
@@ -67,7 +71,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Oversight/SuspendAccount", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/ReactivateAccount", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/EndAccountSessions", Need::Admin),
-    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Admin),
+    ("/meydan.identity.v1.Oversight/ResendInvitation", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/InviteAdmin", Need::Fresh(&Need::Admin)),
     ("/meydan.identity.v1.Oversight/WithdrawAdminInvitation", Need::Admin),
     ("/meydan.identity.v1.Oversight/DismissAdmin", Need::Fresh(&Need::Admin)),
@@ -75,7 +79,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Contacts/GetContact", Need::Account),
     ("/meydan.identity.v1.Contacts/AskEmail", Need::Account),
     ("/meydan.identity.v1.Contacts/ProveEmail", Need::Account),
-    ("/meydan.identity.v1.Contacts/AskPhone", Need::Account),
+    ("/meydan.identity.v1.Contacts/AskPhone", Need::Fresh(&Need::Account)),
     ("/meydan.identity.v1.Contacts/ProvePhone", Need::Account),
     ("/meydan.identity.v1.Contacts/RemovePhone", Need::Fresh(&Need::Account)),
     ("/meydan.identity.v1.Recovery/AskRecovery", Need::Service(&["gateway"])),
@@ -105,7 +109,10 @@ pub const POLICIES: Policies = &[
         Need::Fresh(&Need::Permission("identity:member.manage")),
     ),
     ("/meydan.identity.v1.Members/Deactivate", Need::Permission("identity:member.manage")),
-    ("/meydan.identity.v1.Members/Reactivate", Need::Permission("identity:member.manage")),
+    (
+        "/meydan.identity.v1.Members/Reactivate",
+        Need::Fresh(&Need::Permission("identity:member.manage")),
+    ),
     (
         "/meydan.identity.v1.Members/Remove",
         Need::Fresh(&Need::Permission("identity:member.manage")),
@@ -124,6 +131,7 @@ pub const POLICIES: Policies = &[
     ),
     ("/meydan.identity.v1.ApiKeys/ListApiKeys", Need::Permission("identity:api_key.manage")),
     ("/meydan.identity.v1.ApiKeys/RevokeApiKey", Need::Permission("identity:api_key.manage")),
+    ("/meydan.identity.v1.Records/NoteReading", Need::AdminOr("identity:audit.read")),
 ];
 
 /// The services, ready to be guarded and served.
@@ -138,19 +146,17 @@ pub fn routes(identity: Identity) -> Routes {
         .add_service(RecoveryServer::new(contact::RecoveryApi(identity.clone())))
         .add_service(CampaignsServer::new(campaigns::CampaignsApi(identity.clone())))
         .add_service(MembersServer::new(members::MembersApi(identity.clone())))
+        .add_service(RecordsServer::new(records::RecordsApi(identity.clone())))
         .add_service(ApiKeysServer::new(api_keys::ApiKeysApi(identity)))
 }
 
 /// The account that acts.
 fn person(caller: &Caller) -> Result<Uuid, Status> {
-    account(caller).ok_or_else(|| Status::permission_denied("only a person does this"))
-}
-
-/// The account that acts, if a person does.
-const fn account(caller: &Caller) -> Option<Uuid> {
     match caller.who {
-        Who::Account { id, .. } => Some(id),
-        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => None,
+        Who::Account { id, .. } => Ok(id),
+        Who::Impersonator { .. } | Who::ApiKey { .. } | Who::Service { .. } => {
+            Err(Status::permission_denied("only a person does this"))
+        }
     }
 }
 

@@ -1,17 +1,16 @@
 //! `invitations`: one-time links with which accounts begin and people join teams. Of a link only the hash is
 //! kept.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{
-    letters::{self, Written},
-    tokens::{Token, hash},
-};
+use crate::tokens::{Token, hash};
 
 /// How long an invitation can be used.
 const INVITED: Duration = Duration::hours(72);
+/// For how long it is known after that, used or not.
+const KEPT: Duration = Duration::days(30);
 
 /// An invitation that can be used.
 #[derive(Debug, Clone)]
@@ -24,28 +23,20 @@ pub struct InvitationRow {
     pub mailed: bool,
 }
 
-/// Keeps an invitation, for 72 hours, with the letter that brings it. One for the first admin replaces those
-/// before. A letter that was written before keeps its own link, and nothing is done.
+/// Keeps an invitation, for 72 hours. One for the first admin replaces those before.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn keep_invitation(
-    pool: &PgPool,
+    db: &mut PgConnection,
     token: &Token,
     invitation: &InvitationRow,
-    letter: Option<&Written>,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
-    if let Some(letter) = letter
-        && !letters::write(&mut tx, letter).await?
-    {
-        return tx.rollback().await;
-    }
     if invitation.account_id.is_none() {
         sqlx::query!("DELETE FROM invitations WHERE account_id IS NULL AND used_at IS NULL")
-            .execute(&mut *tx)
+            .execute(&mut *db)
             .await?;
     }
     sqlx::query!(
@@ -59,9 +50,54 @@ pub async fn keep_invitation(
         invitation.mailed,
         now + INVITED,
     )
-    .execute(&mut *tx)
+    .execute(db)
     .await?;
-    tx.commit().await
+    Ok(())
+}
+
+/// Ends the links with which an account could join a campaign, or without one become an admin.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn end_links(
+    db: impl PgExecutor<'_>,
+    campaign: Option<Uuid>,
+    account: Uuid,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        DELETE FROM invitations
+        WHERE campaign_id IS NOT DISTINCT FROM $1::uuid AND account_id = $2 AND used_at IS NULL
+        "#,
+        campaign,
+        account,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Lets go of links that have been over for long.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn sweep(pool: &PgPool, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM invitations WHERE expires_at <= $1", now - KEPT)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of the links into a campaign that is deleted.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn remove_all(pool: &PgPool, campaign: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM invitations WHERE campaign_id = $1", campaign).execute(pool).await?;
+    Ok(())
 }
 
 /// The invitation of a token, if it can still be used.
@@ -87,79 +123,17 @@ pub async fn invitation(
     .await
 }
 
-/// Sets the first password of `account` by an invitation, which stays good; `false` when it is not, or the
-/// account has a password already.
+/// Sets the first password of an account; `false` when it has one.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn set_first_password(
-    pool: &PgPool,
-    token: &str,
+    db: impl PgExecutor<'_>,
     account: Uuid,
     password: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<bool> {
-    let set = sqlx::query!(
-        r#"
-        INSERT INTO credentials (account_id, password, changed_at)
-        SELECT account_id, $3, $4 FROM invitations
-        WHERE token_sha256 = $1 AND account_id = $2 AND used_at IS NULL AND expires_at > $4
-        ON CONFLICT (account_id) DO NOTHING
-        "#,
-        hash(token),
-        account,
-        password,
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(set.rows_affected() == 1)
-}
-
-/// Uses an invitation up; `false` when it is used or too old.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn use_up(pool: &PgPool, token: &str, now: OffsetDateTime) -> sqlx::Result<bool> {
-    let used = sqlx::query!(
-        r#"
-        UPDATE invitations SET used_at = $2
-        WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
-        "#,
-        hash(token),
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(used.rows_affected() == 1)
-}
-
-/// Uses the first admin's invitation up, and sets the password of `account` with it; `false` when somebody was
-/// quicker.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn use_first_invitation(
-    pool: &PgPool,
-    token: &str,
-    account: Uuid,
-    password: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let mut tx = pool.begin().await?;
-    let used = sqlx::query!(
-        r#"
-        UPDATE invitations SET used_at = $2
-        WHERE token_sha256 = $1 AND account_id IS NULL AND used_at IS NULL AND expires_at > $2
-        "#,
-        hash(token),
-        now,
-    )
-    .execute(&mut *tx)
-    .await?;
     let set = sqlx::query!(
         r#"
         INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)
@@ -169,12 +143,32 @@ pub async fn use_first_invitation(
         password,
         now,
     )
-    .execute(&mut *tx)
+    .execute(db)
     .await?;
-    if used.rows_affected() != 1 || set.rows_affected() != 1 {
-        tx.rollback().await?;
-        return Ok(false);
-    }
-    tx.commit().await?;
-    Ok(true)
+    Ok(set.rows_affected() == 1)
+}
+
+/// Uses an invitation of `account` up, or without one that of the first admin; `false` when it is used or too old.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn use_up(
+    db: impl PgExecutor<'_>,
+    token: &str,
+    account: Option<Uuid>,
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let used = sqlx::query!(
+        r#"
+        UPDATE invitations SET used_at = $3
+        WHERE token_sha256 = $1 AND account_id IS NOT DISTINCT FROM $2::uuid AND used_at IS NULL AND expires_at > $3
+        "#,
+        hash(token),
+        account,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(used.rows_affected() == 1)
 }

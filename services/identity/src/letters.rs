@@ -11,6 +11,7 @@ mod sink;
 mod sms;
 mod words;
 
+use meydan_cities::Cities;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Post {
     pub mail: Mail,
     /// SMS.
     pub sms: Sms,
+    /// In which city an address is, for letters that tell from where somebody came.
+    pub cities: Cities,
 }
 
 /// Through what a letter goes.
@@ -76,6 +79,11 @@ pub enum Letter {
         /// The secret part of the link.
         token: String,
     },
+    /// Somebody logged in from a device that was not seen before, whose city is known.
+    NewDeviceAt {
+        /// City and country, in the language of the letter.
+        place: String,
+    },
     /// Something happened to their account.
     Notice(Notice),
     /// An admin of the platform looks at a campaign as they see it.
@@ -84,6 +92,22 @@ pub enum Letter {
         candidate: String,
         /// Why.
         reason: String,
+    },
+    /// A campaign in which they work is to be deleted.
+    DeletionRequested {
+        /// Whose campaign.
+        candidate: String,
+        /// Its name in addresses.
+        slug: String,
+        /// In how many days.
+        days: i64,
+    },
+    /// A campaign in which they work stays after all.
+    DeletionWithdrawn {
+        /// Whose campaign.
+        candidate: String,
+        /// Its name in addresses.
+        slug: String,
     },
 }
 
@@ -117,6 +141,17 @@ pub enum Notice {
     NewDevice,
     /// Too many wrong tries closed the account to a network for a while.
     Locked,
+    /// Somebody with the right password showed five wrong codes.
+    CodesGuessed,
+    /// Too many wrong codes closed authenticators to browsers that the account does not know.
+    FactorLocked,
+    /// A recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+    },
+    /// The last recovery code was used.
+    LastRecoveryCodeUsed,
     /// An authenticator or a passkey was added.
     FactorAdded,
     /// An authenticator or a passkey was removed.
@@ -142,6 +177,9 @@ impl Letter {
             Self::PhoneProof { .. } => "phone-proof",
             Self::Recovery { .. } => "recovery",
             Self::Impersonation { .. } => "impersonation",
+            Self::NewDeviceAt { .. } => "new-device-at",
+            Self::DeletionRequested { .. } => "deletion-requested",
+            Self::DeletionWithdrawn { .. } => "deletion-withdrawn",
             Self::Notice(Notice::PasswordChanged(_)) => "password-changed",
             Self::Notice(Notice::Recovered(_)) => "recovered",
             Self::Notice(Notice::EmailChanged) => "email-changed",
@@ -149,6 +187,10 @@ impl Letter {
             Self::Notice(Notice::PhoneRemoved) => "phone-removed",
             Self::Notice(Notice::NewDevice) => "new-device",
             Self::Notice(Notice::Locked) => "locked",
+            Self::Notice(Notice::CodesGuessed) => "codes-guessed",
+            Self::Notice(Notice::FactorLocked) => "factor-locked",
+            Self::Notice(Notice::RecoveryCodeUsed { .. }) => "recovery-code-used",
+            Self::Notice(Notice::LastRecoveryCodeUsed) => "last-recovery-code-used",
             Self::Notice(Notice::FactorAdded) => "factor-added",
             Self::Notice(Notice::FactorRemoved) => "factor-removed",
             Self::Notice(Notice::PasskeyDoubted) => "passkey-doubted",
@@ -170,10 +212,13 @@ impl Letter {
         match self {
             Self::EmailProof { .. } => Duration::minutes(15),
             Self::PhoneProof { .. } => Duration::minutes(5),
-            Self::Recovery { .. } => Duration::minutes(30),
+            Self::Recovery { .. } => Duration::hours(1),
             Self::Invitation { .. }
             | Self::AdminInvitation { .. }
             | Self::Impersonation { .. }
+            | Self::NewDeviceAt { .. }
+            | Self::DeletionRequested { .. }
+            | Self::DeletionWithdrawn { .. }
             | Self::Notice(_) => Duration::hours(24),
         }
     }
@@ -187,7 +232,24 @@ impl Letter {
             }
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
             Self::Recovery { token } => Some(format!("/recover/{token}")),
-            Self::PhoneProof { .. } | Self::Impersonation { .. } | Self::Notice(_) => None,
+            Self::DeletionRequested { slug, .. } | Self::DeletionWithdrawn { slug, .. } => {
+                Some(format!("/c/{slug}"))
+            }
+            Self::PhoneProof { .. }
+            | Self::Impersonation { .. }
+            | Self::NewDeviceAt { .. }
+            | Self::Notice(_) => None,
+        }
+    }
+
+    /// Of whose campaign it tells, if of one.
+    pub(crate) fn candidate(&self) -> Option<&str> {
+        match self {
+            Self::Invitation { candidate, .. }
+            | Self::Impersonation { candidate, .. }
+            | Self::DeletionRequested { candidate, .. }
+            | Self::DeletionWithdrawn { candidate, .. } => Some(candidate),
+            _ => None,
         }
     }
 

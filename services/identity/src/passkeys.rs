@@ -131,45 +131,50 @@ pub async fn owner(pool: &PgPool, credential_sha256: &[u8]) -> sqlx::Result<Opti
     .await
 }
 
-/// The passkey with this id, for whoever is the only one to judge it now: a count is compared and raised in one go.
+/// The passkey with this id, if it works.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn lock(
-    db: &mut PgConnection,
-    credential_sha256: &[u8],
-) -> sqlx::Result<Option<PasskeyRow>> {
+pub async fn found(pool: &PgPool, credential_sha256: &[u8]) -> sqlx::Result<Option<PasskeyRow>> {
     sqlx::query_as!(
         PasskeyRow,
         r#"
         SELECT factor_id, account_id, secret_sealed FROM factors
-        WHERE credential_sha256 = $1 AND confirmed_at IS NOT NULL FOR UPDATE
+        WHERE credential_sha256 = $1 AND confirmed_at IS NOT NULL
         "#,
         credential_sha256,
     )
-    .fetch_optional(db)
+    .fetch_optional(pool)
     .await
 }
 
-/// Keeps what has changed of a passkey by its use.
+/// What is kept of a passkey before and after it has signed something.
+#[derive(Debug)]
+pub struct Used {
+    /// Its id among second factors.
+    pub factor_id: Uuid,
+    /// What was read, sealed.
+    pub before: String,
+    /// What takes its place, sealed.
+    pub after: String,
+}
+
+/// Keeps what has changed of a passkey by its use; `false` when it was used, or removed, since it was read: a count is
+/// compared and raised in one go.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn used(
-    db: &mut PgConnection,
-    factor: Uuid,
-    secret_sealed: &str,
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE factors SET secret_sealed = $2, last_used_at = $3 WHERE factor_id = $1",
-        factor,
-        secret_sealed,
+pub async fn used(db: &mut PgConnection, used: &Used, now: OffsetDateTime) -> sqlx::Result<bool> {
+    let used = sqlx::query!(
+        "UPDATE factors SET secret_sealed = $3, last_used_at = $4 WHERE factor_id = $1 AND secret_sealed = $2",
+        used.factor_id,
+        used.before,
+        used.after,
         now,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(used.rows_affected() == 1)
 }

@@ -2,7 +2,8 @@
 
 use meydan_erasure::Forgetting;
 use meydan_event_log::{
-    Clock, EventLog, PrepareError, ProjectionRunner, Relay, Source, prepare_database, run_policy,
+    Clock, EventLog, Policy, PrepareError, ProjectionRunner, Relay, Source, prepare_database,
+    run_policy,
 };
 use meydan_keyring::Keyring;
 use meydan_rpc::{
@@ -22,7 +23,9 @@ use crate::{
     password::Parameters,
     policies::{
         when_campaign_deleted_erase::WhenCampaignDeletedErase,
+        when_campaign_leaves_tell::WhenCampaignLeavesTell,
         when_deletion_requested_delete::WhenDeletionRequestedDelete,
+        when_maker_goes_revoke_keys::WhenMakerGoesRevokeKeys,
         when_subject_erased_forget::WhenSubjectErasedForget,
     },
     projections::Directory,
@@ -95,6 +98,8 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let directory =
         ProjectionRunner::new(directory, Source::Log(log.clone(), 0), log.pool().clone());
     let clock = setup.clock;
+    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions, clock.clone())
+        .sealing(setup.keyring.clone());
     let forgetting = Forgetting {
         log: log.clone(),
         tables: directory.progress(),
@@ -112,34 +117,30 @@ pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), RunError> 
     let database = log.pool().clone();
     let readers = CancellationToken::new();
     let mut tasks = JoinSet::new();
+    let own = (&log, &clock, &readers);
     tasks.spawn(directory.run(readers.clone()));
     tasks.spawn(Relay::new(log.clone(), jetstream, 0).run(readers.clone()));
-    tasks.spawn(run_policy(
-        WhenSubjectErasedForget(forgetting),
-        Source::Log(log.clone(), 0),
-        log.pool().clone(),
-        clock.clone(),
-        readers.clone(),
-    ));
-    tasks.spawn(run_policy(
+    tasks.spawn(answering(WhenSubjectErasedForget(forgetting), own));
+    tasks.spawn(answering(
         WhenDeletionRequestedDelete { identity: identity.clone(), pool: log.pool().clone() },
-        Source::Log(log.clone(), 0),
-        log.pool().clone(),
-        clock.clone(),
-        readers.clone(),
+        own,
     ));
-    tasks.spawn(run_policy(
-        WhenCampaignDeletedErase(log.clone()),
-        Source::Log(log.clone(), 0),
-        log.pool().clone(),
-        clock,
-        readers.clone(),
-    ));
+    tasks.spawn(answering(WhenCampaignLeavesTell(identity.clone()), own));
+    tasks.spawn(answering(WhenCampaignDeletedErase(log.clone()), own));
+    tasks.spawn(answering(WhenMakerGoesRevokeKeys(identity.clone()), own));
     tasks.spawn(identity.clone().record_failures(readers.clone()));
     tasks.spawn(identity.clone().answer_recoveries(readers.clone()));
     tasks.spawn(identity.sender().run(readers.clone()));
-    let guard = Guard::new(NAME, grpc::POLICIES, setup.assertions);
     let routes = grpc::routes(identity);
     let workers = Workers { tasks, end: readers, database };
     Ok(serve(setup.listener, guard, routes, workers, stop).await?)
+}
+
+/// Runs a policy that answers to what identity itself records.
+fn answering<P: Policy>(
+    policy: P,
+    (log, clock, end): (&EventLog, &Clock, &CancellationToken),
+) -> impl Future<Output = ()> + use<P> {
+    let (own, pool) = (Source::Log(log.clone(), 0), log.pool().clone());
+    run_policy(policy, own, pool, clock.clone(), end.clone())
 }

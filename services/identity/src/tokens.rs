@@ -1,11 +1,15 @@
 //! Tokens: 256 random bits, of which only the SHA-256 is kept; and the sessions that they open.
 
+mod renewal;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::digest::Digest;
 use sha2::Sha256;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+pub use self::renewal::{exchange, let_renew, renew_session};
 
 /// A secret that is shown once.
 #[derive(Clone)]
@@ -60,8 +64,8 @@ pub struct Lifetime {
     pub absolute: Duration,
 }
 
-/// How long the sessions of admins and of members last; a member's rests longer on a device that nobody else
-/// uses.
+/// How long the sessions of admins and of members last. A member's may rest for 30 days on a device that nobody else
+/// uses, which is longer than it lasts: there it does not end by resting.
 #[must_use]
 pub const fn lifetime(admin: bool, trusted: bool) -> Lifetime {
     if admin {
@@ -88,6 +92,8 @@ pub struct SessionRow {
     pub second_factor: bool,
     /// Whether nobody else uses the device.
     pub trusted: bool,
+    /// Whether it is to get another token, because its holder's role has changed.
+    pub renew: bool,
 }
 
 /// A session that begins.
@@ -115,7 +121,7 @@ pub struct NewSession {
 ///
 /// Fails if PostgreSQL does.
 pub async fn keep_session(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     token: &Token,
     session: &NewSession,
     now: OffsetDateTime,
@@ -136,7 +142,7 @@ pub async fn keep_session(
         session.device,
         session.second_factor,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(())
 }
@@ -150,7 +156,7 @@ pub async fn session(pool: &PgPool, token: &str) -> sqlx::Result<Option<SessionR
     sqlx::query_as!(
         SessionRow,
         r#"
-        SELECT s.session_id, s.account_id, s.last_seen_at, s.expires_at, s.proved_at, s.second_factor,
+        SELECT s.session_id, s.account_id, s.last_seen_at, s.expires_at, s.proved_at, s.second_factor, s.renew,
                EXISTS (SELECT 1 FROM devices d WHERE d.device_sha256 = s.device_sha256
                        AND d.account_id = s.account_id AND d.trusted) AS "trusted!"
         FROM sessions s WHERE s.token_sha256 = $1
@@ -185,12 +191,15 @@ pub async fn touch_session(pool: &PgPool, token: &str, now: OffsetDateTime) -> s
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn end_session(pool: &PgPool, token: &str) -> sqlx::Result<Option<(Uuid, Uuid)>> {
+pub async fn end_session(
+    db: impl PgExecutor<'_>,
+    token: &str,
+) -> sqlx::Result<Option<(Uuid, Uuid)>> {
     let ended = sqlx::query!(
         "DELETE FROM sessions WHERE token_sha256 = $1 RETURNING account_id, session_id",
         hash(token),
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await?;
     Ok(ended.map(|row| (row.account_id, row.session_id)))
 }
@@ -201,7 +210,7 @@ pub async fn end_session(pool: &PgPool, token: &str) -> sqlx::Result<Option<(Uui
 ///
 /// Fails if PostgreSQL does.
 pub async fn end_other_sessions(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     account: Uuid,
     but: Uuid,
 ) -> sqlx::Result<Vec<Uuid>> {
@@ -210,7 +219,7 @@ pub async fn end_other_sessions(
         account,
         but,
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await
 }
 
@@ -219,43 +228,19 @@ pub async fn end_other_sessions(
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn end_session_of(pool: &PgPool, account: Uuid, session: Uuid) -> sqlx::Result<bool> {
+pub async fn end_session_of(
+    db: impl PgExecutor<'_>,
+    account: Uuid,
+    session: Uuid,
+) -> sqlx::Result<bool> {
     let ended = sqlx::query!(
         "DELETE FROM sessions WHERE account_id = $1 AND session_id = $2",
         account,
         session,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(ended.rows_affected() == 1)
-}
-
-/// Gives a session another token, because its holder has proved once more who they are; `false` when it has
-/// ended.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn renew_session(
-    pool: &PgPool,
-    session: Uuid,
-    token: &Token,
-    second_factor: bool,
-    now: OffsetDateTime,
-) -> sqlx::Result<bool> {
-    let renewed = sqlx::query!(
-        r#"
-        UPDATE sessions SET token_sha256 = $2, proved_at = $3, second_factor = second_factor OR $4
-        WHERE session_id = $1
-        "#,
-        session,
-        token.hash(),
-        now,
-        second_factor,
-    )
-    .execute(pool)
-    .await?;
-    Ok(renewed.rows_affected() == 1)
 }
 
 /// When the holder of a session last proved who they are; `None` when the account has no such session.
@@ -278,7 +263,7 @@ pub async fn proved_at(
 }
 
 /// Ends everything of an account but one session, because what proved it has changed: other sessions, logins
-/// that wait for a code, and what other browsers are known by. Returns the sessions.
+/// that wait for a code, mailed links to a new password, and what other browsers are known by. Returns the sessions.
 ///
 /// # Errors
 ///
@@ -291,10 +276,12 @@ pub async fn end_others(
     sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
         .execute(&mut *db)
         .await?;
+    sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!(
         r#"
         DELETE FROM devices d WHERE d.account_id = $1 AND NOT EXISTS (
-          SELECT 1 FROM sessions s WHERE s.session_id = $2 AND s.device_sha256 = d.device_sha256)
+          SELECT 1 FROM sessions s
+          WHERE s.account_id = $1 AND s.session_id = $2 AND s.device_sha256 = d.device_sha256)
         "#,
         account,
         but,
@@ -351,6 +338,35 @@ pub async fn sessions_of(
     )
     .fetch_all(pool)
     .await
+}
+
+/// Puts a password in the place of `before`, for the holder of a session; `false` when the session has ended, or the
+/// password is another one by now.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn change_password(
+    db: &mut PgConnection,
+    (account, session): (Uuid, Uuid),
+    (before, password): (&str, &str),
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query!(
+        r#"
+        UPDATE credentials SET password = $4, changed_at = $5
+        WHERE account_id = $1 AND password = $3
+          AND EXISTS (SELECT 1 FROM sessions WHERE account_id = $1 AND session_id = $2)
+        "#,
+        account,
+        session,
+        before,
+        password,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(changed.rows_affected() == 1)
 }
 
 /// Sets the password of an account, in place of the one that it had.

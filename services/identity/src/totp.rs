@@ -8,8 +8,8 @@ const STEP: u64 = 30;
 const SECRET: usize = 20;
 /// Recovery codes of an account.
 const CODES: usize = 10;
-/// Characters of one, of five bits each: 120 bits, so that a plain hash of it cannot be guessed.
-const LENGTH: usize = 24;
+/// Characters of one, of five bits each: 140 bits, so that a plain hash of it cannot be guessed. Those of before had 24.
+const LENGTH: usize = 28;
 /// Crockford's base 32: no letter that looks like another character.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -93,7 +93,10 @@ fn random<const N: usize>() -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use super::{recovery_codes, step, typed, url};
+    use meydan_testkit::authenticator;
+    use time::OffsetDateTime;
+
+    use super::{LENGTH, fresh_secret, recovery_codes, step, typed, url};
 
     /// "12345678901234567890", the secret of RFC 6238, appendix B.
     const RFC: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -114,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn codes_are_those_that_pyotp_and_oathtool_show() {
+        // Every ninth hour and some seconds, for some years: all seconds of a step are among them.
+        let moments = (0..1_000).map(|number| 1_795_000_000 + number * 32_407).collect::<Vec<_>>();
+        for secret in [RFC.to_owned(), fresh_secret()] {
+            let shown = authenticator::scan(&url(&secret, "sara@meydan.example"), &moments).codes;
+            assert_eq!(shown.len(), moments.len());
+            for (&seconds, code) in moments.iter().zip(&shown) {
+                assert_eq!(step(&secret, code, seconds), Some(seconds / 30), "at {seconds}");
+            }
+            let at = OffsetDateTime::from_unix_timestamp(moments[0]).expect("a moment");
+            assert_eq!(authenticator::code(&secret, at), shown[0]);
+        }
+        let standard = authenticator::scan(&url(RFC, "x"), &[59, 1_111_111_109, 20_000_000_000]);
+        assert_eq!(standard.codes, ["287082", "081804", "353130"]);
+    }
+
+    #[test]
     fn the_code_before_counts_and_the_one_before_that_and_the_next_do_not() {
         assert_eq!(step(RFC, "287082", 59 + 30), Some(1));
         assert_eq!(step(RFC, "287082", 59 + 60), None);
@@ -130,7 +150,7 @@ mod tests {
     fn recovery_codes_differ_and_are_typed_as_they_are_written() {
         let codes = recovery_codes();
         let mut written = codes.iter().map(|code| typed(code)).collect::<Vec<_>>();
-        assert!(written.iter().all(|code| code.len() == 24));
+        assert!(written.iter().all(|code| code.len() == LENGTH));
         written.sort_unstable();
         written.dedup();
         assert_eq!(written.len(), 10);

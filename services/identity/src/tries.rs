@@ -1,6 +1,6 @@
 //! `login_tries` and `login_targets`: what the gate counts, by keyed hashes.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 
 /// How much of something is too much.
@@ -10,12 +10,22 @@ pub struct Limit {
     pub most: i32,
     /// Within which time, from the first one.
     pub window: Duration,
-    /// For how long it closes with the last of them; each time for twice as long.
+    /// For how long it closes with the last of them; each time for twice as long, up to a day, or ever as long as this
+    /// when this is longer.
     pub closed: Duration,
 }
 
 /// The longest time for which anything closes.
 const LONGEST: Duration = Duration::hours(24);
+/// What closes for so long stays closed until its counter is forgotten.
+pub const UNTIL_RECOVERED: Duration = Duration::days(36_500);
+
+/// Whether what closed at `at` is closed until its counter is forgotten.
+#[must_use]
+pub fn is_until_recovered(at: OffsetDateTime, until: OffsetDateTime) -> bool {
+    until - at > LONGEST
+}
+
 /// After which what is counted is forgotten, however often it was closed.
 const FORGOTTEN: Duration = Duration::hours(48);
 
@@ -59,7 +69,7 @@ pub async fn count(
         limit.most,
         now - limit.window,
         limit.closed.as_seconds_f64(),
-        LONGEST.as_seconds_f64(),
+        limit.closed.max(LONGEST).as_seconds_f64(),
     )
     .fetch_one(pool)
     .await?;
@@ -71,13 +81,17 @@ pub async fn count(
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn is_closed(pool: &PgPool, source: &[u8], now: OffsetDateTime) -> sqlx::Result<bool> {
+pub async fn is_closed(
+    db: impl PgExecutor<'_>,
+    source: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<bool> {
     let closed = sqlx::query_scalar!(
         r#"SELECT closed_until > $2 AS "closed!" FROM login_tries WHERE source = $1 AND closed_until IS NOT NULL"#,
         source,
         now,
     );
-    Ok(closed.fetch_optional(pool).await?.unwrap_or(false))
+    Ok(closed.fetch_optional(db).await?.unwrap_or(false))
 }
 
 /// Forgets the tries of somebody who is in.
@@ -86,7 +100,16 @@ pub async fn is_closed(pool: &PgPool, source: &[u8], now: OffsetDateTime) -> sql
 ///
 /// Fails if PostgreSQL does.
 pub async fn forgive(pool: &PgPool, source: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM login_tries WHERE source = $1", source).execute(pool).await?;
+    forgive_all(pool, &[source.to_vec()]).await
+}
+
+/// The same of several counters.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn forgive_all(db: impl PgExecutor<'_>, sources: &[Vec<u8>]) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM login_tries WHERE source = ANY ($1)", sources).execute(db).await?;
     Ok(())
 }
 

@@ -49,6 +49,58 @@ impl AccountStatus {
     }
 }
 
+/// Which accounts a list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhichAccounts {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that an admin closed.
+    Suspended,
+    /// Those that guessers closed to where they came from, or whose codes they closed.
+    Locked,
+    /// Those without a second factor.
+    WithoutFactor,
+}
+
+impl WhichAccounts {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::All, Self::Suspended, Self::Locked, Self::WithoutFactor];
+
+    /// Its name in addresses.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Suspended => "suspended",
+            Self::Locked => "locked",
+            Self::WithoutFactor => "without-factor",
+        }
+    }
+
+    /// The one of a name in addresses; all for one that is none.
+    #[must_use]
+    pub fn from_code(code: &str) -> Self {
+        Self::ALL.into_iter().find(|which| which.code() == code).unwrap_or_default()
+    }
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::All => "accounts-all",
+            Self::Suspended => "account-suspended",
+            Self::Locked => "accounts-locked",
+            Self::WithoutFactor => "accounts-without-factor",
+        }
+    }
+
+    fn href(self) -> String {
+        if self == Self::All {
+            return "/admin/accounts".to_owned();
+        }
+        format!("/admin/accounts?which={}", self.code())
+    }
+}
+
 /// A place in a campaign.
 #[derive(Debug, Clone)]
 pub struct AccountPlace {
@@ -62,6 +114,13 @@ pub struct AccountPlace {
     pub role: Role,
     /// How they stand there.
     pub standing: Standing,
+}
+
+impl AccountPlace {
+    /// Whether somebody is asked to join and has not done so, with a link that works or that one no more.
+    const fn is_asked(&self) -> bool {
+        matches!(self.standing, Standing::Invited | Standing::Expired)
+    }
 }
 
 /// An account.
@@ -79,6 +138,10 @@ pub struct AccountRow {
     pub asked_at: Option<OffsetDateTime>,
     /// How it stands.
     pub status: AccountStatus,
+    /// Until when it is closed to where wrong passwords or codes came from.
+    pub locked_until: Option<OffsetDateTime>,
+    /// Whether codes of authenticators are closed until it is recovered.
+    pub factor_locked: bool,
     /// Whether it has a second factor.
     pub second_factor: bool,
     /// When it began.
@@ -89,7 +152,7 @@ pub struct AccountRow {
     pub places: Vec<AccountPlace>,
 }
 
-/// `GET /admin/accounts` (`email`, `after`).
+/// `GET /admin/accounts` (`email`, `which`, `after`).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/accounts.html")]
 pub struct AccountsPage {
@@ -97,6 +160,8 @@ pub struct AccountsPage {
     pub shell: Shell,
     /// The newest first.
     pub accounts: Vec<AccountRow>,
+    /// Which of them, when no address is looked for.
+    pub which: WhichAccounts,
     /// The address that is looked for, as it was typed.
     pub email: String,
     /// After which account the next page begins.

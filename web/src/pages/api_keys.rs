@@ -12,7 +12,7 @@ pub struct ApiKey {
     pub id: String,
     /// What it is called.
     pub name: String,
-    /// Keys of the texts of what it may do.
+    /// Keys of the texts of what it may do now: no more than whoever made it.
     pub permissions: Vec<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
@@ -20,11 +20,56 @@ pub struct ApiKey {
     pub expires_at: Option<OffsetDateTime>,
     /// When it was last used, if it was.
     pub last_used_at: Option<OffsetDateTime>,
+    /// When it was revoked, and why.
+    pub revoked: Option<(OffsetDateTime, Revoked)>,
 }
 
 impl ApiKey {
     fn has_expired(&self, now: &OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|at| at <= *now)
+    }
+}
+
+/// Why a key was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// Somebody did it by hand.
+    ByHand,
+    /// Whoever made it is out of the team.
+    MakerLeft,
+    /// Their place was deactivated.
+    MakerDeactivated,
+    /// They may not have keys any more.
+    MakerLostPermission,
+    /// Their account was suspended.
+    MakerSuspended,
+    /// Their account was erased.
+    MakerErased,
+}
+
+impl Revoked {
+    /// The reason of a name on the wire.
+    #[must_use]
+    pub fn from_code(code: &str) -> Self {
+        match code {
+            "maker_left" => Self::MakerLeft,
+            "maker_deactivated" => Self::MakerDeactivated,
+            "maker_lost_permission" => Self::MakerLostPermission,
+            "maker_suspended" => Self::MakerSuspended,
+            "maker_erased" => Self::MakerErased,
+            _ => Self::ByHand,
+        }
+    }
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::ByHand => "api-key-revoked-by-hand",
+            Self::MakerLeft => "api-key-revoked-left",
+            Self::MakerDeactivated => "api-key-revoked-deactivated",
+            Self::MakerLostPermission => "api-key-revoked-permission",
+            Self::MakerSuspended => "api-key-revoked-suspended",
+            Self::MakerErased => "api-key-revoked-erased",
+        }
     }
 }
 
@@ -48,7 +93,7 @@ pub struct ApiKeysPage {
     pub shell: Shell,
     /// The campaign.
     pub slug: String,
-    /// The keys that were not revoked, the newest first.
+    /// The keys that were not revoked, the newest first; then those that were, within the last month.
     pub keys: Vec<ApiKey>,
     /// What a key of the viewer's can be allowed.
     pub scopes: Vec<Scope>,

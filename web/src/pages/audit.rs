@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 pub use self::words::{ACTIONS, AREAS, page_key};
 use crate::{
-    form::Problems,
+    form::{Problem, Problems},
     shell::{CampaignLink, Shell},
 };
 
@@ -73,6 +73,8 @@ pub struct AuditEntry {
     pub correlation: String,
     /// The campaign, where several are shown; `None` is the platform.
     pub campaign: Option<String>,
+    /// The network address from where it was done; empty when the viewer may not know, or nobody does.
+    pub address: String,
 }
 
 /// What is looked for. Empty fields look for nothing.
@@ -107,12 +109,21 @@ impl AuditFilter {
         ]
     }
 
+    /// What a link has filled in a field, unless that cannot be looked for: then the form is sent without it.
+    pub(super) fn linked(&self, name: &str, problems: &Problems) -> Option<&str> {
+        let fields = self.fields().into_iter();
+        let (_, value) =
+            fields.filter(|(_, value)| !value.is_empty()).find(|(of, _)| *of == name)?;
+        problems.of(name).is_none().then_some(value)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.fields().iter().all(|(_, value)| value.is_empty())
     }
 
     /// The query of an address that looks for this.
-    pub(crate) fn query(&self, before: Option<i64>) -> String {
+    #[must_use]
+    pub fn query(&self, before: Option<i64>) -> String {
         let mut query = String::new();
         for (name, value) in self.fields().into_iter().filter(|(_, value)| !value.is_empty()) {
             let mark = if query.is_empty() { '?' } else { '&' };
@@ -124,6 +135,19 @@ impl AuditFilter {
         }
         query
     }
+}
+
+/// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+pub(super) fn wrong_links(problems: &Problems) -> Vec<(&'static str, &'static str, Problem)> {
+    let links = [
+        ("campaign", "campaign"),
+        ("who", "audit-who"),
+        ("target", "audit-on"),
+        ("correlation", "audit-request"),
+        ("before", "audit-place"),
+    ];
+    let wrong = |(name, label)| Some((name, label, *problems.of(name)?));
+    links.into_iter().filter_map(wrong).collect()
 }
 
 /// Percent-encodes whatever is not plain.
@@ -186,9 +210,12 @@ impl AuditPage {
 
     /// Whether one person is looked for who is not among those to choose from.
     fn is_other_person(&self) -> bool {
-        let who = &self.filter.who;
-        let known = ["", "citizen", "service"].contains(&who.as_str());
-        !known && self.people.iter().all(|(id, _)| id != who)
+        let Some(who) = self.linked("who") else { return false };
+        !["citizen", "service"].contains(&who) && self.people.iter().all(|(id, _)| id != who)
+    }
+
+    fn linked(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.filter.linked(name.as_ref(), &self.problems)
     }
 
     /// The events to choose from, by what they are done to.
@@ -219,6 +246,11 @@ impl AuditPage {
     #[expect(clippy::unused_self, reason = "templates ask the page")]
     fn day_label(&self, name: impl AsRef<str>) -> &'static str {
         if name.as_ref() == "from" { "audit-from" } else { "audit-until" }
+    }
+
+    /// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+    fn wrong_links(&self) -> Vec<(&'static str, &'static str, Problem)> {
+        wrong_links(&self.problems)
     }
 
     fn older_href(&self) -> Option<String> {
@@ -267,6 +299,13 @@ impl AuditEntry {
     pub fn behalf_text(&self, shell: &Shell) -> Option<String> {
         let whom = self.on_behalf_of.as_ref()?;
         Some(shell.s("audit-on-behalf-of", "name", whom.text(shell)))
+    }
+
+    /// From where, in words, where that may be known.
+    #[must_use]
+    pub fn address_text(&self, shell: &Shell) -> Option<String> {
+        let known = Some(self.address.clone()).filter(|address| !address.is_empty())?;
+        Some(shell.s("audit-address", "address", known))
     }
 
     /// Who did it, and for whom, on one line.

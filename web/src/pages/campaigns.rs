@@ -4,7 +4,7 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use super::bot::{BotPanel, BotState};
-use crate::{form::Problems, locale::Locale, shell::Shell};
+use crate::{form::Problems, locale::Locale, regions, shell::Shell};
 
 /// Where a campaign stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub struct CampaignRow {
     pub office: String,
     /// Where they stand.
     pub constituency: String,
+    /// Their home region, by its code; empty where none was said.
+    pub home_region: String,
     /// Language in which the campaign speaks.
     pub locale: Locale,
     /// Where it stands.
@@ -112,6 +114,8 @@ pub struct CampaignFields {
     pub office: String,
     /// `constituency`.
     pub constituency: String,
+    /// `home_region`: a code, or empty.
+    pub home_region: String,
     /// `locale`: `fa` or `en`.
     pub locale: Locale,
     /// `owner_name`, only for a new campaign.
@@ -151,6 +155,20 @@ pub struct CampaignPage {
     pub invitation_link: Option<String>,
     /// What is wrong with a refused change, by field.
     pub problems: Problems,
+}
+
+impl CampaignFormPage {
+    /// The regions to choose from.
+    fn regions(&self) -> Vec<regions::Region> {
+        regions::all(self.shell.locale)
+    }
+}
+
+impl CampaignPage {
+    /// What the home region is called; empty where none was said.
+    fn home_region(&self) -> String {
+        regions::name(&self.campaign.home_region, self.shell.locale)
+    }
 }
 
 super::renders!(CampaignsPage, CampaignFormPage, CampaignPage);

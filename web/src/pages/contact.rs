@@ -23,6 +23,10 @@ pub struct ContactCard {
     pub typed_email: String,
     /// The new telephone, as it was typed.
     pub typed_phone: String,
+    /// Whether a proof comes before another address.
+    pub prove_for_email: bool,
+    /// Whether a proof comes before another telephone.
+    pub prove_for_phone: bool,
     /// What is wrong, by field.
     pub problems: Problems,
 }

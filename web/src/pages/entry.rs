@@ -11,8 +11,6 @@ pub enum LoginRefusal {
     WrongCredentials,
     /// Too many attempts; a while has to pass.
     TooManyAttempts,
-    /// The form was open for too long, or came from elsewhere.
-    StaleForm,
     /// A passkey that is unknown or not right, or whose challenge is over.
     WrongPasskey,
 }
@@ -22,7 +20,6 @@ impl LoginRefusal {
         match self {
             Self::WrongCredentials => "login-wrong-credentials",
             Self::TooManyAttempts => "login-too-many-attempts",
-            Self::StaleForm => "login-stale-form",
             Self::WrongPasskey => "passkey-wrong",
         }
     }
@@ -38,6 +35,8 @@ pub struct LoginPage {
     pub email: String,
     /// Path to go to afterwards; empty for the person's home.
     pub next: String,
+    /// Whether this browser was said to be in nobody else's hands.
+    pub trusted: bool,
     /// Whether one comes in with a passkey here.
     pub passkeys: Passkeys,
     /// Why the last attempt was refused.

@@ -11,8 +11,6 @@ pub enum Asking {
     Open,
     /// They have: the same is said for every address.
     Sent,
-    /// Their network has asked too often. Answer with 429.
-    TooMany,
     /// They came by a link that is used, replaced or too old. Answer with 404.
     Expired,
 }

@@ -63,6 +63,8 @@ pub struct LoginFactorPage {
     pub shell: Shell,
     /// Path to go to afterwards; empty for the person's home.
     pub next: String,
+    /// Whether they said already that nobody else uses the browser.
+    pub trusted: bool,
     /// Whether an authenticator's code is an answer, beside recovery codes.
     pub by_code: bool,
     /// Whether the account has a passkey, and where it is used.
@@ -187,6 +189,8 @@ pub struct Session {
     pub last_seen_at: OffsetDateTime,
     /// Network address.
     pub address: String,
+    /// City and country of the address, where they are known.
+    pub place: Option<String>,
     /// Browser and system, as far as its name tells.
     pub browser: Option<String>,
     /// Nobody else uses it.
@@ -218,6 +222,8 @@ pub struct Happened {
     pub page: String,
     /// Network address; empty when it is not known.
     pub address: String,
+    /// City and country of the address, where they are known.
+    pub place: Option<String>,
     /// Browser and system, as far as its name tells.
     pub browser: Option<String>,
 }
@@ -245,10 +251,11 @@ impl Happened {
     pub(crate) fn icon(&self) -> &'static str {
         match self.kind.as_str() {
             "account.logged_in" => "login",
-            "account.logged_out" => "logout",
-            "account.log_in_failed" | "account.locked" | "account.passkey_doubted" => {
-                "alert-triangle"
-            }
+            "account.logged_out" | "account.session_expired" => "logout",
+            "account.log_in_failed"
+            | "account.locked"
+            | "account.factor_locked"
+            | "account.passkey_doubted" => "alert-triangle",
             _ => "shield-check",
         }
     }

@@ -78,6 +78,8 @@ impl Role {
 pub enum Standing {
     /// Asked, and not here yet.
     Invited,
+    /// Asked, and the link works no more.
+    Expired,
     /// At work.
     Active,
     /// Kept out until somebody reactivates the place.
@@ -88,6 +90,7 @@ impl Standing {
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Invited => "member-invited",
+            Self::Expired => "member-expired",
             Self::Active => "member-active",
             Self::Deactivated => "member-deactivated",
         }
@@ -96,14 +99,22 @@ impl Standing {
     pub(crate) const fn tone(self) -> &'static str {
         match self {
             Self::Invited => "tone-wait",
+            Self::Expired => "tone-bad",
             Self::Active => "tone-good",
             Self::Deactivated => "tone-quiet",
         }
     }
 
+    /// Whether the invitation is open.
+    #[must_use]
+    pub const fn is_invited(self) -> bool {
+        matches!(self, Self::Invited | Self::Expired)
+    }
+
     pub(crate) const fn icon(self) -> &'static str {
         match self {
             Self::Invited => "mail",
+            Self::Expired => "link-off",
             Self::Active => "user-check",
             Self::Deactivated => "user-off",
         }
@@ -129,6 +140,8 @@ pub struct Member {
     pub oneself: bool,
     /// When they joined; `None` while the invitation is open.
     pub joined_at: Option<OffsetDateTime>,
+    /// Until when the link of an open invitation works, or worked.
+    pub link_ends_at: Option<OffsetDateTime>,
     /// The day on which they last used the panel, if known.
     pub last_seen_on: Option<OffsetDateTime>,
     /// Whether they have a second factor; `None` when the viewer is not told.
@@ -163,6 +176,8 @@ pub struct TeamPage {
     pub may_invite: bool,
     /// The roles that the viewer may invite into.
     pub roles: Vec<Role>,
+    /// Whether a proof comes before inviting an owner.
+    pub prove_for_owner: bool,
     /// The name, as it was typed.
     pub name: String,
     /// The address, as it was typed.
@@ -238,6 +253,23 @@ pub struct Permission {
     pub roles: Vec<Role>,
 }
 
+/// A member, and what they may do by their role and otherwise.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Names them in addresses.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their role.
+    pub role: Role,
+    /// How they stand.
+    pub standing: Standing,
+    /// Keys of the texts of what they may beyond their role.
+    pub granted: Vec<String>,
+    /// Keys of the texts of what was taken from them.
+    pub denied: Vec<String>,
+}
+
 /// `GET /c/{slug}/team/permissions` and `GET /admin/permissions`: roles and what they may do.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/permissions.html")]
@@ -248,6 +280,8 @@ pub struct PermissionsPage {
     pub slug: Option<String>,
     /// The catalogue.
     pub permissions: Vec<Permission>,
+    /// The campaign's team, owners first; empty on the platform's page.
+    pub holders: Vec<Holder>,
 }
 
 super::renders!(TeamPage, MemberPage, PermissionsPage);

@@ -3,16 +3,19 @@
 use askama::Template;
 
 use crate::{
-    form::Problems,
-    pages::audit::{ACTIONS, AuditEntry, AuditFilter},
+    form::{Problem, Problems},
+    pages::audit::{ACTIONS, AuditEntry, AuditFilter, wrong_links},
     shell::Shell,
 };
 
 /// The events, in the order in which one looks for them.
 pub const WATCHED: &[&str] = &[
+    "account.log_in_failed",
     "account.locked",
+    "account.factor_locked",
     "network.closed",
     "account.code_replayed",
+    "account.passkey_doubted",
     "account.recovered",
     "account.email_lost",
     "account.factor_removed",
@@ -40,7 +43,11 @@ pub struct Watched {
 impl Watched {
     fn icon(&self) -> &'static str {
         match self.entry.action.as_str() {
-            "account.locked" | "network.closed" | "account.code_replayed" => "alert-triangle",
+            "account.locked"
+            | "account.factor_locked"
+            | "network.closed"
+            | "account.code_replayed"
+            | "account.passkey_doubted" => "alert-triangle",
             "account.impersonated" | "account.impersonation_ended" => "eye",
             "account.suspended" => "user-off",
             "api_key.created" | "api_key.revoked" => "key",
@@ -53,7 +60,8 @@ impl Watched {
     }
 }
 
-/// `GET /admin/security` (`action`, `from`, `until`, `before`).
+/// `GET /admin/security` (`action`, `target`, `from`, `until`, `before`), and the answer to a refused `POST` there, which has
+/// `account` besides and leads to the address of what was found: no address of a person stands in one of ours.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/watch.html")]
 pub struct WatchPage {
@@ -61,6 +69,8 @@ pub struct WatchPage {
     pub shell: Shell,
     /// What is looked for.
     pub filter: AuditFilter,
+    /// The address of the account whose events are looked for, as it was typed.
+    pub account: String,
     /// What is wrong with it, by field.
     pub problems: Problems,
     /// The newest first.
@@ -87,8 +97,18 @@ impl WatchPage {
         [("from", from, "audit-from"), ("until", until, "audit-until")]
     }
 
+    /// What is wrong with fields that are filled by links: the field, the key of its name, and the problem.
+    fn wrong_links(&self) -> Vec<(&'static str, &'static str, Problem)> {
+        wrong_links(&self.problems)
+    }
+
     fn older_href(&self) -> Option<String> {
         self.older.map(|before| format!("/admin/security{}", self.filter.query(Some(before))))
+    }
+
+    /// The account whose events alone are looked for.
+    fn target(&self) -> Option<&str> {
+        self.filter.linked("target", &self.problems)
     }
 }
 

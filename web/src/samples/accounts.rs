@@ -8,6 +8,7 @@ use crate::{
     pages::{
         accounts::{
             AccountDetailPage, AccountPlace, AccountRow, AccountStatus, AccountsPage, AdminsPage,
+            WhichAccounts,
         },
         audit::{AuditEntry, AuditFilter, Who},
         security::{Happened, Session},
@@ -44,6 +45,8 @@ fn account(name: &str, email: &str, status: AccountStatus) -> AccountRow {
         admin: false,
         asked_at: None,
         status,
+        locked_until: None,
+        factor_locked: false,
         second_factor: status == AccountStatus::Active,
         created_at: NOW - Duration::days(40),
         last_login_at: at_work.then(|| NOW - Duration::hours(5)),
@@ -60,12 +63,19 @@ fn lists(make: &Samples) -> Vec<Sample> {
     let mut staff = account("نرگس کاویانی", "narges@meydan.example", AccountStatus::Active);
     staff.admin = true;
     staff.places.clear();
+    let guessed = AccountRow {
+        locked_until: Some(NOW + Duration::minutes(12)),
+        ..account("پریسا مهرگان", "parisa@example.ir", AccountStatus::Active)
+    };
+    let closed = AccountRow { factor_locked: true, ..guessed.clone() };
     let page = AccountsPage {
         shell,
+        which: WhichAccounts::All,
         accounts: vec![
             account("Daniel Babayan", "daniel@example.com", AccountStatus::Invited),
             account("سعید نوری", "saeed.nouri@example.ir", AccountStatus::Active),
             account("رضا کمالی", "reza@example.ir", AccountStatus::Suspended),
+            guessed,
             staff,
         ],
         email: String::new(),
@@ -77,9 +87,18 @@ fn lists(make: &Samples) -> Vec<Sample> {
         after: None,
         ..page.clone()
     };
+    let locked = AccountsPage {
+        which: WhichAccounts::Locked,
+        accounts: vec![closed],
+        after: None,
+        ..page.clone()
+    };
+    let open = AccountsPage { accounts: Vec::new(), ..locked.clone() };
     vec![
         Sample { name: "accounts", html: page.render() },
         Sample { name: "accounts-none", html: none.render() },
+        Sample { name: "accounts-locked", html: locked.render() },
+        Sample { name: "accounts-none-locked", html: open.render() },
     ]
 }
 
@@ -120,17 +139,22 @@ fn admins(make: &Samples) -> Vec<Sample> {
     ]
 }
 
-fn details(make: &Samples) -> Vec<Sample> {
-    let mut shell = make.admin("/admin/accounts/0198c0de");
-    shell.active = Nav::Accounts;
-    let entry = |hours, kind: &str, proof: &str| Happened {
+/// What happened to an account some hours ago.
+fn happened(hours: i64, kind: &str, proof: &str) -> Happened {
+    Happened {
         at: NOW - Duration::hours(hours),
         kind: format!("account.{kind}"),
         proof: proof.to_owned(),
         page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
+        place: None,
         browser: Some("Firefox · Android".to_owned()),
-    };
+    }
+}
+
+fn details(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.admin("/admin/accounts/0198c0de");
+    shell.active = Nav::Accounts;
     let page = AccountDetailPage {
         shell,
         account: account("سعید نوری", "saeed.nouri@example.ir", AccountStatus::Active),
@@ -140,16 +164,17 @@ fn details(make: &Samples) -> Vec<Sample> {
             created_at: NOW - Duration::days(3),
             last_seen_at: NOW - Duration::minutes(12),
             address: "192.0.2.17".to_owned(),
+            place: Some("تهران، ایران".to_owned()),
             browser: Some("Chrome · Windows".to_owned()),
             trusted: false,
             present: false,
         }],
         entries: vec![
-            entry(5, "logged_in", "totp"),
-            entry(6, "locked", ""),
-            entry(6, "log_in_failed", "password"),
-            entry(29, "looked_at", ""),
-            entry(30, "impersonated", ""),
+            happened(5, "logged_in", "totp"),
+            happened(6, "locked", ""),
+            happened(6, "log_in_failed", "password"),
+            happened(29, "looked_at", ""),
+            happened(30, "impersonated", ""),
         ],
         before: None,
         refusal: None,
@@ -171,6 +196,7 @@ fn details(make: &Samples) -> Vec<Sample> {
     admin.account.admin = true;
     let mut asked = page.clone();
     asked.account.asked_at = Some(NOW - Duration::hours(20));
+    asked.account.places.iter_mut().for_each(|place| place.standing = Standing::Expired);
     let sent = AccountDetailPage { invitation_link: Some(String::new()), ..page.clone() };
     vec![
         Sample { name: "account-detail", html: page.render() },
@@ -198,6 +224,7 @@ fn watched(make: &Samples) -> Vec<Sample> {
             target_id: ID.to_owned(),
             correlation: ID.to_owned(),
             campaign: about.is_none().then(|| "مریم احمدی".to_owned()),
+            address: "203.0.113.7".to_owned(),
         },
     };
     let mut network = event(1, "network.closed", Some(""));
@@ -205,10 +232,12 @@ fn watched(make: &Samples) -> Vec<Sample> {
     let page = WatchPage {
         shell,
         filter: AuditFilter::default(),
+        account: String::new(),
         problems: Problems::none(),
         events: vec![
             event(1, "account.locked", Some("سعید نوری")),
             Watched { about: None, ..network },
+            event(1, "account.log_in_failed", Some("سعید نوری")),
             event(2, "account.impersonated", Some("الهه یزدانی")),
             event(5, "api_key.created", None),
             event(9, "account.code_replayed", Some("Daniel Babayan")),
@@ -217,11 +246,40 @@ fn watched(make: &Samples) -> Vec<Sample> {
         ],
         older: Some(7),
     };
+    let mut samples = vec![Sample { name: "security-events", html: page.render() }];
+    samples.extend(searches(&page));
+    samples
+}
+
+/// What searches among them come to.
+fn searches(page: &WatchPage) -> [Sample; 4] {
     let problems = Problems::none().and("from", Problem::InvalidDay);
     let filter = AuditFilter { from: "دیروز".to_owned(), ..AuditFilter::default() };
-    let none = WatchPage { events: Vec::new(), older: None, problems, filter, ..page.clone() };
-    vec![
-        Sample { name: "security-events", html: page.render() },
+    let none = WatchPage {
+        events: Vec::new(),
+        older: None,
+        problems,
+        filter,
+        account: "nobody@example.ir".to_owned(),
+        ..page.clone()
+    };
+    let strange = WatchPage {
+        problems: Problems::none().and("account", Problem::NoSuchAccount),
+        filter: AuditFilter::default(),
+        account: "nobody@example.ir".to_owned(),
+        ..none.clone()
+    };
+    let one = WatchPage {
+        filter: AuditFilter { target: ID.to_owned(), ..AuditFilter::default() },
+        events: page.events.iter().take(1).cloned().collect(),
+        older: None,
+        ..page.clone()
+    };
+    let quiet = WatchPage { events: Vec::new(), older: None, ..page.clone() };
+    [
         Sample { name: "security-events-none", html: none.render() },
+        Sample { name: "security-events-one", html: one.render() },
+        Sample { name: "security-events-quiet", html: quiet.render() },
+        Sample { name: "security-events-strange", html: strange.render() },
     ]
 }

@@ -30,6 +30,7 @@ fn row(words: [&str; 4], status: CampaignStatus, bot: Option<BotState>, days: i6
         candidate_name: name.to_owned(),
         office: office.to_owned(),
         constituency: constituency.to_owned(),
+        home_region: "IR-10".to_owned(),
         locale: Locale::Fa,
         status,
         bot,
@@ -84,6 +85,7 @@ fn forms(make: &Samples) -> Vec<Sample> {
         slug: "Isfahan Ahmadi".to_owned(),
         office: "نمایندگی مجلس".to_owned(),
         constituency: "اصفهان".to_owned(),
+        home_region: "IR-10".to_owned(),
         locale: Locale::Fa,
         owner_name: String::new(),
         owner_email: "maryam@example.ir".to_owned(),
@@ -143,7 +145,7 @@ fn details(make: &Samples) -> Vec<Sample> {
     let failed = page(Some(bot(BotState::Failed, Some(BotProblem::Unreachable))));
     let revoked = page(Some(bot(BotState::Revoked, Some(BotProblem::TokenRevoked))));
     let fragment = BotFragment { shell: live.shell.clone(), panel: live.panel.clone() };
-    let mut stopped = page(Some(bot(BotState::Live, None)));
+    let mut stopped = page(Some(bot(BotState::Paused, None)));
     stopped.campaign = campaigns().swap_remove(4);
     stopped.problems = Problems::none().and("confirmation", Problem::WrongConfirmation);
     let mut leaving = stopped.clone();

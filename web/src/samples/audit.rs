@@ -28,11 +28,23 @@ pub(super) fn samples(make: &Samples) -> Vec<Sample> {
         older: None,
         ..page.clone()
     };
+    let strange = AuditPage {
+        filter: AuditFilter { target: "nonsense".to_owned(), ..AuditFilter::default() },
+        problems: Problems::none().and("target", Problem::InvalidId),
+        ..refused.clone()
+    };
+    let nobody = AuditPage {
+        filter: AuditFilter { who: "nonsense".to_owned(), ..AuditFilter::default() },
+        problems: Problems::none().and("who", Problem::InvalidId),
+        ..refused.clone()
+    };
     let older = AuditPage { newest: false, ..page.clone() };
     vec![
         Sample { name: "audit", html: page.render() },
         Sample { name: "audit-request", html: one.render() },
         Sample { name: "audit-refused", html: refused.render() },
+        Sample { name: "audit-strange", html: strange.render() },
+        Sample { name: "audit-nobody", html: nobody.render() },
         Sample { name: "audit-older", html: older.render() },
         Sample { name: "audit-platform", html: platform(make).render() },
         Sample { name: "audit-everything", html: everything(make).render() },
@@ -64,6 +76,7 @@ fn entry(minutes: i64, who: Who, action: &str, details: &[(&str, &str)]) -> Audi
         target_id: format!("0198c0de-0000-7000-8000-{minutes:012x}"),
         correlation: REQUEST.to_owned(),
         campaign: None,
+        address: String::new(),
     }
 }
 
@@ -71,6 +84,7 @@ fn campaign(make: &Samples) -> AuditPage {
     let (maryam, saeed) = (person(MARYAM, "مریم احمدی"), person(SAEED, "سعید نوری"));
     let some = citizen("0198c0de-0000-7000-8000-00000000b001");
     let staff = Who::Account { id: REQUEST.to_owned() };
+    let staff_reads = staff.clone();
     AuditPage {
         shell: make.owner(Nav::Audit, "/c/isfahan-ahmadi/audit"),
         base: "/c/isfahan-ahmadi/audit".to_owned(),
@@ -84,7 +98,10 @@ fn campaign(make: &Samples) -> AuditPage {
         entries: vec![
             entry(2, service("bot-hub"), "ticket.reply_sent", &[]),
             entry(3, service("bot-hub"), "dialogue.reply_sent", &[]),
-            entry(4, saeed.clone(), "ticket.reply_written", &[]),
+            AuditEntry {
+                address: "203.0.113.7".to_owned(),
+                ..entry(4, saeed.clone(), "ticket.reply_written", &[])
+            },
             entry(5, saeed, "ticket.status_changed", &[("from", "new"), ("to", "in_progress")]),
             entry(9, some.clone(), "ticket.opened", &[("kind", "photo")]),
             entry(9, some, "dialogue.citizen_acted", &[("did", "write")]),
@@ -95,6 +112,7 @@ fn campaign(make: &Samples) -> AuditPage {
                 on_behalf_of: Some(person(MARYAM, "مریم احمدی")),
                 ..entry(310, staff, "member.looked_at", &[("page", "inbox")])
             },
+            entry(320, staff_reads, "record.opened", &[("page", "audit.request")]),
             entry(1_500, service("bot-hub"), "bot.went_live", &[("mode", "webhook")]),
             entry(1_501, service("bot-hub"), "bot.failed", &[("problem", "wrong_token")]),
         ],
@@ -121,7 +139,10 @@ fn platform(make: &Samples) -> AuditPage {
         people: vec![],
         entries: vec![
             of_campaign(entry(3, citizen(""), "citizen.met", &[])),
-            entry(4, narges.clone(), "account.logged_in", &[]),
+            AuditEntry {
+                address: "2001:db8:7::25".to_owned(),
+                ..entry(4, narges.clone(), "account.logged_in", &[])
+            },
             entry(5, person(SAEED, ""), "account.log_in_failed", &[]),
             AuditEntry {
                 target_id: REQUEST.to_owned(),

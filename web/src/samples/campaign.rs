@@ -8,8 +8,10 @@ use crate::{
     pages::{
         account::{AccountPage, PreferencesCard},
         bot::BotState,
+        campaigns::CampaignStatus,
         contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
+        stopped::StoppedPage,
     },
     shell::Nav,
 };
@@ -18,6 +20,7 @@ const SLUG: &str = "isfahan-ahmadi";
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = homes(make);
+    samples.extend(stops(make));
     samples.extend(accounts(make));
     samples
 }
@@ -99,6 +102,28 @@ fn homes(make: &Samples) -> Vec<Sample> {
     ]
 }
 
+fn stops(make: &Samples) -> Vec<Sample> {
+    let mut shell = make.owner(Nav::None, "/c/isfahan-ahmadi");
+    shell.campaign = None;
+    shell.opens = Vec::new();
+    let suspended = StoppedPage {
+        shell,
+        name: "مریم احمدی".to_owned(),
+        status: CampaignStatus::Suspended,
+        deletion_due_at: None,
+    };
+    let page = |status, deletion_due_at| {
+        StoppedPage { status, deletion_due_at, ..suspended.clone() }.render()
+    };
+    let due = Some(NOW + Duration::days(30));
+    vec![
+        Sample { name: "stopped", html: suspended.render() },
+        Sample { name: "stopped-draft", html: page(CampaignStatus::Draft, None) },
+        Sample { name: "stopped-archived", html: page(CampaignStatus::Archived, None) },
+        Sample { name: "stopped-leaving", html: page(CampaignStatus::Archived, due) },
+    ]
+}
+
 fn accounts(make: &Samples) -> Vec<Sample> {
     let page = AccountPage {
         shell: make.owner(Nav::Account, "/account"),
@@ -114,6 +139,14 @@ fn accounts(make: &Samples) -> Vec<Sample> {
     };
     let unproved = AccountPage {
         contact: ContactCard { email: page.email.clone(), ..ContactCard::default() },
+        ..page.clone()
+    };
+    let stale = AccountPage {
+        contact: ContactCard {
+            prove_for_email: true,
+            prove_for_phone: true,
+            ..page.contact.clone()
+        },
         ..page.clone()
     };
     let proving = AccountPage {
@@ -145,6 +178,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
         Sample { name: "account", html: page.render() },
         Sample { name: "account-refused", html: refused.render() },
         Sample { name: "account-unproved", html: unproved.render() },
+        Sample { name: "account-stale", html: stale.render() },
         Sample { name: "account-proving", html: proving.render() },
         Sample { name: "confirm-email", html: link(false).render() },
         Sample { name: "confirm-email-expired", html: link(true).render() },

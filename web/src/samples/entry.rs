@@ -37,7 +37,6 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         Sample { name: "recover", html: ask(Asking::Open, "", none()) },
         Sample { name: "recover-refused", html: ask(Asking::Open, "maryam@", wrong) },
         Sample { name: "recover-sent", html: ask(Asking::Sent, "", none()) },
-        Sample { name: "recover-too-many", html: ask(Asking::TooMany, "m@example.ir", none()) },
         Sample { name: "recover-expired", html: ask(Asking::Expired, "", none()) },
         Sample { name: "new-password", html: choose(none()) },
         Sample { name: "new-password-refused", html: choose(weak) },
@@ -49,12 +48,14 @@ fn logins(make: &Samples) -> Vec<Sample> {
         shell: make.outside("/login"),
         email: String::new(),
         next: String::new(),
+        trusted: false,
         passkeys: Passkeys::Here,
         refusal: None,
     };
     let refused = LoginPage {
         email: "maryam@example.ir".to_owned(),
         next: "/c/isfahan-ahmadi/inbox".to_owned(),
+        trusted: true,
         refusal: Some(LoginRefusal::WrongCredentials),
         ..blank.clone()
     };
@@ -146,17 +147,31 @@ fn welcomes_of_admins(first: &WelcomePage) -> [Sample; 3] {
 }
 
 fn failures(make: &Samples) -> Vec<Sample> {
-    let names =
-        ["error-403", "error-404", "error-413", "error-422", "error-429", "error-500", "error-503"];
+    let names = [
+        "error-400",
+        "error-403",
+        "error-stale",
+        "error-404",
+        "error-405",
+        "error-413",
+        "error-414",
+        "error-422",
+        "error-429",
+        "error-431",
+        "error-500",
+        "error-503",
+    ];
     let page = |failure: Failure| ErrorPage {
         shell: make.outside("/c/isfahan-ahmadi"),
         failure,
         trace_id: (failure == Failure::Internal)
             .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
     };
-    names
-        .into_iter()
-        .zip(Failure::ALL)
+    let mut stranger = page(Failure::NotFound);
+    stranger.shell.csrf.clear();
+    let failures = names.into_iter().zip(Failure::ALL);
+    failures
         .map(|(name, failure)| Sample { name, html: page(failure).render() })
+        .chain([Sample { name: "error-stranger", html: stranger.render() }])
         .collect()
 }

@@ -25,6 +25,7 @@ fn proofs(make: &Samples) -> Vec<Sample> {
     let step = LoginFactorPage {
         shell: make.outside("/login/factor"),
         next: String::new(),
+        trusted: false,
         by_code: true,
         passkeys: Passkeys::Nowhere,
         refusal: None,
@@ -115,11 +116,12 @@ fn factors(make: &Samples) -> Vec<Sample> {
 }
 
 fn devices(make: &Samples) -> Vec<Sample> {
-    let session = |id: &str, browser: &str, present| Session {
+    let session = |id: &str, browser: &str, present: bool| Session {
         id: id.to_owned(),
         created_at: NOW - Duration::days(3),
         last_seen_at: NOW - Duration::hours(5),
         address: "192.0.2.17".to_owned(),
+        place: present.then(|| "تهران، ایران".to_owned()),
         browser: Some(browser.to_owned()),
         trusted: present,
         present,
@@ -134,6 +136,7 @@ fn devices(make: &Samples) -> Vec<Sample> {
         proof: proof.to_owned(),
         page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
+        place: (hours < 30).then(|| "تهران، ایران".to_owned()),
         browser: Some(BROWSER.to_owned()),
     };
     let history = HistoryPage {

@@ -6,10 +6,10 @@ use super::{NOW, Sample, Samples};
 use crate::{
     form::{Problem, Problems},
     pages::{
-        api_keys::{ApiKey, ApiKeysPage, Scope},
+        api_keys::{ApiKey, ApiKeysPage, Revoked, Scope},
         team::{
-            FactorDemand, Member, MemberPage, MemberPermission, Permission, PermissionsPage, Role,
-            Standing, TeamPage,
+            FactorDemand, Holder, Member, MemberPage, MemberPermission, Permission,
+            PermissionsPage, Role, Standing, TeamPage,
         },
     },
     shell::{Impersonation, Nav},
@@ -19,7 +19,7 @@ const SLUG: &str = "isfahan-ahmadi";
 const COMMAND: &str = "0198c0de-0000-7000-8000-000000000003";
 
 /// Names, keys of texts, and how many of the roles in their order hold them.
-const PERMISSIONS: [(&str, &str, &[Role]); 9] = {
+const PERMISSIONS: [(&str, &str, &[Role]); 10] = {
     use Role::{Content, Manager, Owner, SocialMedia, Staff, Support};
     let all = &[Owner, Manager, Staff, SocialMedia, Content, Support] as &[Role];
     let inside = &[Owner, Manager, Staff, SocialMedia, Content] as &[Role];
@@ -38,6 +38,7 @@ const PERMISSIONS: [(&str, &str, &[Role]); 9] = {
         ("identity:member.invite", "permission-member-invite", leading),
         ("identity:member.manage", "permission-member-manage", leading),
         ("identity:api_key.manage", "permission-api-key-manage", &[Owner]),
+        ("identity:audit.read", "permission-audit-read", &[Owner]),
     ]
 };
 
@@ -63,6 +64,7 @@ fn member(name: &str, email: &str, role: Role, days: Option<i64>) -> Member {
         excepted: role == Role::Staff,
         oneself: role == Role::Owner,
         joined_at: days.map(days_ago),
+        link_ends_at: if days.is_some() { None } else { Some(NOW + Duration::days(2)) },
         last_seen_on: days.map(|days| days_ago(days / 3)),
         second_factor: days.map(|days| days > 5),
     }
@@ -79,7 +81,17 @@ fn team() -> Vec<Member> {
         member("نسترن پارسا", "nastaran@example.ir", Role::SocialMedia, Some(12)),
         gone,
         member("Daniel Babayan", "daniel@example.com", Role::Content, None),
+        late(),
     ]
+}
+
+/// Somebody whose link works no more.
+fn late() -> Member {
+    Member {
+        standing: Standing::Expired,
+        link_ends_at: Some(days_ago(1)),
+        ..member("پروانه صدری", "parvaneh@example.ir", Role::Support, None)
+    }
 }
 
 fn teams(make: &Samples) -> Vec<Sample> {
@@ -90,6 +102,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         demand: FactorDemand { demanded: false, changeable: true, own: true },
         may_invite: true,
         roles: Role::ALL.to_vec(),
+        prove_for_owner: false,
         name: String::new(),
         email: String::new(),
         role: Role::Staff,
@@ -107,6 +120,7 @@ fn teams(make: &Samples) -> Vec<Sample> {
         name: "سعید نوری".to_owned(),
         email: "saeed.nouri@example.ir".to_owned(),
         problems: Problems::none().and("email", Problem::AlreadyMember),
+        prove_for_owner: true,
         ..page.clone()
     };
     let last = TeamPage { refusal: Some(Problem::LastOwner), ..page.clone() };
@@ -146,8 +160,8 @@ fn permission((name, text, roles): (&str, &str, &[Role]), role: Role) -> MemberP
 }
 
 fn members(make: &Samples) -> Vec<Sample> {
-    let [owner, _, staff, _, gone, invited] =
-        <[Member; 6]>::try_from(team()).expect("there are six");
+    let [owner, _, staff, _, gone, invited, late] =
+        <[Member; 7]>::try_from(team()).expect("there are seven");
     let page = MemberPage {
         shell: make.owner(Nav::Team, "/c/isfahan-ahmadi/team/0198c0de"),
         slug: SLUG.to_owned(),
@@ -163,14 +177,31 @@ fn members(make: &Samples) -> Vec<Sample> {
     let refused = MemberPage { refusal: Some(Problem::NotHeld), ..page.clone() };
     let gone = MemberPage { member: gone, ..page.clone() };
     let invited = MemberPage { member: invited, ..page.clone() };
+    let late = MemberPage { member: late, ..page.clone() };
     let own = MemberPage { member: owner, may_manage: false, ..page.clone() };
     vec![
         Sample { name: "member", html: page.render() },
         Sample { name: "member-refused", html: refused.render() },
         Sample { name: "member-gone", html: gone.render() },
         Sample { name: "member-invited", html: invited.render() },
+        Sample { name: "member-late", html: late.render() },
         Sample { name: "member-own", html: own.render() },
     ]
+}
+
+fn holder(member: &Member) -> Holder {
+    let some = |texts: &[&str]| {
+        let texts = texts.iter().filter(|_| member.excepted);
+        texts.map(ToString::to_string).collect()
+    };
+    Holder {
+        granted: some(&["permission-bot-connect"]),
+        denied: some(&["permission-ticket-move"]),
+        id: member.id.clone(),
+        name: member.name.clone(),
+        role: member.role,
+        standing: member.standing,
+    }
 }
 
 fn tables(make: &Samples) -> Vec<Sample> {
@@ -183,8 +214,9 @@ fn tables(make: &Samples) -> Vec<Sample> {
         shell: make.owner(Nav::Team, "/c/isfahan-ahmadi/team/permissions"),
         slug: Some(SLUG.to_owned()),
         permissions: permissions.to_vec(),
+        holders: team().iter().map(holder).collect(),
     };
-    let mut platform = PermissionsPage { slug: None, ..page.clone() };
+    let mut platform = PermissionsPage { slug: None, holders: Vec::new(), ..page.clone() };
     platform.shell = make.admin("/admin/permissions");
     platform.shell.active = Nav::Permissions;
     vec![
@@ -201,6 +233,12 @@ fn keys(make: &Samples) -> Vec<Sample> {
         created_at: days_ago(40),
         expires_at: ends.map(|days| NOW + Duration::days(days)),
         last_used_at: used.map(|minutes| NOW - Duration::minutes(minutes)),
+        revoked: None,
+    };
+    let revoked = ApiKey {
+        permissions: Vec::new(),
+        revoked: Some((days_ago(2), Revoked::MakerLeft)),
+        ..key("خروجی پیام‌ها", Some(60 * 24 * 2), None)
     };
     let page = ApiKeysPage {
         shell: make.owner(Nav::ApiKeys, "/c/isfahan-ahmadi/api-keys"),
@@ -209,6 +247,7 @@ fn keys(make: &Samples) -> Vec<Sample> {
             key("گزارش هفتگی", Some(4), Some(50)),
             key("Dashboard", None, None),
             key("نقشهٔ درخواست‌ها", Some(60 * 24 * 12), Some(-3)),
+            revoked,
         ],
         scopes: vec![Scope {
             name: "crm:ticket.read".to_owned(),

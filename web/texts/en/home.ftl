@@ -44,6 +44,18 @@ trend-new-this-week = { $count } new in 7 days
 spark-description = Over { $days } days: highest { $high } on { $high_day }, latest { $last }
 last-tickets = Latest conversations
 all-tickets = All conversations
+
+# A campaign that does not run.
+stopped-draft-title = The campaign is being prepared
+stopped-draft-text = Meydan's admins are still setting it up. It opens by itself as soon as they start it.
+stopped-suspended-title = The campaign is stopped for now
+stopped-suspended-text = Meydan's admins have stopped it. No data was deleted. Its bot tells citizens that it takes no messages for now, and the campaign's API keys do not work. Once the campaign resumes, everything is as it was.
+stopped-archived-title = The campaign has ended
+stopped-archived-text = It is archived. Its bot tells citizens that it has closed, and the campaign's API keys do not work. No data was deleted.
+stopped-everybody = This holds for everybody in the team. If you think that it is a mistake, write to Meydan's admins.
+stopped-deletion = This campaign will be deleted on
+stopped-deletion-text = From then on nobody can read its messages and data again. Until then Meydan's admins can withdraw the deletion.
+
 number = No.
 citizen = Citizen
 subject = Subject

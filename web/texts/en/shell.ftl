@@ -40,6 +40,7 @@ status = Status
 name = Name
 email = E-mail address
 toast-failed = That did not work. Please try again.
+toast-refused = That was not accepted. Keep what you wrote, load the page again, and repeat.
 toast-offline = Meydan cannot be reached. Check your connection.
 
 notice-campaign-created = The campaign was created.

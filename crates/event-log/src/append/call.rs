@@ -11,12 +11,12 @@ pub(super) async fn append(
     part: i16,
     groups: &[NewGroup],
 ) -> Result<Answers, sqlx::Error> {
-    if let [NewGroup { command_id, meta, aggregates }] = groups
-        && let [change] = aggregates.as_slice()
+    if let [group] = groups
+        && let [change] = group.aggregates.as_slice()
         && change.events.len() == 1
         && change.keys.is_empty()
     {
-        return Ok(vec![append_one(session, part, *command_id, meta, change).await?]);
+        return Ok(vec![append_one(session, part, group, change).await?]);
     }
     append_many(session, part, groups).await
 }
@@ -47,8 +47,7 @@ impl Row {
 async fn append_one(
     session: &mut PgConnection,
     part: i16,
-    command: Uuid,
-    meta: &str,
+    group: &NewGroup,
     change: &NewEvents,
 ) -> Result<Result<Committed, AppendError>, sqlx::Error> {
     let event = &change.events[0];
@@ -59,7 +58,7 @@ async fn append_one(
         FROM es.append_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         "#,
         part,
-        command,
+        group.command_id,
         change.tenant,
         change.aggregate_type,
         change.aggregate_id,
@@ -68,7 +67,7 @@ async fn append_one(
         event.kind,
         event.version,
         event.payload,
-        meta,
+        group.meta_of(event),
     )
     .fetch_one(session)
     .await?;
@@ -135,7 +134,7 @@ impl<'a> Columns<'a> {
             self.e_type.push(&event.kind);
             self.e_version.push(event.version);
             self.e_payload.push(&event.payload);
-            self.e_meta.push(&group.meta);
+            self.e_meta.push(group.meta_of(event));
         }
     }
 }

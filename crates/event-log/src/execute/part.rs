@@ -1,12 +1,14 @@
 //! One aggregate's part of a command: what it knows, decides and remembers, whatever its type.
 
+use std::{any::Any, sync::Arc};
+
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::Refusal;
 use crate::{
-    append::{Committed, NewEvent, NewEvents},
+    append::{Committed, NewEvent, NewEvents, UniqueKey},
     codec::Event,
     load::LoadError,
     log::{EventLog, Loaded, Target},
@@ -21,14 +23,16 @@ pub(super) enum Verdict {
 }
 
 /// One aggregate's part of a command, whatever its type.
-pub(super) trait Part: Send {
+pub(super) trait Part: Any + Send {
     fn target(&self) -> Target;
     fn aggregate_type(&self) -> &'static str;
     /// Remembers what the cache has, once it is one's turn.
     fn recall(&mut self, log: &EventLog);
     /// Whether it is worth judging at once: the aggregate is known, or commands like this begin theirs.
     fn is_guess_good(&self, log: &EventLog) -> bool;
-    /// The aggregate's turn, without its keys.
+    /// Has the aggregate take keys, if it changes or another one does.
+    fn take(&mut self, keys: &[UniqueKey]);
+    /// The aggregate's turn.
     fn change(&self, events: Vec<NewEvent>) -> NewEvents;
     fn judge(&mut self) -> BoxFuture<'_, Verdict>;
     /// Asks the log for what is not known yet; the first answer, if the command was carried out before.
@@ -47,8 +51,10 @@ pub(super) trait Part: Send {
 
 /// The part of an `A`.
 pub(super) struct Of<A: Aggregate> {
-    target: Target,
-    command: A::Command,
+    pub(super) target: Target,
+    /// What it is asked, in order, and where that comes from if not from where the group does.
+    commands: Vec<(A::Command, Option<Arc<str>>)>,
+    keys: Vec<UniqueKey>,
     known: Loaded<A>,
     /// Whether the cache did not know the aggregate, and what it is has not been learnt from yet.
     is_strange: bool,
@@ -62,15 +68,34 @@ where
     A::Command: Clone + Send,
     A::Event: Event,
 {
-    pub(super) fn new(target: Target, command: A::Command) -> Self {
-        let known = Loaded::default();
-        Self { target, command, known, is_strange: true, decided: None, refusal: None }
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target,
+            commands: Vec::new(),
+            keys: Vec::new(),
+            known: Loaded::default(),
+            is_strange: true,
+            decided: None,
+            refusal: None,
+        }
+    }
+
+    /// Asks it for one thing more.
+    pub(super) fn ask(&mut self, command: A::Command, meta: Option<Arc<str>>) {
+        self.commands.push((command, meta));
+    }
+
+    /// What it is asked first, by which it is guessed whether the aggregate begins.
+    fn first(&self) -> Option<&A::Command> {
+        self.commands.first().map(|(command, _)| command)
     }
 
     /// Lets the next command of this kind profit from what this one met.
     fn learn(&mut self, log: &EventLog) {
-        if std::mem::take(&mut self.is_strange) {
-            log.hot().learn::<A>(&self.command, self.known.sequence == 0);
+        if std::mem::take(&mut self.is_strange)
+            && let Some(first) = self.first()
+        {
+            log.hot().learn::<A>(first, self.known.sequence == 0);
         }
     }
 }
@@ -97,7 +122,11 @@ where
     }
 
     fn is_guess_good(&self, log: &EventLog) -> bool {
-        !self.is_strange || log.hot().begins::<A>(&self.command)
+        !self.is_strange || self.first().is_some_and(|first| log.hot().begins::<A>(first))
+    }
+
+    fn take(&mut self, keys: &[UniqueKey]) {
+        self.keys.extend_from_slice(keys);
     }
 
     fn change(&self, events: Vec<NewEvent>) -> NewEvents {
@@ -106,7 +135,7 @@ where
             aggregate_type: A::TYPE,
             aggregate_id: self.target.id,
             expected: self.known.sequence,
-            keys: Vec::new(),
+            keys: self.keys.clone(),
             events,
         }
     }
@@ -116,12 +145,17 @@ where
             // What was decided in a race that was lost never came to be.
             self.decided = None;
             let mut after = self.known.clone();
-            let sink = EventSink::default();
-            if let Err(refusal) = after.aggregate.handle(self.command.clone(), &(), &sink).await {
-                self.refusal = Some(refusal);
-                return Verdict::Refused;
+            let mut events = Vec::new();
+            for (command, meta) in self.commands.clone() {
+                let sink = EventSink::default();
+                if let Err(refusal) = after.aggregate.handle(command, &(), &sink).await {
+                    self.refusal = Some(refusal);
+                    return Verdict::Refused;
+                }
+                let decided = sink.collect().await;
+                let decided = decided.iter().map(new_event);
+                events.extend(decided.map(|event| NewEvent { meta: meta.clone(), ..event }));
             }
-            let events = sink.collect().await.iter().map(new_event).collect::<Vec<_>>();
             if !events.is_empty() {
                 after.sequence += i64::try_from(events.len()).expect("a command has few events");
                 self.decided = Some(after);
@@ -176,5 +210,6 @@ pub(crate) fn new_event<E: DomainEvent>(event: &E) -> NewEvent {
         kind: event.event_type(),
         version: event.event_version().parse().expect("versions are small whole numbers"),
         payload: serde_json::to_string(event).expect("events are plain data"),
+        meta: None,
     }
 }

@@ -37,6 +37,19 @@ pub enum RelayError {
         /// Where.
         position: i64,
     },
+    /// The stream holds what no platform published.
+    #[error(
+        "stream {stream} holds a message at {position} that is no fact, and that Meydan did not publish: see who else \
+         may publish there; `meydan relay repair {context}` says what to do"
+    )]
+    Foreign {
+        /// The context.
+        context: &'static str,
+        /// The stream.
+        stream: String,
+        /// Where.
+        position: i64,
+    },
     /// The last fact of the stream is another one than the log has in its place: the database was restored,
     /// and has been written to since.
     #[error(
@@ -61,6 +74,9 @@ impl RelayError {
             RepairError::Diverged(position) => {
                 Self::Diverged { context, stream: stream_name(context, part), position }
             }
+            RepairError::Foreign(_, position) => {
+                Self::Foreign { context, stream: stream_name(context, part), position }
+            }
             RepairError::Lost(_, position) | RepairError::Forgotten(position) => {
                 Self::LogLacks { context, position }
             }
@@ -70,7 +86,13 @@ impl RelayError {
 
     /// Whether only an operator can end it.
     pub(super) const fn needs_operator(&self) -> bool {
-        matches!(self, Self::LogIsShorter { .. } | Self::LogLacks { .. } | Self::Diverged { .. })
+        matches!(
+            self,
+            Self::LogIsShorter { .. }
+                | Self::LogLacks { .. }
+                | Self::Diverged { .. }
+                | Self::Foreign { .. }
+        )
     }
 }
 

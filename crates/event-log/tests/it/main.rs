@@ -1,6 +1,7 @@
 //! The promises of the log, kept against a real PostgreSQL and a real NATS.
 
 mod calls;
+mod commit;
 mod counter;
 mod gaps;
 mod log;

@@ -263,6 +263,7 @@ async fn a_restored_database_that_went_another_way_is_not_mixed_with_the_stream(
     assert!(matches!(refused, Err(RepairError::Diverged(42))), "{refused:?}");
     let standing = compare(&log, &jetstream, 0, |_, _| {}).await.expect("both answer");
     assert_eq!((standing.published, standing.differs_at), (Some(60), Some(42)));
+    assert_eq!((standing.recorded, standing.behind()), (81, 40), "what has no place waits, too");
 
     discard_stream(&log, &jetstream, 0).await.expect("an operator may");
     agree(&log, &jetstream, 0).await;

@@ -69,7 +69,9 @@ impl Transit {
             return Err(BadTransit(format!("others can read its token {file}; chmod it to 600")));
         }
         let token = Zeroizing::new(fs::read_to_string(token_file).map_err(unreadable)?);
-        let client = reqwest::Client::builder().timeout(PATIENCE).build();
+        // The token goes nowhere but to the address that was set.
+        let stay = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().timeout(PATIENCE).redirect(stay).build();
         let base = address.join("v1/transit/").map_err(|error| BadTransit(error.to_string()))?;
         Ok(Self {
             client: client.map_err(|error| BadTransit(error.to_string()))?,

@@ -138,6 +138,8 @@ pub(crate) async fn acknowledgements(
     .await
 }
 
+/// Notes an acknowledgement. One that names another position than before is of another log than that one was, because
+/// the log was restored: it takes its place, and the certificate that named the other is none any more.
 pub(crate) async fn acknowledge(
     pool: &PgPool,
     (tenant, subject): (Uuid, Uuid),
@@ -145,8 +147,15 @@ pub(crate) async fn acknowledge(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        INSERT INTO erasure_acknowledgements (tenant_id, subject_id, context, position, acknowledged_at)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        WITH noted AS (
+          INSERT INTO erasure_acknowledgements AS known (tenant_id, subject_id, context, position, acknowledged_at)
+          VALUES ($1, $2, $3, $4, $5)
+          ON CONFLICT (tenant_id, subject_id, context)
+            DO UPDATE SET position = excluded.position, acknowledged_at = excluded.acknowledged_at
+            WHERE known.position <> excluded.position
+          RETURNING 1)
+        UPDATE erasures SET certificate = NULL
+        WHERE tenant_id = $1 AND subject_id = $2 AND EXISTS (SELECT FROM noted)
         "#,
         tenant,
         subject,

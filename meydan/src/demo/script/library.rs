@@ -35,6 +35,7 @@ pub(super) struct CampaignPlan {
     pub(super) candidate: String,
     pub(super) office: String,
     pub(super) constituency: String,
+    pub(super) home_region: String,
     pub(super) citizens: usize,
     pub(super) tickets: usize,
     /// Whom the team names when somebody will call.

@@ -73,6 +73,7 @@ pub(super) fn campaign(
         candidate_name: plan.candidate_name.clone(),
         office: plan.office.clone(),
         constituency: plan.constituency.clone(),
+        home_region: plan.home_region.clone(),
         members,
         citizens: draft.people.into_iter().map(|person| person.citizen).collect(),
         tickets: draft.tickets,

@@ -30,5 +30,8 @@ async fn while_citizens_write_nothing_is_taken_for_tampering() {
     let nobody = ["audit", "verify", "--campaign", "00000000-0000-0000-0000-000000000001"];
     let told = meydan(&office.ground, &nobody).await.expect_err("there is none");
     assert!(told.contains("there is no tree of a campaign"), "{told}");
+    let nobody = ["audit", "verify", "--campaign", "shiraz"];
+    let told = meydan(&office.ground, &nobody).await.expect_err("there is none");
+    assert!(told.contains("there is no campaign shiraz"), "{told}");
     office.meydan.stop().await;
 }

@@ -28,7 +28,41 @@ async fn what_nobody_touched_is_as_it_was_signed() {
     );
     let one = copy.verify(&["--campaign", &copy.campaign.to_string()]).await;
     assert_eq!(one["trees"], 1);
+    assert_eq!(copy.verify(&["--campaign", "tehran"]).await, one, "its name leads there, too");
     assert!(one["entries"].as_u64() < report["entries"].as_u64());
+}
+
+#[tokio::test]
+async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_damage() {
+    let copy = Copy::new().await;
+    let newest = "DELETE FROM checkpoints WHERE tree_id = $CAMPAIGN
+                  AND size = (SELECT max(size) FROM checkpoints WHERE tree_id = $CAMPAIGN)";
+    copy.harm("audit", newest).await;
+    let end = async |arguments: &[&str]| {
+        let output = copy.run(arguments).await;
+        (output.status.code(), String::from_utf8(output.stderr).expect("it writes text"))
+    };
+    let (code, told) = end(&["audit", "verify"]).await;
+    assert!(code == Some(1) && told.contains("in the file and not in the table"), "{told}");
+    assert!(told.contains("`meydan audit let-go`"), "{told}");
+
+    let let_go = ["audit", "let-go", "--why", "the backup of the morning\nwas restored"];
+    assert_eq!(end(&let_go).await, (Some(0), String::new()));
+
+    let (code, told) = end(&["audit", "verify"]).await;
+    assert!(code == Some(3) && told.contains("let go of after a restore: 1, of up to"), "{told}");
+    assert_eq!(first(&copy.findings().await).0, ["let_go"]);
+    let kept = copy.file();
+    let report = copy.verify(&["--notes", kept.to_str().expect("a plain path")]).await;
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report}");
+    let (_, told) = end(&let_go).await;
+    assert!(told.contains("nothing is to be let go of"), "{told}");
+
+    let altered = "UPDATE entries SET action = 'x' WHERE tree_id = $CAMPAIGN AND leaf = 2";
+    copy.harm("audit", altered).await;
+    assert_eq!(end(&["audit", "verify"]).await.0, Some(1));
+    let findings = copy.findings().await;
+    assert_eq!(first(&findings), (vec!["altered", "differs_from_event", "let_go"], Some(2)));
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ pub(super) enum Answer {
 }
 
 /// Things of one campaign, and who asks for them from another one.
-pub(super) struct Foreign {
+pub(crate) struct Foreign {
     dials: [Dial; 3],
     stranger: Caller,
     campaign: Uuid,
@@ -94,7 +94,7 @@ impl Foreign {
         let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
         let mut dials = services.into_iter().zip(addresses).map(|(service, address)| {
             let address: SocketAddr = address.parse().expect("an address");
-            Dial::new("test", service, address, keys.clone())
+            Dial::new(service, address, keys.clone())
         });
         let dials = [(); 3].map(|()| dials.next().expect("there are three"));
         let campaign = |slug: &'static str| {
@@ -172,7 +172,7 @@ impl Foreign {
     }
 
     /// An address with the other campaign's things in it, under a campaign's name.
-    pub(super) fn address(&self, path: &str, slug: &str) -> String {
+    pub(crate) fn address(&self, path: &str, slug: &str) -> String {
         path.replace("{slug}", slug)
             .replace("{number}", &self.number.to_string())
             .replace("{member}", &self.member)
@@ -224,6 +224,12 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
             }
             _ => panic!("{path} has no case"),
         },
+        "meydan.identity.v1.Records" => {
+            let campaign_ids = vec![foreign.campaign.to_string()];
+            let message =
+                id::NoteReadingRequest { campaign_ids, exported: true, ..Default::default() };
+            (message.encode_to_vec(), NOT_FOUND)
+        }
         // Addresses, telephones, passkeys and their challenges are the caller's own.
         "meydan.identity.v1.Contacts" | "meydan.identity.v1.Passkeys" => (vec![], Answer::Nameless),
         // Services of ours alone, or admins.
@@ -265,6 +271,10 @@ fn of_accounts(method: &str) -> (Vec<u8>, Answer) {
         "EndSessions" => {
             let session_id = Uuid::from_u128(77).to_string();
             (id::EndSessionsRequest { session_id }.encode_to_vec(), NOT_FOUND)
+        }
+        "StopTrusting" => {
+            let session_id = Uuid::from_u128(77).to_string();
+            (id::StopTrustingRequest { session_id }.encode_to_vec(), NOT_FOUND)
         }
         _ => panic!("Accounts/{method} has no case"),
     }

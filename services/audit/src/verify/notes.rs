@@ -8,7 +8,7 @@ use std::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Evidence, Report, VerifyError, Wrong, named};
+use super::{Evidence, Report, VerifyError, Wrong, let_go::LetGo, named};
 use crate::{
     merkle::Hash,
     note::{Checkpoint, copied},
@@ -22,16 +22,16 @@ pub(super) type Signed = BTreeMap<Uuid, BTreeMap<u64, Hash>>;
 /// says is filed.
 pub(super) async fn read(
     evidence: &Evidence<'_>,
-    table: &mut PgConnection,
+    (table, let_go): (&mut PgConnection, &mut LetGo),
     report: &mut Report,
 ) -> Result<Signed, VerifyError> {
     let mut signed = Signed::new();
-    let filed = of_file(evidence, &mut signed, report)?;
+    let owed = of_file(evidence, let_go, &mut signed, report)?.owed;
     let rows =
         sqlx::query!("SELECT tree_id, size, note, filed FROM checkpoints ORDER BY tree_id, size")
             .fetch_all(table)
             .await?;
-    let filed_by_now = of_file(evidence, &mut Signed::new(), &mut Report::default())?;
+    let filed = of_file(evidence, let_go, &mut Signed::new(), &mut Report::default())?.all;
     let mut kept = BTreeSet::new();
     for row in rows.into_iter().filter(|row| evidence.concerns(row.tree_id)) {
         let place = format!(
@@ -47,7 +47,7 @@ pub(super) async fn read(
             }
             Ok(note) => {
                 let name = (note.tree, note.size);
-                if row.filed && !filed_by_now.contains(&name) {
+                if row.filed && !filed.contains(&name) {
                     let words =
                         format!("{place} is not in the file, which had it: its size went back");
                     report.find(Wrong::File, tree, Some(note.size), words);
@@ -57,21 +57,21 @@ pub(super) async fn read(
             }
         }
     }
-    for (tree, size) in filed.difference(&kept) {
+    for (tree, size) in owed.difference(&kept) {
         let words = format!(
             "the checkpoint of {size} entries of {} is in the file and not in the table",
             named(*tree)
         );
         report.find(Wrong::Checkpoint, Some(*tree), Some(*size), words);
     }
-    of_copies(evidence, &kept, &mut signed, report)?;
+    of_copies(evidence, (&kept, let_go), &mut signed, report)?;
     Ok(signed)
 }
 
 /// The checkpoints that others kept: each is in the table, or was.
 fn of_copies(
     evidence: &Evidence<'_>,
-    kept: &BTreeSet<(Uuid, u64)>,
+    (kept, let_go): (&BTreeSet<(Uuid, u64)>, &mut LetGo),
     signed: &mut Signed,
     report: &mut Report,
 ) -> Result<(), VerifyError> {
@@ -85,7 +85,7 @@ fn of_copies(
         let place = format!("copied checkpoint {}", number + 1);
         match evidence.verifier.open(&note) {
             Err(bad) => report.find(Wrong::Checkpoint, None, None, format!("{place}: {bad}")),
-            Ok(note) if evidence.concerns(note.tree) => {
+            Ok(note) if evidence.concerns(note.tree) && !let_go.has(&note) => {
                 if !kept.contains(&(note.tree, note.size)) {
                     let of = named(note.tree);
                     let words =
@@ -100,23 +100,38 @@ fn of_copies(
     Ok(())
 }
 
+/// The checkpoints that the file has.
+#[derive(Default)]
+struct Filed {
+    all: BTreeSet<(Uuid, u64)>,
+    /// Those of them that the table has to have: nobody has let go of them.
+    owed: BTreeSet<(Uuid, u64)>,
+}
+
 /// The checkpoints of the file, which are believed one by one.
 fn of_file(
     evidence: &Evidence<'_>,
+    let_go: &mut LetGo,
     signed: &mut Signed,
     report: &mut Report,
-) -> Result<BTreeSet<(Uuid, u64)>, VerifyError> {
+) -> Result<Filed, VerifyError> {
     let text = match std::fs::read_to_string(evidence.file) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         other => other.map_err(VerifyError::File)?,
     };
-    let mut filed = BTreeSet::new();
+    let mut filed = Filed::default();
     let mut newest: BTreeMap<Uuid, u64> = BTreeMap::new();
     for (number, note) in notes(&text).into_iter().enumerate() {
         let place = format!("checkpoint {} of the file", number + 1);
         match evidence.verifier.open(&note) {
             Err(bad) => report.find(Wrong::Checkpoint, None, None, format!("{place}: {bad}")),
             Ok(note) if evidence.concerns(note.tree) => {
+                let name = (note.tree, note.size);
+                filed.all.insert(name);
+                if let_go.has(&note) {
+                    continue;
+                }
+                filed.owed.insert(name);
                 let before = newest.insert(note.tree, note.size).unwrap_or(0);
                 if note.size < before {
                     let words = format!(
@@ -126,7 +141,6 @@ fn of_file(
                     );
                     report.find(Wrong::File, Some(note.tree), Some(note.size), words);
                 }
-                filed.insert((note.tree, note.size));
                 keep(signed, &note, report);
             }
             Ok(_) => {}
@@ -136,7 +150,7 @@ fn of_file(
 }
 
 /// The notes of a file: each has one empty line within, and one after.
-fn notes(text: &str) -> Vec<String> {
+pub(super) fn notes(text: &str) -> Vec<String> {
     let pieces: Vec<_> = text.split("\n\n").filter(|piece| !piece.trim().is_empty()).collect();
     let note = |pair: &[&str]| format!("{}\n", pair.join("\n\n"));
     pieces.chunks(2).map(note).collect()

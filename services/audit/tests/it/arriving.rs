@@ -1,6 +1,9 @@
 //! Facts become entries, each once.
 
+use std::collections::BTreeSet;
+
 use audit::{
+    follow::LOGS,
     merkle::{Frontier, leaf_hash},
     record::record,
 };
@@ -42,6 +45,17 @@ async fn facts_that_come_again_are_entries_once_and_the_tree_is_that_of_its_rows
     assert_eq!(count(&pool).await, 100);
     let [kept, grown] = trees(&pool).await;
     assert_eq!((kept.size(), &kept), (50, &grown));
+}
+
+#[test]
+fn every_context_that_records_facts_is_followed() {
+    let services = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let services = std::fs::read_dir(services).expect("the folder is in the repository").flatten();
+    let records = services.filter(|service| service.path().join("domain/tests/golden").exists());
+    let contexts = records.map(|service| service.file_name().to_string_lossy().replace('-', "_"));
+
+    let followed = LOGS.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(contexts.collect::<BTreeSet<_>>(), followed);
 }
 
 #[tokio::test]

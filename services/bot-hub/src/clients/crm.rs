@@ -1,6 +1,6 @@
 //! The inbox: whom the hub tells what citizens do.
 
-use meydan_event_log::Outcome;
+use meydan_event_log::{Meta, Outcome};
 use meydan_rpc::{
     caller::Caller,
     client::Dial,
@@ -36,21 +36,21 @@ impl Crm {
         Self { dial }
     }
 
-    /// Tells of something that happened in a campaign, once under `command`.
-    pub async fn tell(&self, campaign: Uuid, command: Uuid, report: Report) -> Outcome {
+    /// Tells of something that happened in a campaign, once under the id of `meta`.
+    pub async fn tell(&self, campaign: Uuid, meta: &Meta, report: Report) -> Outcome {
         let caller = Caller::service(crate::NAME, Some(campaign));
         let mut crm = IntakeClient::new(self.dial.channel());
         let told = match report {
             Report::Message(message) => {
-                let request = self.dial.command(&caller, command, message);
+                let request = self.dial.answer(&caller, meta, message);
                 crm.receive_message(request).await.map(|_| ())
             }
             Report::Edit(message) => {
-                let request = self.dial.command(&caller, command, message);
+                let request = self.dial.answer(&caller, meta, message);
                 crm.edit_message(request).await.map(|_| ())
             }
             Report::Reachability(change) => {
-                let request = self.dial.command(&caller, command, change);
+                let request = self.dial.answer(&caller, meta, change);
                 crm.record_reachability(request).await.map(|_| ())
             }
         };

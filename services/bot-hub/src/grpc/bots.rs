@@ -1,5 +1,7 @@
 //! `Bots`: connecting a campaign's bot, and how it stands.
 
+use std::collections::HashMap;
+
 use bot_hub_domain::BotRefusal;
 use meydan_event_log::Meta;
 use meydan_keyring::KeyError;
@@ -16,6 +18,8 @@ use uuid::Uuid;
 
 use crate::{
     app::{AppError, BotHub, QueryError},
+    campaigns,
+    outbound::Own,
     projections::bots::{self, BotRow},
 };
 
@@ -116,7 +120,10 @@ impl Bots for BotsApi {
             QueryError::Database(error) => unavailable(&error),
             QueryError::Behind => Status::unavailable("the read model is behind; try again"),
         })?;
-        bot.map(bot_out).map(Response::new).ok_or_else(|| not_found("bot_hub.bot.not_found"))
+        let bot = bot.ok_or_else(|| not_found("bot_hub.bot.not_found"))?;
+        let stopped = campaigns::stopped(self.0.log.pool(), &[campaign]).await;
+        let stopped = stopped.map_err(|error| unavailable(&error))?;
+        Ok(Response::new(bot_out(bot, &stopped)))
     }
 
     async fn list_bots(
@@ -124,14 +131,19 @@ impl Bots for BotsApi {
         _request: Request<pb::ListBotsRequest>,
     ) -> Result<Response<pb::ListBotsResponse>, Status> {
         let bots = bots::all(self.0.log.pool()).await.map_err(|error| unavailable(&error))?;
-        let bots = bots.into_iter().map(bot_out).collect();
+        let campaigns = bots.iter().map(|bot| bot.tenant_id).collect::<Vec<_>>();
+        let stopped = campaigns::stopped(self.0.log.pool(), &campaigns).await;
+        let stopped = stopped.map_err(|error| unavailable(&error))?;
+        let bots = bots.into_iter().map(|bot| bot_out(bot, &stopped)).collect();
         Ok(Response::new(pb::ListBotsResponse { bots }))
     }
 }
 
-fn bot_out(bot: BotRow) -> pb::Bot {
+/// A bot. That of a campaign that does not run is paused.
+fn bot_out(bot: BotRow, stopped: &HashMap<Uuid, Own>) -> pb::Bot {
     let state = match bot.state.as_str() {
         "connecting" => pb::BotState::Connecting,
+        "live" if stopped.contains_key(&bot.tenant_id) => pb::BotState::Paused,
         "live" => pb::BotState::Live,
         "revoked" => pb::BotState::Revoked,
         "failed" => pb::BotState::Failed,

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Sent;
+use super::{Own, Sent};
 use crate::app::BotHub;
 
 /// Telegram's limits, kept from our side: 30 messages a second for a bot, one a second for a chat.
@@ -52,6 +52,9 @@ pub(super) struct Due {
     pub(super) citizen_id: Uuid,
     /// What the answer says, sealed; `None` when the citizen was erased.
     pub(super) body_sealed: Option<String>,
+    /// Which words of the hub's own it is instead, and to which chat, sealed.
+    pub(super) own: Option<String>,
+    pub(super) chat_sealed: Option<String>,
     pub(super) attempts: i32,
     pub(super) planned_at: OffsetDateTime,
     pub(super) traceparent: Option<String>,
@@ -89,12 +92,51 @@ pub async fn plan(pool: &PgPool, answer: &Planned, now: OffsetDateTime) -> sqlx:
     Ok(())
 }
 
+/// Something of the hub's own to be told.
+#[derive(Debug, Clone)]
+pub struct PlannedOwn {
+    /// The campaign.
+    pub tenant: Uuid,
+    /// Names it. What is planned under the same name is told once.
+    pub message_id: Uuid,
+    /// Whom, by a name under which nothing else is kept.
+    pub citizen_id: Uuid,
+    /// Their chat, sealed.
+    pub chat_sealed: String,
+    /// What.
+    pub own: Own,
+}
+
+/// Plans to tell something of the hub's own. Planning it again changes nothing.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn plan_own(pool: &PgPool, own: &PlannedOwn, now: OffsetDateTime) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO outbound (tenant_id, message_id, piece, ticket_id, citizen_id, own, chat_sealed, next_at,
+                              planned_at, correlation, causation)
+        VALUES ($1, $2, 0, $2, $3, $4, $5, $6, $6, $2, $2) ON CONFLICT DO NOTHING
+        "#,
+        own.tenant,
+        own.message_id,
+        own.citizen_id,
+        own.own.name(),
+        own.chat_sealed,
+        now,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Claims up to `most` rows that may be sent at this moment.
 ///
 /// Telegram's limits are kept here, from the ledger, before a row is claimed: a row that has to wait is not
 /// on its way, is not in doubt after a stop, and takes no place of another campaign's. Each campaign gets
 /// one row in a turn, and those that wait longest come first. A citizen's next row waits until the one
-/// before it is settled, so that answers arrive in order.
+/// before it is settled, so that answers arrive in order. Answers of a campaign that does not run wait.
 pub(super) async fn claim(hub: &BotHub, most: usize) -> sqlx::Result<Vec<Due>> {
     let now = hub.now();
     sqlx::query_as!(
@@ -113,6 +155,8 @@ pub(super) async fn claim(hub: &BotHub, most: usize) -> sqlx::Result<Vec<Due>> {
           CROSS JOIN LATERAL (
             SELECT o.tenant_id, o.message_id, o.piece FROM outbound o
             WHERE o.tenant_id = c.tenant_id AND o.state = 'planned' AND o.next_at <= $1
+              AND (o.own IS NOT NULL OR NOT EXISTS (
+                SELECT 1 FROM campaigns_heard s WHERE s.tenant_id = c.tenant_id AND s.status <> 'active'))
               AND NOT EXISTS (
                 SELECT 1 FROM outbound earlier
                 WHERE earlier.tenant_id = o.tenant_id AND earlier.citizen_id = o.citizen_id
@@ -130,8 +174,8 @@ pub(super) async fn claim(hub: &BotHub, most: usize) -> sqlx::Result<Vec<Due>> {
         UPDATE outbound o SET state = 'claimed', attempts = attempts + 1, claimed_at = $1
         FROM turn t
         WHERE o.tenant_id = t.tenant_id AND o.message_id = t.message_id AND o.piece = t.piece
-        RETURNING o.tenant_id, o.message_id, o.piece, o.ticket_id, o.citizen_id, o.body_sealed, o.attempts,
-                  o.planned_at, o.traceparent, o.correlation, o.causation
+        RETURNING o.tenant_id, o.message_id, o.piece, o.ticket_id, o.citizen_id, o.body_sealed, o.own,
+                  o.chat_sealed, o.attempts, o.planned_at, o.traceparent, o.correlation, o.causation
         "#,
         now,
         now - PER_BOT,
@@ -163,8 +207,8 @@ pub(super) async fn claimed(hub: &BotHub) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
         r#"
-        SELECT tenant_id, message_id, piece, ticket_id, citizen_id, body_sealed, attempts, planned_at,
-               traceparent, correlation, causation
+        SELECT tenant_id, message_id, piece, ticket_id, citizen_id, body_sealed, own, chat_sealed, attempts,
+               planned_at, traceparent, correlation, causation
         FROM outbound WHERE state = 'claimed' ORDER BY place
         "#,
     )
@@ -210,7 +254,8 @@ pub(super) async fn settle(hub: &BotHub, row: &Due, sent: &Sent) -> sqlx::Result
     sqlx::query!(
         r#"
         UPDATE outbound
-        SET state = $4, failure = $5, telegram_id = $6, next_at = coalesce($7, next_at)
+        SET state = $4, failure = $5, telegram_id = $6, next_at = coalesce($7, next_at),
+            chat_sealed = CASE WHEN $4 = 'planned' THEN chat_sealed END
         WHERE tenant_id = $1 AND message_id = $2
           AND (piece = $3 OR ($4 IN ('failed', 'in_doubt') AND piece > $3 AND state = 'planned'))
         "#,

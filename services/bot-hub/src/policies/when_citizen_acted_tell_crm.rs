@@ -51,7 +51,7 @@ impl Policy for WhenCitizenActedTellCrm {
         match self.report(event, fact).await {
             // The citizen was erased meanwhile: there is nothing left to tell.
             Ok(None) => Outcome::Done,
-            Ok(Some(report)) => self.crm.tell(event.tenant, meta.command_id, report).await,
+            Ok(Some(report)) => self.crm.tell(event.tenant, &meta, report).await,
             Err(KeyError::Unavailable(error)) => Outcome::Retry(error.to_string()),
             Err(error) => Outcome::Park(error.to_string()),
         }

@@ -4,7 +4,7 @@ use crm_domain::ticket::DeliveryFailure;
 use meydan_event_log::{Actor, Meta, Target};
 use meydan_rpc::{
     form::Form,
-    guard::{caller, campaign, command_id},
+    guard::{caller, campaign, origin_of_answer},
     pb::crm::{self as pb, intake_server::Intake},
 };
 use tonic::{Request, Response, Status};
@@ -21,7 +21,7 @@ fn origin<T>(request: &Request<T>, citizen: Option<Uuid>) -> Result<(Uuid, Meta)
     let caller = caller(request)?;
     let tenant = campaign(&caller)?;
     let actor = citizen.map_or_else(|| caller.actor(), |id| Actor::Citizen { id });
-    Ok((tenant, Meta::new(command_id(request)?, actor)))
+    Ok((tenant, origin_of_answer(request, actor)?))
 }
 
 #[tonic::async_trait]

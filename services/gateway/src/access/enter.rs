@@ -1,10 +1,13 @@
 //! Whether a visitor may enter a route, and where they are led when something has to come first.
 
 use axum::{
-    http::{HeaderMap, StatusCode, request},
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderMap, Method, StatusCode, request},
+    response::{Html, IntoResponse, Redirect, Response},
 };
-use meydan_web::{Notice, pages::error::Failure as Shown};
+use meydan_web::{
+    Nav, Notice,
+    pages::{error::Failure as Shown, stopped::StoppedPage},
+};
 
 use super::{Access, Need, empty};
 use crate::{
@@ -44,7 +47,7 @@ pub(super) fn prove_first(
     {
         return Err(Redirect::to("/account/factors").into_response());
     }
-    let Some(up) = access.fresh.filter(|_| visitor.fresh_until < app.clock.now()) else {
+    let Some(up) = access.fresh.filter(|_| !visitor.is_fresh(app)) else {
         return Ok(());
     };
     let parts = path.split('/').collect::<Vec<_>>();
@@ -64,6 +67,31 @@ fn to_factors(notice: Notice, rate: RateClass, headers: &HeaderMap) -> Response 
         return empty(StatusCode::UNAUTHORIZED);
     }
     Redirect::to(&format!("/account/factors?notice={}", notice.code())).into_response()
+}
+
+/// Shows a member that their campaign does not run, whatever of it they asked for. A form is not carried out; where a script
+/// has sent it, it is told to open the page.
+fn stopped(
+    app: &App,
+    visit: &Visit,
+    (rate, asked): (RateClass, &request::Parts),
+    place: Membership,
+) -> Response {
+    if is_part(rate, &asked.headers) {
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    if asked.method != Method::GET && asked.headers.contains_key("hx-request") {
+        let to = format!("/c/{}", place.slug);
+        return (StatusCode::CONFLICT, [("hx-redirect", to)]).into_response();
+    }
+    let page = StoppedPage {
+        shell: visit.shell(app, Nav::None),
+        name: place.candidate,
+        status: place.status,
+        deletion_due_at: place.deletion_due_at,
+    };
+    let status = if asked.method == Method::GET { StatusCode::OK } else { StatusCode::CONFLICT };
+    (status, Html(page.render())).into_response()
 }
 
 /// Lets a visitor in, or says in which words not.
@@ -90,6 +118,9 @@ pub(super) fn enter(
             let Some(place) = place else {
                 return Err(failure::page(app, visit, Shown::NotFound));
             };
+            if !place.runs() {
+                return Err(stopped(app, visit, (access.rate, parts), place));
+            }
             if place.needs_factor {
                 return Err(to_factors(Notice::FactorDemanded, access.rate, &parts.headers));
             }

@@ -1,4 +1,5 @@
-//! How many streams a session has open. Each holds a connection and a subscription for hours.
+//! How many streams a session has open. Each holds a connection: that of a page for hours, that of a copy of the record for
+//! as long as its reader takes.
 
 use std::{
     collections::HashMap,
@@ -16,14 +17,15 @@ pub struct Streams(Arc<Mutex<HashMap<Uuid, usize>>>);
 
 /// A stream's place; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     streams: Streams,
     session: Uuid,
 }
 
 impl Streams {
     /// A place for one more stream of a session; `None` when it has enough.
-    pub(super) fn take(&self, session: Uuid) -> Option<Place> {
+    #[must_use]
+    pub fn take(&self, session: Uuid) -> Option<Place> {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = streams.entry(session).or_default();
         if *count >= MOST {

@@ -17,7 +17,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem, Problems,
-    pages::accounts::{AccountDetailPage, AccountsPage},
+    pages::accounts::{AccountDetailPage, AccountsPage, WhichAccounts},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -41,6 +41,7 @@ use crate::{
 #[serde(default)]
 pub(super) struct Asked {
     email: String,
+    which: String,
     after: String,
     before: i64,
 }
@@ -57,18 +58,23 @@ pub(super) struct Filled {
 pub(super) async fn list(
     State(app): State<App>,
     visit: Visit,
-    Query(Asked { email, after, .. }): Query<Asked>,
+    Query(Asked { email, which, after, .. }): Query<Asked>,
 ) -> Response {
-    let message = ListAccountsRequest { email: email.clone(), after, staff: false };
+    let which = WhichAccounts::from_code(&which);
+    let of_these = views::account::which_out(which).into();
+    let message =
+        ListAccountsRequest { email: email.clone(), after, staff: false, which: of_these };
     let request = app.identity.ask(&visit.caller(), message);
     let listed = match app.oversight().list_accounts(request).await.map_err(Failure::from) {
         Ok(answer) => answer.into_inner(),
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
+    let row = |account| views::account::row(account, app.clock.now());
     let last = listed.accounts.last().map(|account| account.account_id.clone());
     let page = AccountsPage {
         shell: visit.shell(&app, Nav::Accounts),
-        accounts: listed.accounts.into_iter().map(views::account::row).collect(),
+        accounts: listed.accounts.into_iter().map(row).collect(),
+        which,
         email,
         after: last.filter(|_| listed.more),
     };
@@ -108,12 +114,15 @@ async fn page(app: &App, visit: &Visit, account_id: String, about: About) -> Res
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let older = (history.len() == PAGE).then(|| history.last().map(|last| last.position));
     let own = visit.visitor.as_ref().map(|visitor| visitor.account.to_string());
+    let place = |address: &str| visit.place(app, address);
+    let sessions = sessions.into_iter().filter_map(|seen| views::account::session(seen, place));
+    let entries = history.into_iter().filter_map(|entry| views::account::happened(entry, place));
     let page = AccountDetailPage {
         shell: visit.shell(app, Nav::Accounts),
         oneself: own.as_deref() == Some(account.account_id.as_str()),
-        account: views::account::row(account),
-        sessions: sessions.into_iter().filter_map(views::account::session).collect(),
-        entries: history.into_iter().filter_map(views::account::happened).collect(),
+        account: views::account::row(account, app.clock.now()),
+        sessions: sessions.collect(),
+        entries: entries.collect(),
         before: older.flatten(),
         refusal: about.refusal,
         problems: about.problems,
@@ -165,6 +174,7 @@ async fn refused(
                 "identity.account.oneself" => Problem::AccountOneself,
                 "identity.account.last_admin" => Problem::LastAdmin,
                 "identity.member.already" => Problem::AlreadyMember,
+                "identity.member.invited_too_often" => Problem::InvitedTooOften,
                 _ => Problem::Refused,
             };
             About { refusal: Some(refusal), ..About::default() }

@@ -33,8 +33,16 @@ use uuid::Uuid;
 use super::{At, go_with};
 use crate::{access::failed, app::App, failure, session::Visit, views};
 
-const FIELDS: &[&str] =
-    &["candidate_name", "slug", "office", "constituency", "locale", "owner_name", "owner_email"];
+const FIELDS: &[&str] = &[
+    "candidate_name",
+    "slug",
+    "office",
+    "constituency",
+    "home_region",
+    "locale",
+    "owner_name",
+    "owner_email",
+];
 
 #[derive(Default, Deserialize)]
 pub(super) struct CampaignForm {
@@ -48,6 +56,8 @@ pub(super) struct CampaignForm {
     office: String,
     #[serde(default)]
     constituency: String,
+    #[serde(default)]
+    home_region: String,
     #[serde(default)]
     locale: String,
     #[serde(default)]
@@ -211,6 +221,7 @@ pub(super) async fn create(
         candidate_name: filled.candidate_name.clone(),
         office: filled.office.clone(),
         constituency: filled.constituency.clone(),
+        home_region: filled.home_region.clone(),
         locale: filled.locale.clone(),
         owner_name: filled.owner_name.clone(),
         owner_email: filled.owner_email.clone(),
@@ -258,6 +269,7 @@ fn again(
         slug: filled.slug,
         office: filled.office,
         constituency: filled.constituency,
+        home_region: filled.home_region,
         locale: Locale::from_code(&filled.locale).unwrap_or_default(),
         owner_name: filled.owner_name,
         owner_email: filled.owner_email,
@@ -277,6 +289,7 @@ pub(super) async fn edit(
                 slug: campaign.slug,
                 office: campaign.office,
                 constituency: campaign.constituency,
+                home_region: campaign.home_region,
                 locale: Locale::from_code(&campaign.locale).unwrap_or_default(),
                 ..CampaignFields::default()
             };
@@ -301,6 +314,7 @@ pub(super) async fn save(
         candidate_name: filled.candidate_name.clone(),
         office: filled.office.clone(),
         constituency: filled.constituency.clone(),
+        home_region: filled.home_region.clone(),
         locale: filled.locale.clone(),
     };
     let request = app.identity.command(&visit.caller(), command(&filled.command_id), message);

@@ -53,9 +53,10 @@ async fn page(app: &App, visit: &Visit, about: About) -> Response {
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
     let fine = about.problems.is_empty();
+    let row = |account| views::account::row(account, app.clock.now());
     let page = AdminsPage {
         shell: visit.shell(app, Nav::Accounts),
-        admins: listed.into_iter().map(views::account::row).collect(),
+        admins: listed.into_iter().map(row).collect(),
         name: about.form.name,
         email: about.form.email,
         problems: about.problems,

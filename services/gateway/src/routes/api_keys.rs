@@ -17,7 +17,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem, Problems,
-    pages::api_keys::{ApiKey, ApiKeysPage, LIFETIMES, Scope},
+    pages::api_keys::{ApiKey, ApiKeysPage, LIFETIMES, Revoked as WhyRevoked, Scope},
 };
 use serde::Deserialize;
 use time::Duration;
@@ -100,6 +100,10 @@ fn shown(key: pb::ApiKey, catalogue: &[pb::Permission]) -> ApiKey {
         created_at: views::instant(key.created_at),
         expires_at: key.expires_at.and_then(instant),
         last_used_at: key.last_used_at.and_then(instant),
+        revoked: key
+            .revoked_at
+            .and_then(instant)
+            .map(|at| (at, WhyRevoked::from_code(&key.revoked_because))),
     }
 }
 

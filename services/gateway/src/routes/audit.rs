@@ -1,20 +1,20 @@
 //! `/c/{slug}/audit` and `/admin/audit`: what happened, and the same as CSV.
 
+mod export;
+
 use std::collections::{HashMap, HashSet};
 
 use axum::{
-    body::Body,
     extract::{Query, State},
-    http::{HeaderValue, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use futures::{StreamExt, TryStreamExt, stream};
 use meydan_event_log::PLATFORM;
 use meydan_rpc::{
     form::timestamp,
     outcome::Failure,
     pb::{
-        audit::{Entry, ExportEntriesRequest, Filter, ListEntriesRequest},
+        audit::{Entry, Filter, ListEntriesRequest, ListEntriesResponse},
         identity::{ListCampaignsRequest, ListMembersRequest, NameAccountsRequest},
     },
 };
@@ -25,10 +25,12 @@ use meydan_web::{
 use serde::Deserialize;
 use uuid::Uuid;
 
+pub(super) use self::export::save;
 use super::inbox;
 use crate::{
     app::App,
     failure,
+    oversight::{Read, note_reading},
     session::Visit,
     views::audit::{self, Names},
 };
@@ -43,7 +45,7 @@ pub(super) struct Asked {
     who: String,
     pub(super) action: String,
     campaign: String,
-    target: String,
+    pub(super) target: String,
     correlation: String,
     from: String,
     until: String,
@@ -51,8 +53,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The filter for the audit, and the fields that cannot be understood, which look for nothing. Days are those of
-    /// `zone`.
+    /// The filter for the audit, and the fields that cannot be understood. Days are those of `zone`.
     pub(super) fn read(&self, zone: &Zone, own: Option<Uuid>) -> (Filter, Problems) {
         let mut problems = Problems::none();
         let mut day = |name, text: &str| {
@@ -65,6 +66,20 @@ impl Asked {
         let from = day("from", &self.from).map(|(begin, _)| timestamp(begin));
         let until = day("until", &self.until).map(|(_, end)| timestamp(end));
         let kind = matches!(self.who.as_str(), "citizen" | "service");
+        let ids = [
+            ("campaign", &*self.campaign),
+            ("who", if kind { "" } else { &self.who }),
+            ("target", &self.target),
+            ("correlation", &self.correlation),
+        ];
+        for (name, id) in ids {
+            if !id.is_empty() && Uuid::try_parse(id).is_err() {
+                problems.add(name, Problem::InvalidId);
+            }
+        }
+        if self.place().is_none() {
+            problems.add("before", Problem::InvalidId);
+        }
         let who = |wanted| if kind == wanted { self.who.clone() } else { String::new() };
         let filter = Filter {
             campaign_id: own.map_or_else(|| self.campaign.clone(), |id| id.to_string()),
@@ -80,31 +95,43 @@ impl Asked {
         (filter, problems)
     }
 
+    /// Before which entry a page begins, 0 for the newest; `None` when that is no place.
+    pub(super) fn place(&self) -> Option<i64> {
+        if self.before.is_empty() {
+            return Some(0);
+        }
+        self.before.parse().ok().filter(|place| *place >= 0)
+    }
+
     pub(super) fn shown(self) -> AuditFilter {
         let Self { who, action, campaign, target, correlation, from, until, .. } = self;
         AuditFilter { who, action, campaign, target, correlation, from, until }
     }
 }
 
-/// The page of a campaign.
+/// The page of a campaign, or of the platform.
 pub(super) async fn show(
     State(app): State<App>,
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let base = format!("/c/{}/audit", visit.slug());
-    let shown = page(&app, &visit, asked, base).await;
+    let (filter, problems) = asked.read(visit.zone(&app), own(&visit));
+    if !problems.is_empty() {
+        return refused(&app, &visit, asked, problems).await;
+    }
+    let shown = page(&app, &visit, filter, asked).await;
     shown.unwrap_or_else(|failure| of_address(&app, &visit, failure))
 }
 
-/// The page of the platform.
-pub(super) async fn show_all(
-    State(app): State<App>,
-    visit: Visit,
-    Query(asked): Query<Asked>,
-) -> Response {
-    let shown = page(&app, &visit, asked, "/admin/audit".to_owned()).await;
-    shown.unwrap_or_else(|failure| of_address(&app, &visit, failure))
+/// The page whose form says what could not be understood, and nothing else.
+async fn refused(app: &App, visit: &Visit, asked: Asked, problems: Problems) -> Response {
+    let names = match names(app, visit).await {
+        Ok(names) => names,
+        Err(failure) => return of_address(app, visit, failure),
+    };
+    let nothing = ListEntriesResponse::default();
+    let page = AuditPage { problems, ..filled(app, visit, asked, (nothing, &names)) };
+    (StatusCode::UNPROCESSABLE_ENTITY, Html(page.render())).into_response()
 }
 
 /// The campaign within which a visit looks; an admin's looks everywhere.
@@ -120,9 +147,9 @@ pub(super) fn of_address(app: &App, visit: &Visit, failure: Failure) -> Response
     }
 }
 
-async fn page(app: &App, visit: &Visit, asked: Asked, base: String) -> Result<Response, Failure> {
-    let (filter, problems) = asked.read(visit.zone(app), own(visit));
-    let before = asked.before.parse().unwrap_or(0);
+async fn page(app: &App, visit: &Visit, filter: Filter, asked: Asked) -> Result<Response, Failure> {
+    let before = asked.place().unwrap_or_default();
+    let looked_for = filter.campaign_id.clone();
     let message = ListEntriesRequest { filter: Some(filter), before, limit: PAGE };
     let request = app.audit.ask(&visit.caller(), message);
     let mut entries = app.entries();
@@ -130,24 +157,56 @@ async fn page(app: &App, visit: &Visit, asked: Asked, base: String) -> Result<Re
     let (answer, names, unread) =
         tokio::join!(entries.list_entries(request), names(app, visit), unread);
     let answer = answer.map_err(Failure::from)?.into_inner();
+    let page = if asked.correlation.is_empty() { "audit" } else { "audit.request" };
+    note_staff(app, visit, (looked_for, &answer.entries), page).await?;
     let names = with_accounts(app, visit, names?, &answer.entries).await?;
-    let oldest = answer.entries.last().map(|entry| entry.arrival);
-    let mut shell = visit.shell(app, Nav::Audit);
-    shell.unread = unread;
+    let mut page = filled(app, visit, asked, (answer, &names));
+    page.shell.unread = unread;
+    Ok(Html(page.render()).into_response())
+}
+
+/// Notes in the records of campaigns that staff opens them: in that of the campaign looked for, and in each of which
+/// there is an entry.
+pub(super) async fn note_staff(
+    app: &App,
+    visit: &Visit,
+    (looked_for, entries): (String, &[Entry]),
+    page: &str,
+) -> Result<(), Failure> {
+    if own(visit).is_some() {
+        return Ok(());
+    }
+    let mut campaigns = export::campaigns_of(entries);
+    campaigns
+        .extend(Some(looked_for).filter(|one| !one.is_empty() && *one != PLATFORM.to_string()));
+    note_reading(app, visit, campaigns.into_iter().collect(), Read::Opened(page)).await
+}
+
+fn filled(
+    app: &App,
+    visit: &Visit,
+    asked: Asked,
+    (answer, names): (ListEntriesResponse, &Names),
+) -> AuditPage {
+    let oldest = answer.entries.iter().map(|entry| entry.arrival).min();
+    let shell = visit.shell(app, Nav::Audit);
     let several = own(visit).is_none();
     let platform = CampaignLink { slug: PLATFORM.to_string(), name: shell.t("audit-platform") };
-    let page = AuditPage {
-        shell,
-        base,
+    AuditPage {
+        base: if several {
+            "/admin/audit".to_owned()
+        } else {
+            format!("/c/{}/audit", visit.slug())
+        },
+        newest: asked.before.is_empty(),
         filter: asked.shown(),
-        problems,
+        problems: Problems::none(),
         people: names.people(),
-        campaigns: several.then(|| places(&names, platform)),
-        entries: answer.entries.into_iter().map(|entry| audit::entry(entry, &names)).collect(),
+        campaigns: several.then(|| places(names, platform)),
+        entries: answer.entries.into_iter().map(|entry| audit::entry(entry, names)).collect(),
         older: oldest.filter(|_| answer.more),
-        newest: before == 0,
-    };
-    Ok(Html(page.render()).into_response())
+        shell,
+    }
 }
 
 /// The campaigns to choose from, by their ids, and before them the platform.
@@ -196,51 +255,15 @@ pub(super) async fn with_accounts(
         let behalf = behalf.map(|entry| entry.on_behalf_of.clone());
         let targets = targets.map(|entry| entry.target_id.clone());
         let ids: HashSet<_> = actors.chain(targets).chain(behalf).collect();
-        let message = NameAccountsRequest { account_ids: ids.into_iter().collect() };
+        let message = NameAccountsRequest { account_ids: ids.iter().cloned().collect() };
         let request = app.identity.ask(&visit.caller(), message);
-        names.accounts = app.accounts().name_accounts(request).await?.into_inner().names;
+        let mut named = app.accounts().name_accounts(request).await?.into_inner().names;
+        // Whoever did something and is not there any more was erased.
+        let called = ids.into_iter().map(|id| {
+            let name = named.remove(&id).unwrap_or_default();
+            (id, name)
+        });
+        names.accounts = called.collect();
     }
     Ok(names)
-}
-
-/// The same entries as a table for a spreadsheet.
-pub(super) async fn export(
-    State(app): State<App>,
-    visit: Visit,
-    Query(asked): Query<Asked>,
-) -> Response {
-    match exported(&app, &visit, &asked).await {
-        Ok(response) => response,
-        Err(failure) => of_address(&app, &visit, failure),
-    }
-}
-
-async fn exported(app: &App, visit: &Visit, asked: &Asked) -> Result<Response, Failure> {
-    let (filter, _) = asked.read(visit.zone(app), own(visit));
-    let names = names(app, visit).await?;
-    let message = ExportEntriesRequest { filter: Some(filter) };
-    let mut request = app.audit.ask(&visit.caller(), message);
-    request.set_timeout(std::time::Duration::from_secs(25));
-    let pieces = app.entries().export_entries(request).await?.into_inner();
-    let head = audit::csv_head(&visit.shell(app, Nav::Audit));
-    let (app, visit) = (app.clone(), visit.clone());
-    let rows = pieces.map_err(std::io::Error::other).and_then(move |piece| {
-        let (app, visit, names) = (app.clone(), visit.clone(), names.clone());
-        async move {
-            let known = with_accounts(&app, &visit, names, &piece.entries).await;
-            let names = known.map_err(|_| std::io::Error::other("names cannot be asked for"))?;
-            let shell = visit.shell(&app, Nav::Audit);
-            let rows = piece.entries.into_iter().map(|one| audit::csv_row(one, &names, &shell));
-            Ok(rows.collect::<String>())
-        }
-    });
-    let body = Body::from_stream(stream::once(async { Ok(head) }).chain(rows));
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, kind);
-    let name = HeaderValue::from_static("attachment; filename=\"audit.csv\"");
-    headers.insert(header::CONTENT_DISPOSITION, name);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
 }

@@ -20,7 +20,7 @@ use meydan_web::{
 };
 use serde::Deserialize;
 
-use super::{account, go_with};
+use super::{account, go_with, security};
 use crate::{
     access::to_proof,
     app::App,
@@ -47,7 +47,12 @@ pub(super) struct Filled {
 pub(super) async fn card(app: &App, visit: &Visit) -> Result<ContactCard, Failure> {
     let request = app.identity.ask(&visit.caller(), GetContactRequest {});
     let contact = app.contacts().get_contact(request).await.map_err(Failure::from)?.into_inner();
+    // Asked for first: whoever is led away from a form loses what they typed.
+    let stale = visit.visitor.as_ref().is_some_and(|visitor| !visitor.is_fresh(app));
+    let factors = stale && !security::listed(app, visit).await?.factors.is_empty();
     Ok(ContactCard {
+        prove_for_email: factors,
+        prove_for_phone: stale,
         email: contact.email,
         email_proved: contact.email_proved,
         phone: contact.phone,
@@ -96,6 +101,7 @@ async fn after<T>(
 ) -> Response {
     match done {
         Ok(_) => go_with("/account", notice, 0),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof("/account"),
         Err(failure) => match refused(field, &failure) {
             Some(problems) => again(app, visit, filled, problems).await,
             None => failure::of_call(app, visit, &failure),

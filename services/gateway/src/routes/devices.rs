@@ -5,8 +5,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
+    guard::PROOF_NEEDED,
     outcome::Failure,
-    pb::identity::{EndSessionsRequest, ListHistoryRequest, ListSessionsRequest},
+    pb::identity::{
+        EndSessionsRequest, ListHistoryRequest, ListSessionsRequest, StopTrustingRequest,
+    },
 };
 use meydan_web::{
     Nav, Notice,
@@ -15,7 +18,7 @@ use meydan_web::{
 use serde::Deserialize;
 
 use super::go_with;
-use crate::{app::App, failure, session::Visit, views};
+use crate::{access::to_proof, app::App, failure, session::Visit, views};
 
 /// Entries of identity's pages of history.
 pub(super) const PAGE: usize = 50;
@@ -27,7 +30,9 @@ pub(super) async fn sessions(State(app): State<App>, visit: Visit) -> Response {
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
     let shell = visit.shell(&app, Nav::Account);
-    let sessions = listed.into_iter().filter_map(views::account::session).collect();
+    let place = |address: &str| visit.place(&app, address);
+    let sessions =
+        listed.into_iter().filter_map(|seen| views::account::session(seen, place)).collect();
     Html(SessionsPage { shell, sessions }.render()).into_response()
 }
 
@@ -43,10 +48,23 @@ pub(super) async fn end_others(State(app): State<App>, visit: Visit) -> Response
     finish(&app, &visit, String::new()).await
 }
 
+pub(super) async fn distrust(
+    State(app): State<App>,
+    visit: Visit,
+    Path(session_id): Path<String>,
+) -> Response {
+    let request = app.identity.ask(&visit.caller(), StopTrustingRequest { session_id });
+    match app.accounts().stop_trusting(request).await.map_err(Failure::from) {
+        Ok(_) => go_with("/account/sessions", Notice::Saved, 0),
+        Err(failure) => failure::of_call(&app, &visit, &failure),
+    }
+}
+
 async fn finish(app: &App, visit: &Visit, session_id: String) -> Response {
     let request = app.identity.ask(&visit.caller(), EndSessionsRequest { session_id });
     match app.accounts().end_sessions(request).await.map_err(Failure::from) {
         Ok(_) => go_with("/account/sessions", Notice::SessionClosed, 0),
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof("/account/sessions"),
         Err(failure) => failure::of_call(app, visit, &failure),
     }
 }
@@ -69,7 +87,9 @@ pub(super) async fn history(
     };
     let shell = visit.shell(&app, Nav::Account);
     let before = (listed.len() == PAGE).then(|| listed.last().map(|last| last.position));
-    let entries = listed.into_iter().filter_map(views::account::happened).collect();
+    let place = |address: &str| visit.place(&app, address);
+    let entries =
+        listed.into_iter().filter_map(|entry| views::account::happened(entry, place)).collect();
     Html(HistoryPage { shell, entries, before: before.flatten() }.render()).into_response()
 }
 

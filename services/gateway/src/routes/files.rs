@@ -63,7 +63,8 @@ async fn fetched(app: &App, visit: &Visit, message: String) -> Result<Response, 
     let kind_header = HeaderValue::from_static(kind.unwrap_or("application/octet-stream"));
     headers.insert(header::CONTENT_TYPE, kind_header);
     headers.insert(header::CONTENT_DISPOSITION, disposition(&file, kind.is_some()));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let sandbox = HeaderValue::from_static("default-src 'none'; sandbox");
     headers.insert(header::CONTENT_SECURITY_POLICY, sandbox);
     Ok(response)

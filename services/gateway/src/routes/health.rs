@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode};
 use meydan_rpc::client::Dial;
-use meydan_web::pages::error::Failure;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::{app::App, cookies, failure, session::Visit};
+use crate::app::App;
 
 /// How long a service may take to say that it is well.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,21 +37,6 @@ pub(super) async fn livez() -> StatusCode {
 }
 
 /// Any other address.
-pub(super) async fn nothing_here(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    if uri.path().starts_with("/telegram") {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    let visit = Visit {
-        visitor: None,
-        membership: None,
-        chosen: cookies::locale(&headers, app.secure),
-        theme: cookies::theme(&headers, app.secure),
-        cookie: String::new(),
-        fresh: true,
-        path: uri.path().to_owned(),
-        address: String::new(),
-        outside: false,
-        host: String::new(),
-    };
-    failure::page(&app, &visit, Failure::NotFound)
+pub(super) async fn nothing_here() -> StatusCode {
+    StatusCode::NOT_FOUND
 }

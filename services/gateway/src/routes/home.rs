@@ -29,13 +29,14 @@ use crate::{app::App, failure, session::Visit, views};
 /// Tickets on the home page.
 const NEWEST: u32 = 7;
 
-/// Leads admins to the campaigns, members to their campaign.
+/// Leads admins to the campaigns, members to their campaign: to one that runs, if there is any.
 pub(super) async fn entrance(State(app): State<App>, visit: Visit) -> Response {
     let Some(visitor) = &visit.visitor else { return go("/login") };
     if visitor.admin {
         return go("/admin/campaigns");
     }
-    match visitor.memberships.iter().find(|place| place.active) {
+    let running = visitor.memberships.iter().find(|place| place.runs());
+    match running.or(visitor.memberships.first()) {
         Some(place) => go(&format!("/c/{}", place.slug)),
         None => failure::page(&app, &visit, Shown::Forbidden),
     }

@@ -3,7 +3,7 @@
 use axum::{
     Form,
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
@@ -30,8 +30,6 @@ use crate::{
 
 /// What identity says when an account is asked for too often.
 const TOO_MANY: &str = "identity.login.too_many";
-/// Seconds after which it is worth another try.
-const A_MINUTE: u16 = 60;
 /// How long a browser is known.
 const KNOWN: time::Duration = time::Duration::days(365);
 
@@ -39,6 +37,9 @@ const KNOWN: time::Duration = time::Duration::days(365);
 pub(super) struct Destination {
     #[serde(default)]
     next: String,
+    /// What was said in the first step.
+    #[serde(default)]
+    trusted: String,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +48,8 @@ pub(super) struct Credentials {
     email: String,
     #[serde(default)]
     password: String,
+    #[serde(default)]
+    trusted: String,
     #[serde(default)]
     next: String,
 }
@@ -59,14 +62,14 @@ pub(super) async fn show(
     if visit.visitor.is_some() {
         return go(local(&destination.next));
     }
-    page(&app, &visit, String::new(), destination.next, None)
+    page(&app, &visit, String::new(), (destination.next, false), None)
 }
 
 pub(super) fn page(
     app: &App,
     visit: &Visit,
     email: String,
-    next: String,
+    (next, trusted): (String, bool),
     refusal: Option<LoginRefusal>,
 ) -> Response {
     let status = match refusal {
@@ -75,7 +78,7 @@ pub(super) fn page(
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let (shell, passkeys) = (visit.shell(app, Nav::None), passkeys::offered(app, visit));
-    let page = LoginPage { shell, email, next, passkeys, refusal };
+    let page = LoginPage { shell, email, next, trusted, passkeys, refusal };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 
@@ -94,37 +97,35 @@ pub(super) async fn submit(
     headers: HeaderMap,
     Form(credentials): Form<Credentials>,
 ) -> Response {
-    let Credentials { email, password, next } = credentials;
-    let guest = Some(guest(&app, &visit, &headers));
-    let message = LogInRequest { email: email.clone(), password, guest };
+    let Credentials { email, password, trusted, next } = credentials;
+    let (guest, trusted) = (Some(guest(&app, &visit, &headers)), trusted == "yes");
+    let message = LogInRequest { email: email.clone(), password, guest, trusted };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().log_in(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
             if answer.challenge_token.is_empty() {
-                return enter(&app, &answer, local(&next));
+                return enter(&app, &headers, &answer, local(&next)).await;
             }
-            let mut response = go(&factor_path(&next));
+            let mut response = go(&factor_path(&next, trusted));
             let cookie = cookies::set(Kind::Challenge, &answer.challenge_token, None, app.secure);
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
         Err(Failure::Refused(code)) if code == TOO_MANY => {
-            let refusal = Some(LoginRefusal::TooManyAttempts);
-            let mut response = page(&app, &visit, email, next, refusal);
-            response.headers_mut().insert(header::RETRY_AFTER, A_MINUTE.into());
-            response
+            page(&app, &visit, email, (next, trusted), Some(LoginRefusal::TooManyAttempts))
         }
         Err(Failure::Refused(_) | Failure::Malformed(_) | Failure::NotFound) => {
-            page(&app, &visit, email, next, Some(LoginRefusal::WrongCredentials))
+            page(&app, &visit, email, (next, trusted), Some(LoginRefusal::WrongCredentials))
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
 }
 
-fn factor_path(next: &str) -> String {
+/// The second step. What was said of the browser in the first one is offered there again.
+fn factor_path(next: &str, trusted: bool) -> String {
     let query: String = form_urlencoded::byte_serialize(local(next).as_bytes()).collect();
-    format!("/login/factor?next={query}")
+    format!("/login/factor?next={query}{}", if trusted { "&trusted=yes" } else { "" })
 }
 
 /// The second step, for whoever has done the first.
@@ -140,14 +141,15 @@ pub(super) async fn show_factor(
     if cookies::get(&headers, Kind::Challenge, app.secure).is_none() {
         return go("/login");
     }
-    factor_page(&app, &visit, &headers, destination.next, None).await
+    let trusted = destination.trusted == "yes";
+    factor_page(&app, &visit, &headers, (destination.next, trusted), None).await
 }
 
 pub(super) async fn factor_page(
     app: &App,
     visit: &Visit,
     headers: &HeaderMap,
-    next: String,
+    (next, trusted): (String, bool),
     refusal: Option<FactorRefusal>,
 ) -> Response {
     let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -156,6 +158,7 @@ pub(super) async fn factor_page(
     let page = LoginFactorPage {
         shell: visit.shell(app, Nav::None),
         next,
+        trusted,
         by_code: ways.code,
         passkeys: if ways.passkey { offered } else { Passkeys::Nowhere },
         refusal,
@@ -190,11 +193,12 @@ pub(super) async fn submit_factor(
         Ok(answer) => {
             let token = &answer.get_ref().session_token;
             let to = security::after_code(&app, &code, token, local(&next)).await;
-            enter(&app, answer.get_ref(), &to)
+            enter(&app, &headers, answer.get_ref(), &to).await
         }
         Err(Failure::Refused(code)) if code == "identity.challenge.over" => challenge_over(&app),
         Err(Failure::Refused(_)) => {
-            factor_page(&app, &visit, &headers, next, Some(FactorRefusal::WrongCode)).await
+            let wrong = Some(FactorRefusal::WrongCode);
+            factor_page(&app, &visit, &headers, (next, trusted), wrong).await
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
@@ -215,21 +219,32 @@ pub(super) fn guest(app: &App, visit: &Visit, headers: &HeaderMap) -> Guest {
         user_agent: user_agent(headers),
         device_token: cookies::get(headers, Kind::Device, app.secure).unwrap_or_default(),
         outside: visit.outside,
+        session_token: cookies::get(headers, Kind::Session, app.secure).unwrap_or_default(),
     }
 }
 
-/// Begins a session in the browser.
-pub(super) fn enter(app: &App, entered: &LogInResponse, to: &str) -> Response {
+/// Begins a session in the browser. The one that it had has ended.
+pub(super) async fn enter(
+    app: &App,
+    headers: &HeaderMap,
+    entered: &LogInResponse,
+    to: &str,
+) -> Response {
+    session::forget(app, headers).await;
     let mut response = go(to);
     let headers = response.headers_mut();
     let token = &entered.session_token;
     headers.append(header::SET_COOKIE, cookies::set(Kind::Session, token, None, app.secure));
-    let device = cookies::set(Kind::Device, &entered.device_token, Some(KNOWN), app.secure);
-    headers.append(header::SET_COOKIE, device);
+    headers.append(header::SET_COOKIE, known_browser(app, &entered.device_token));
     for kind in [Kind::PreSession, Kind::Challenge] {
         headers.append(header::SET_COOKIE, cookies::remove(kind, app.secure));
     }
     response
+}
+
+/// The cookie by which a browser is known from now on.
+pub(super) fn known_browser(app: &App, device: &str) -> HeaderValue {
+    cookies::set(Kind::Device, device, Some(KNOWN), app.secure)
 }
 
 /// What the browser calls itself, as far as it matters.

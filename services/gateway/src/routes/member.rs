@@ -8,6 +8,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
+    guard::PROOF_NEEDED,
     outcome::Failure,
     pb::identity::{
         self as pb, ChangeMemberRequest, ChangeMemberResponse, ChangePermissionsRequest,
@@ -16,7 +17,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem,
-    pages::team::{Member, MemberPage, MemberPermission, PermissionsPage, Role},
+    pages::team::{Holder, Member, MemberPage, MemberPermission, PermissionsPage, Role},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -26,7 +27,13 @@ use super::{
     admin::{command, link},
     go_with, inbox, team,
 };
-use crate::{access::field, app::App, failure, session::Visit, views};
+use crate::{
+    access::{field, to_proof},
+    app::App,
+    failure,
+    session::Visit,
+    views,
+};
 
 /// What the form of a change says besides the change.
 #[derive(Default, Deserialize)]
@@ -58,7 +65,7 @@ pub(super) async fn members(
     let told = visit.may("identity:member.manage");
     let members = listed.members.into_iter().map(|member| {
         let oneself = own.as_deref() == Some(member.account_id.as_str());
-        views::campaign::member(member, oneself, told)
+        views::campaign::member(member, oneself, told, app.clock.now())
     });
     Ok((members.collect(), listed.factor_demanded))
 }
@@ -283,6 +290,9 @@ pub(super) async fn renew(
             let link = Some(link(&app, &headers, &answer.invitation_token));
             About { at: answer.position, link, ..About::default() }
         }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => {
+            return to_proof(&format!("/c/{}/team/{member}", visit.slug()));
+        }
         Err(Failure::Refused(code)) => About { refusal: Some(refusal(&code)), ..About::default() },
         Err(failure) => return failure::of_call(&app, &visit, &failure),
     };
@@ -317,9 +327,30 @@ pub(super) async fn platform_permissions(State(app): State<App>, visit: Visit) -
     table(&app, &visit, (None, Nav::Permissions)).await
 }
 
+/// The team with what each may do, owners first.
+async fn holders(
+    app: &App,
+    visit: &Visit,
+    catalogue: &[pb::Permission],
+) -> Result<Vec<Holder>, Failure> {
+    let request = app.identity.ask(&visit.caller(), ListMembersRequest { min_position: 0 });
+    let members = app.members().list_members(request).await?.into_inner().members;
+    let now = app.clock.now();
+    let holder = |member| views::campaign::holder(member, catalogue, now);
+    let mut holders: Vec<_> = members.into_iter().map(holder).collect();
+    holders.sort_by_key(|holder| Role::ALL.iter().position(|role| *role == holder.role));
+    Ok(holders)
+}
+
 async fn table(app: &App, visit: &Visit, (slug, nav): (Option<String>, Nav)) -> Response {
-    let permissions = match catalogue(app, visit).await {
-        Ok(permissions) => permissions,
+    let asked = async {
+        let permissions = catalogue(app, visit).await?;
+        let holders =
+            if slug.is_some() { holders(app, visit, &permissions).await? } else { vec![] };
+        Ok((permissions, holders))
+    };
+    let (permissions, holders) = match asked.await {
+        Ok(found) => found,
         Err(failure) => return failure::of_call(app, visit, &failure),
     };
     let mut shell = visit.shell(app, nav);
@@ -327,5 +358,5 @@ async fn table(app: &App, visit: &Visit, (slug, nav): (Option<String>, Nav)) -> 
         shell.unread = inbox::unread(app, visit).await;
     }
     let permissions = permissions.into_iter().map(views::campaign::permission).collect();
-    Html(PermissionsPage { shell, slug, permissions }.render()).into_response()
+    Html(PermissionsPage { shell, slug, permissions, holders }.render()).into_response()
 }

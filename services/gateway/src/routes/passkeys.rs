@@ -99,7 +99,12 @@ fn asked(app: &App, visit: &Visit, asked: Result<(String, String), Failure>) -> 
                 _ => Problem::WrongPasskey,
             };
             let problem = problem.text(&visit.shell(app, Nav::None));
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problem": problem }))).into_response()
+            let status = if code == "identity.passkey.too_many" {
+                StatusCode::TOO_MANY_REQUESTS
+            } else {
+                StatusCode::UNPROCESSABLE_ENTITY
+            };
+            (status, Json(json!({ "problem": problem }))).into_response()
         }
         Err(failure) => failure::of_call(app, visit, &failure),
     }
@@ -139,16 +144,17 @@ pub(super) async fn enter(
     State(app): State<App>,
     visit: Visit,
     headers: HeaderMap,
-    Form(Signed { token, credential, next, .. }): Form<Signed>,
+    Form(Signed { token, credential, next, trusted }): Form<Signed>,
 ) -> Response {
     let guest = Some(login::guest(&app, &visit, &headers));
-    let message =
-        EnterWithPasskeyRequest { token, credential, guest, ..EnterWithPasskeyRequest::default() };
+    let (challenge_token, trusted) = (String::new(), trusted == "yes");
+    let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest, trusted };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.passkey_logins().enter_with_passkey(request).await.map_err(Failure::from) {
-        Ok(answer) => login::enter(&app, answer.get_ref(), local(&next)),
+        Ok(answer) => login::enter(&app, &headers, answer.get_ref(), local(&next)).await,
         Err(Failure::Refused(_)) => {
-            login::page(&app, &visit, String::new(), next, Some(LoginRefusal::WrongPasskey))
+            let refusal = Some(LoginRefusal::WrongPasskey);
+            login::page(&app, &visit, String::new(), (next, trusted), refusal)
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
@@ -168,13 +174,13 @@ pub(super) async fn enter_factor(
     let message = EnterWithPasskeyRequest { token, credential, challenge_token, guest, trusted };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.passkey_logins().enter_with_passkey(request).await.map_err(Failure::from) {
-        Ok(answer) => login::enter(&app, answer.get_ref(), local(&next)),
+        Ok(answer) => login::enter(&app, &headers, answer.get_ref(), local(&next)).await,
         Err(Failure::Refused(code)) if code == "identity.challenge.over" => {
             login::challenge_over(&app)
         }
         Err(Failure::Refused(_)) => {
             let refusal = Some(FactorRefusal::WrongPasskey);
-            login::factor_page(&app, &visit, &headers, next, refusal).await
+            login::factor_page(&app, &visit, &headers, (next, trusted), refusal).await
         }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }

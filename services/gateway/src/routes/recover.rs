@@ -3,7 +3,7 @@
 use axum::{
     Form,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
@@ -17,8 +17,17 @@ use meydan_web::{
 };
 use serde::Deserialize;
 
-use super::{go_with, login::with_form_cookie};
-use crate::{app::App, failure, session::Visit, views};
+use super::{
+    go_with,
+    login::{known_browser, with_form_cookie},
+};
+use crate::{
+    app::App,
+    cookies::{self, Kind},
+    failure,
+    session::Visit,
+    views,
+};
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -47,7 +56,6 @@ fn page(
     let status = match asking {
         Asking::Open if !problems.is_empty() => StatusCode::UNPROCESSABLE_ENTITY,
         Asking::Open | Asking::Sent => StatusCode::OK,
-        Asking::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Asking::Expired => StatusCode::NOT_FOUND,
     };
     let page = RecoverPage { shell: visit.shell(app, Nav::None), asking, email, problems };
@@ -57,18 +65,19 @@ fn page(
 pub(super) async fn submit(
     State(app): State<App>,
     visit: Visit,
+    headers: HeaderMap,
     Form(Asked { email }): Form<Asked>,
 ) -> Response {
     let message = AskRecoveryRequest {
         email: email.clone(),
         address: visit.address.clone(),
         locale: visit.locale().code().to_owned(),
+        device_token: cookies::get(&headers, Kind::Device, app.secure).unwrap_or_default(),
     };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.recovery().ask_recovery(request).await.map_err(Failure::from) {
         // Nothing of the address: the page is the same for all.
         Ok(_) => page(&app, &visit, Asking::Sent, (String::new(), Problems::none())),
-        Err(Failure::Refused(_)) => page(&app, &visit, Asking::TooMany, (email, Problems::none())),
         Err(Failure::Malformed(violations)) => {
             let problems = views::problems(&["email"], &violations);
             page(&app, &visit, Asking::Open, (email, problems))
@@ -120,7 +129,12 @@ pub(super) async fn finish(
     let message = FinishRecoveryRequest { token: token.clone(), new_password: chosen.new_password };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.recovery().finish_recovery(request).await.map_err(Failure::from) {
-        Ok(_) => go_with("/login", Notice::Recovered, 0),
+        Ok(answer) => {
+            let mut response = go_with("/login", Notice::Recovered, 0);
+            let known = known_browser(&app, &answer.get_ref().device_token);
+            response.headers_mut().append(header::SET_COOKIE, known);
+            response
+        }
         Err(Failure::Malformed(violations)) => {
             let problems = views::problems(&["new_password"], &violations);
             choose(&app, &visit, token, problems).await

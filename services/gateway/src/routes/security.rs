@@ -73,7 +73,8 @@ fn status(problems: &Problems) -> StatusCode {
     if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
 }
 
-async fn listed(app: &App, visit: &Visit) -> Result<ListFactorsResponse, Failure> {
+/// The authenticators of whoever visits.
+pub(super) async fn listed(app: &App, visit: &Visit) -> Result<ListFactorsResponse, Failure> {
     let request = app.identity.ask(&visit.caller(), ListFactorsRequest {});
     let answer = app.accounts().list_factors(request).await;
     answer.map(tonic::Response::into_inner).map_err(Failure::from)

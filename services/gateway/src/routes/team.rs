@@ -81,12 +81,14 @@ async fn page(app: &App, visit: &Visit, about: About) -> Response {
         changeable: oneself.is_some_and(|member| member.role == Role::Owner),
         own: oneself.is_some_and(|member| member.second_factor == Some(true)),
     };
+    let stale = visit.visitor.as_ref().is_some_and(|visitor| !visitor.is_fresh(app));
     let page = TeamPage {
         shell,
         slug: visit.slug(),
         members,
         demand,
         may_invite: visit.may("identity:member.invite"),
+        prove_for_owner: stale && roles.contains(&Role::Owner),
         roles,
         name: about.form.name,
         email: about.form.email,
@@ -122,6 +124,9 @@ pub(super) async fn invite(
             let ours: Vec<_> = ours.collect();
             let problems = views::problems(&["name", "email", "role"], &ours);
             About { form, problems, ..About::default() }
+        }
+        Err(Failure::Refused(code)) if code == PROOF_NEEDED => {
+            return to_proof(&format!("/c/{}/team", visit.slug()));
         }
         Err(Failure::Refused(code)) => {
             let problem = member::refusal(&code);

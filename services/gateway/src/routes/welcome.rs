@@ -150,7 +150,7 @@ pub(super) async fn submit(
     };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().accept_invitation(request).await.map_err(Failure::from) {
-        Ok(answer) => enter(&app, answer.get_ref(), "/"),
+        Ok(answer) => enter(&app, &headers, answer.get_ref(), "/").await,
         Err(Failure::Malformed(violations)) => {
             let problems = views::problems(FIELDS, &violations);
             page(&app, &visit, token, found, (form, problems))

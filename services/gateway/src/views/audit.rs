@@ -54,6 +54,7 @@ pub fn entry(entry: pb::Entry, names: &Names) -> AuditEntry {
         target_id: entry.target_id,
         correlation: entry.correlation_id,
         campaign: names.campaigns.get(&entry.campaign_id).cloned(),
+        address: entry.address,
     }
 }
 
@@ -84,6 +85,7 @@ pub fn csv_head(shell: &Shell) -> String {
         "log",
         "position",
         "on_behalf_of",
+        "address",
     ];
     let cells = told.into_iter().chain(plain.map(str::to_owned));
     format!("\u{feff}{}", line(cells))
@@ -115,6 +117,7 @@ pub fn csv_row(wire: pb::Entry, names: &Names, shell: &Shell) -> String {
         wire.log,
         wire.position.to_string(),
         wire.on_behalf_of,
+        wire.address,
     ])
 }
 

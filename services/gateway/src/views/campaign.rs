@@ -6,9 +6,11 @@ use meydan_web::{
     pages::{
         bot::BotState,
         campaigns::{CampaignRow, CampaignStatus},
-        team::{Member, Permission, Role, Standing},
+        team::{Holder, Member, Permission, Role, Standing},
     },
 };
+use prost_types::Timestamp;
+use time::OffsetDateTime;
 
 use super::instant;
 
@@ -20,6 +22,7 @@ pub fn row(campaign: &pb::Campaign, bot: Option<BotState>) -> CampaignRow {
         candidate_name: campaign.candidate_name.clone(),
         office: campaign.office.clone(),
         constituency: campaign.constituency.clone(),
+        home_region: campaign.home_region.clone(),
         locale: Locale::from_code(&campaign.locale).unwrap_or_default(),
         status: status_in(campaign.status()),
         bot,
@@ -30,7 +33,9 @@ pub fn row(campaign: &pb::Campaign, bot: Option<BotState>) -> CampaignRow {
     }
 }
 
-const fn status_in(status: pb::CampaignStatus) -> CampaignStatus {
+/// A status of the wire.
+#[must_use]
+pub const fn status_in(status: pb::CampaignStatus) -> CampaignStatus {
     match status {
         pb::CampaignStatus::Unspecified | pb::CampaignStatus::Draft => CampaignStatus::Draft,
         pb::CampaignStatus::Active => CampaignStatus::Active,
@@ -79,17 +84,29 @@ pub const fn role_in(role: pb::Role) -> Option<Role> {
     })
 }
 
+/// How a member stands now, who was invited with a link or may be deactivated.
+pub(super) fn standing(
+    (invited, deactivated): (bool, bool),
+    link_ends_at: Option<Timestamp>,
+    now: OffsetDateTime,
+) -> Standing {
+    let link = link_ends_at.and_then(meydan_rpc::form::instant);
+    match (invited, deactivated) {
+        (true, _) if link.is_none_or(|ends_at| ends_at <= now) => Standing::Expired,
+        (true, _) => Standing::Invited,
+        (false, true) => Standing::Deactivated,
+        (false, false) => Standing::Active,
+    }
+}
+
 /// A member of the team; `told` says whether the viewer is told who has a second factor.
 #[must_use]
-pub fn member(member: pb::Member, oneself: bool, told: bool) -> Member {
+pub fn member(member: pb::Member, oneself: bool, told: bool, now: OffsetDateTime) -> Member {
     Member {
         second_factor: (told && !member.invited).then_some(member.second_factor),
         role: role_in(member.role()).unwrap_or_default(),
-        standing: match (member.invited, member.deactivated) {
-            (true, _) => Standing::Invited,
-            (false, true) => Standing::Deactivated,
-            (false, false) => Standing::Active,
-        },
+        standing: standing((member.invited, member.deactivated), member.link_ends_at, now),
+        link_ends_at: member.link_ends_at.and_then(meydan_rpc::form::instant),
         excepted: !member.granted.is_empty() || !member.denied.is_empty(),
         oneself: oneself && !member.invited,
         joined_at: if member.invited { None } else { Some(instant(member.joined_at)) },
@@ -97,6 +114,23 @@ pub fn member(member: pb::Member, oneself: bool, told: bool) -> Member {
         id: member.member_id,
         name: member.display_name,
         email: member.email,
+    }
+}
+
+/// A member, and what of the catalogue they may beyond their role, or not of it.
+#[must_use]
+pub fn holder(member: pb::Member, catalogue: &[pb::Permission], now: OffsetDateTime) -> Holder {
+    let texts = |names: &[String]| {
+        let named = catalogue.iter().filter(|permission| names.contains(&permission.name));
+        named.map(|permission| permission.text.clone()).collect()
+    };
+    Holder {
+        role: role_in(member.role()).unwrap_or_default(),
+        standing: standing((member.invited, member.deactivated), member.link_ends_at, now),
+        granted: texts(&member.granted),
+        denied: texts(&member.denied),
+        id: member.member_id,
+        name: member.display_name,
     }
 }
 

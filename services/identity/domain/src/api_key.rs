@@ -10,6 +10,52 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 use uuid::Uuid;
 
+/// Why a key ended that nobody ended by hand: whoever made it is not who they were, and it would come to life again
+/// with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedBecause {
+    /// They are out of the team.
+    MakerLeft,
+    /// Their place was deactivated.
+    MakerDeactivated,
+    /// They may not have keys any more.
+    MakerLostPermission,
+    /// Their account was suspended.
+    MakerSuspended,
+    /// Their account was erased.
+    MakerErased,
+}
+
+impl RevokedBecause {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::MakerLeft,
+        Self::MakerDeactivated,
+        Self::MakerLostPermission,
+        Self::MakerSuspended,
+        Self::MakerErased,
+    ];
+
+    /// Name under which it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MakerLeft => "maker_left",
+            Self::MakerDeactivated => "maker_deactivated",
+            Self::MakerLostPermission => "maker_lost_permission",
+            Self::MakerSuspended => "maker_suspended",
+            Self::MakerErased => "maker_erased",
+        }
+    }
+
+    /// The reason of a stored name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
 /// A key, as its events made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ApiKey {
@@ -35,6 +81,8 @@ pub enum ApiKeyCommand {
     },
     /// End it.
     Revoke {
+        /// Why, when nobody does it by hand.
+        because: Option<RevokedBecause>,
         /// When.
         at: OffsetDateTime,
     },
@@ -63,6 +111,9 @@ pub enum ApiKeyEvent {
     /// It was ended.
     #[serde(rename = "api_key.revoked")]
     Revoked {
+        /// Why, when nobody did it by hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<RevokedBecause>,
         /// When.
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
@@ -109,7 +160,7 @@ impl ApiKey {
                 return Err(ApiKeyRefusal::NotCreated);
             }
             ApiKeyCommand::Revoke { .. } if self.revoked => return Ok(vec![]),
-            ApiKeyCommand::Revoke { at } => ApiKeyEvent::Revoked { at },
+            ApiKeyCommand::Revoke { because, at } => ApiKeyEvent::Revoked { because, at },
         }])
     }
 }

@@ -86,6 +86,9 @@ pub struct CampaignProfile {
     pub constituency: String,
     /// Its first language: `fa` or `en`.
     pub locale: String,
+    /// The candidate's home region, by its code of ISO 3166-2. Empty where none was said, as of earlier days.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub home_region: String,
 }
 
 /// A name in addresses: 3 to 40 small Latin letters, digits and single dashes.

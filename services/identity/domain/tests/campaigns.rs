@@ -15,6 +15,7 @@ fn profile() -> CampaignProfile {
         office: "شورا".to_owned(),
         constituency: "تهران".to_owned(),
         locale: "fa".to_owned(),
+        home_region: String::new(),
     }
 }
 

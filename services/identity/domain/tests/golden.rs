@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use cqrs_es::DomainEvent;
 use identity_domain::{
     AccountEvent, ApiKeyEvent, CampaignEvent, CampaignProfile, CampaignStatus, MemberEvent,
-    NetworkEvent, Profile, Proof, Role, TeamEvent, campaign::GRACE,
+    NetworkEvent, OperationEvent, Profile, Proof, RecordEvent, RevokedBecause, Role, TeamEvent,
+    campaign::GRACE,
 };
 use meydan_event_log::Event;
 use meydan_keyring::Sealed;
@@ -27,6 +28,7 @@ fn profile() -> CampaignProfile {
         office: "شورا".to_owned(),
         constituency: "تهران".to_owned(),
         locale: "fa".to_owned(),
+        home_region: String::new(),
     }
 }
 
@@ -57,6 +59,11 @@ fn facts_about_accounts_keep_their_shape() {
                 at: NOON,
             },
             AccountEvent::Locked { until: NOON, origin: Some(sealed()), at: NOON },
+            AccountEvent::FactorLocked {
+                proof: Some(Proof::Totp),
+                origin: Some(sealed()),
+                at: NOON,
+            },
             AccountEvent::Challenged { origin: Some(sealed()), at: NOON },
             AccountEvent::ProvedAgain { session_id: SESSION, proof: Proof::Password, at: NOON },
             AccountEvent::FactorAdded { factor_id: SARA, at: NOON },
@@ -86,6 +93,7 @@ fn facts_about_accounts_keep_their_shape() {
             AccountEvent::LookedAt { campaign_id: SESSION, page: "inbox".to_owned(), at: NOON },
             AccountEvent::PhoneRemoved { at: NOON },
             AccountEvent::PreferencesSet { preferences: sealed(), at: NOON },
+            AccountEvent::SessionExpired { session_id: SESSION, at: NOON },
         ],
     );
 }
@@ -104,6 +112,10 @@ fn facts_about_campaigns_keep_their_shape() {
             CampaignEvent::Deleted { at: NOON },
             CampaignEvent::FactorDemanded { at: NOON },
             CampaignEvent::FactorWaived { at: NOON },
+            CampaignEvent::Edited {
+                profile: CampaignProfile { home_region: "IR-23".to_owned(), ..profile() },
+                at: NOON,
+            },
         ],
     );
 }
@@ -158,6 +170,28 @@ fn facts_about_addresses_keep_their_shape_and_name_none() {
 }
 
 #[test]
+fn facts_about_who_reads_the_record_keep_their_shape() {
+    let opened = RecordEvent::Opened { page: "audit".to_owned(), at: NOON };
+    pin(include_str!("golden/record.jsonl"), &[opened, RecordEvent::Exported { at: NOON }]);
+}
+
+#[test]
+fn facts_about_what_operators_do_keep_their_shape() {
+    let kind = || "crm".to_owned();
+    pin(
+        include_str!("golden/operation.jsonl"),
+        &[
+            OperationEvent::FirstLinkMade { at: NOON },
+            OperationEvent::KeysRotated { at: NOON },
+            OperationEvent::LogRepaired { kind: kind(), at: NOON },
+            OperationEvent::StreamDiscarded { kind: kind(), at: NOON },
+            OperationEvent::TablesExchanged { kind: kind(), at: NOON },
+            OperationEvent::CheckpointsLetGo { count: 14, at: NOON },
+        ],
+    );
+}
+
+#[test]
 fn facts_about_keys_keep_their_shape_and_hold_no_secret() {
     let created = |expires_at| ApiKeyEvent::Created {
         name: "s1.00000000000000000000000000000007.AAAA".parse().expect("it has the form of one"),
@@ -168,7 +202,12 @@ fn facts_about_keys_keep_their_shape_and_hold_no_secret() {
     };
     pin(
         include_str!("golden/api_key.jsonl"),
-        &[created(Some(NOON)), created(None), ApiKeyEvent::Revoked { at: NOON }],
+        &[
+            created(Some(NOON)),
+            created(None),
+            ApiKeyEvent::Revoked { because: None, at: NOON },
+            ApiKeyEvent::Revoked { because: Some(RevokedBecause::MakerLeft), at: NOON },
+        ],
     );
 }
 

@@ -167,10 +167,17 @@ fn nobody_gives_what_they_do_not_hold_and_owners_are_made_and_unmade_by_owners()
     }
     assert_eq!(may(Manager, Staff, MemberChange::Role(Owner)), Err(MemberRefusal::OwnersOnly));
 
-    assert_eq!(member(works_as(Manager)).may_invite(Staff), Ok(()));
-    assert_eq!(member(works_as(Manager)).may_invite(Owner), Err(MemberRefusal::OwnersOnly));
-    assert_eq!(member(works_as(Support)).may_invite(Staff), Err(MemberRefusal::NotHeld));
-    assert_eq!(member(vec![]).may_invite(Support), Err(MemberRefusal::NotHeld));
+    let asked =
+        |role| member(vec![MemberEvent::Invited { account_id: SARA, role, said: None, at: NOON }]);
+    let invites = |actor, before, role| member(works_as(actor)).may_invite(&before, role);
+    assert_eq!(invites(Manager, Member::default(), Staff), Ok(()));
+    assert_eq!(invites(Manager, asked(Support), Staff), Ok(()));
+    assert_eq!(invites(Manager, Member::default(), Owner), Err(MemberRefusal::OwnersOnly));
+    assert_eq!(invites(Manager, asked(Owner), Staff), Err(MemberRefusal::OwnersOnly));
+    assert_eq!(invites(Owner, asked(Owner), Staff), Ok(()));
+    assert_eq!(invites(Support, Member::default(), Staff), Err(MemberRefusal::NotHeld));
+    let nobody = member(vec![]).may_invite(&Member::default(), Support);
+    assert_eq!(nobody, Err(MemberRefusal::NotHeld));
 }
 
 #[test]

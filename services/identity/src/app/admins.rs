@@ -2,17 +2,17 @@
 //!
 //! The role changes together with the list of admins, so that of two who dismiss each other one stays.
 
-use identity_domain::{
-    Account, AccountCommand, AccountRefusal, Profile, Team, TeamCommand, TeamRefusal,
-};
+use std::collections::BTreeSet;
+
+use identity_domain::{Account, AccountCommand, AccountRefusal, Profile, TeamRefusal};
 use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal, Target};
 use meydan_keyring::Place;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, login::person, step, whom};
+use super::{AppError, Guest, Identity, Result, acts::Act, invitations::AskedOne, step, whom};
 use crate::{
-    invitations::{self, InvitationRow},
-    letters::Letter,
+    invitations,
+    letters::{Letter, Locale},
     projections::accounts,
     tokens::Token,
 };
@@ -25,6 +25,9 @@ impl From<AccountRefusal> for AppError {
             }
             AccountRefusal::Suspended => {
                 Self::Refused("identity.account.suspended", "the account is suspended")
+            }
+            AccountRefusal::Registered => {
+                Self::Refused("command_id_taken", "the id of the command belongs to another one")
             }
             AccountRefusal::AlreadyAdmin => {
                 Self::Refused("identity.admin.already", "that is an admin already")
@@ -53,51 +56,26 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let account = match self.account_of(&who.email).await? {
-            Some(account) => account,
-            None => {
-                let account = Uuid::new_v5(&meta.command_id, b"account");
-                self.register(account, &who, false, &step(meta, "register")).await?
-            }
+        let AskedOne { account, begins } = self.asked(&who, meta).await?;
+        let locale = match begins {
+            None => self.locale_of(&self.account(account).await?.0).await?,
+            Some(_) => Locale::default(),
         };
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let said = sealer.seal(&asked_place(account), &who);
-        let command = AccountCommand::AskToAdminister { said, at: self.clock.now() };
+        let says = |token| Letter::AdminInvitation { token };
+        let link = self.link((account, None), (who.email, locale), says, meta).await?;
+        let mut act = self.act(step(meta, "invite"), &[account]).await?;
+        let at = act.at;
+        if let Some(newcomer) = begins {
+            act.register(newcomer, None);
+        }
         let target = Target { tenant: PLATFORM, id: account };
-        let asked = self.log.execute::<Account>(target, command, &step(meta, "invite")).await;
-        let asked = match asked {
-            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
-            other => other?,
-        };
-        self.reach(asked.position).await?;
-        if !asked.repeated {
-            self.end_admin_links(account).await?;
-        }
-        Ok((account, self.write_to_admin(account, who.email, meta).await?))
-    }
-
-    /// Sends the link. Where mail reaches nobody, one more is made to be shown; it proves less.
-    async fn write_to_admin(
-        &self,
-        account: Uuid,
-        email: String,
-        meta: &Meta,
-    ) -> Result<Option<Token>> {
-        let (pool, now) = (self.log.pool(), self.clock.now());
-        let (row, _) = self.account(account).await?;
-        let (token, to) = (Token::fresh(), (email, self.locale_of(&row).await?));
-        let says = Letter::AdminInvitation { token: token.clone().into_text() };
-        let letter = self.letter((step(meta, "letter").command_id, account), to, says).await?;
-        let mut link = InvitationRow { account_id: Some(account), campaign_id: None, mailed: true };
-        invitations::keep_invitation(pool, &token, &link, Some(&letter), now).await?;
-        self.written.notify_one();
-        if self.post.mail.reaches_people() {
-            return Ok(None);
-        }
-        let token = Token::fresh();
-        link.mailed = false;
-        invitations::keep_invitation(pool, &token, &link, None, now).await?;
-        Ok(Some(token))
+        act.ask::<Account>(target, AccountCommand::AskToAdminister { said, at });
+        act.keep_link(&link).await?;
+        let asked = act.done().await.map_err(refused)?;
+        self.show(asked.position).await;
+        Ok((account, self.shown(link, asked).await?))
     }
 
     /// Takes back that somebody was asked to become an admin: their links open nothing any more.
@@ -106,14 +84,13 @@ impl Identity {
     ///
     /// [`AppError::NotFound`] when nobody asked them, or they have accepted.
     pub async fn withdraw_admin(&self, account: Uuid, meta: &Meta) -> Result<()> {
-        let command = AccountCommand::WithdrawAsking { at: self.clock.now() };
-        let target = Target { tenant: PLATFORM, id: account };
-        let withdrawn = match self.log.execute::<Account>(target, command, meta).await {
-            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
-            other => other?,
-        };
-        self.end_admin_links(account).await?;
-        self.reach(withdrawn.position).await
+        let mut act = self.act(meta.clone(), &[account]).await?;
+        let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
+        act.ask::<Account>(target, AccountCommand::WithdrawAsking { at });
+        invitations::end_links(act.db(), None, account).await?;
+        let withdrawn = act.done().await.map_err(refused)?;
+        self.show(withdrawn.position).await;
+        Ok(())
     }
 
     /// Takes the role from an admin. Their sessions end; what else they are, they stay.
@@ -128,12 +105,21 @@ impl Identity {
             let words = "nobody takes their own role";
             return Err(AppError::Refused("identity.account.oneself", words));
         }
-        self.administer(account, false, meta).await?;
+        self.dismiss(account, meta.clone()).await?;
         if accounts::is_admin(self.log.pool(), account).await? {
             // A form from before they were appointed anew must not be answered for the dismissal of that time.
-            self.administer(account, false, &Meta { command_id: Uuid::now_v7(), ..meta.clone() })
-                .await?;
+            self.dismiss(account, Meta { command_id: Uuid::now_v7(), ..meta.clone() }).await?;
         }
+        Ok(())
+    }
+
+    async fn dismiss(&self, account: Uuid, meta: Meta) -> Result<()> {
+        let standing = self.standing(None).await?;
+        let mut act = self.act(meta, &[account]).await?;
+        act.administer(account, false, standing).await?;
+        let done = act.done().await.map_err(refused)?;
+        self.reach(done.position).await?;
+        self.changes.tell(account).await;
         Ok(())
     }
 
@@ -142,11 +128,6 @@ impl Identity {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
         let said = row.admin_said_sealed.ok_or(AppError::NotFound)?;
         self.revealed(&said, &asked_place(account)).await
-    }
-
-    /// Makes an admin of somebody who was asked and has accepted.
-    pub(super) async fn appoint(&self, account: Uuid) -> Result<i64> {
-        self.administer(account, true, &person(account, Uuid::now_v7())).await
     }
 
     /// Lets the holder of a session show that their password is right, and one that admins may have.
@@ -162,30 +143,20 @@ impl Identity {
         self.choose("password", password, chooser).await?;
         Ok(())
     }
+}
 
+impl Act<'_> {
     /// Gives or takes the role. Sessions from before end: they lasted as long as the former role's may.
-    async fn administer(&self, account: Uuid, admin: bool, meta: &Meta) -> Result<i64> {
-        let head = *self.log.head(0).borrow();
-        self.reach(head).await?;
-        let at = self.clock.now();
-        let standing = accounts::admins(self.log.pool()).await?.into_iter().collect();
-        let listed = TeamCommand::List { account_id: account, owner: admin, standing, at };
-        let group = self.log.group(PLATFORM);
-        let group = group.ask::<Account>(account, AccountCommand::Administer { admin, at });
-        let done = group.ask::<Team>(PLATFORM, listed).execute(meta).await.map_err(refused)?;
-        self.reach(done.position).await?;
-        self.end_sessions_of(account, &step(meta, "sessions")).await?;
-        Ok(done.position)
-    }
-
-    async fn end_admin_links(&self, account: Uuid) -> Result<()> {
-        sqlx::query!(
-            "DELETE FROM invitations WHERE campaign_id IS NULL AND account_id = $1 AND used_at IS NULL",
-            account,
-        )
-        .execute(self.log.pool())
-        .await?;
-        Ok(())
+    pub(super) async fn administer(
+        &mut self,
+        account: Uuid,
+        admin: bool,
+        standing: BTreeSet<Uuid>,
+    ) -> Result<()> {
+        let (at, target) = (self.at, Target { tenant: PLATFORM, id: account });
+        self.ask::<Account>(target, AccountCommand::Administer { admin, at });
+        self.list(PLATFORM, (account, admin), standing);
+        self.end_sessions(account).await
     }
 }
 

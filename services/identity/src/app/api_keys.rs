@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use identity_domain::{ApiKey, ApiKeyCommand, MemberRefusal, Role, effective, permission_named};
+use identity_domain::{
+    ApiKey, ApiKeyCommand, MemberRefusal, RevokedBecause, Role, effective, permission_named,
+};
 use meydan_event_log::{Committed, Meta, PLATFORM, Target};
 use meydan_keyring::Place;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, name};
+use super::{AppError, Identity, Result, name, step};
 use crate::{
     projections::api_keys::{self, ApiKeyRow},
     tokens::{self, Token},
@@ -19,6 +21,31 @@ use crate::{
 pub const PREFIX: &str = "mk_";
 /// What whoever makes and ends keys must be allowed.
 const MANAGE: &str = "identity:api_key.manage";
+
+/// How long a key that was revoked is shown.
+const SHOWN: Duration = Duration::days(30);
+
+/// Keys that somebody made.
+#[derive(Debug, Clone, Copy)]
+pub struct Made {
+    /// Who.
+    pub by: Uuid,
+    /// In which campaign; `None` for all.
+    pub within: Option<Uuid>,
+    /// Until when.
+    pub until: OffsetDateTime,
+}
+
+/// A key as its campaign sees it.
+#[derive(Debug, Clone)]
+pub struct SeenApiKey {
+    /// As stored.
+    pub row: ApiKeyRow,
+    /// What it is called, unless whoever made it was erased.
+    pub name: Option<String>,
+    /// What it may do now: no more than whoever made it.
+    pub permissions: Vec<&'static str>,
+}
 
 /// A key to be made.
 #[derive(Debug, Clone)]
@@ -57,17 +84,24 @@ fn name_place(key: Uuid) -> Place {
     Place::new(PLATFORM, "api_key", key, "name")
 }
 
+/// The key that a command makes. Others come to know its id: it names no key of another campaign's.
+fn key_of(campaign: Uuid, command: Uuid) -> Uuid {
+    Uuid::new_v5(&campaign, &[b"api_key".as_slice(), command.as_bytes()].concat())
+}
+
 /// Whether a key may ever have a permission: never one over people, or over keys.
 fn may_be_keyed(permission: &str) -> bool {
     permission_named(permission).is_some() && !permission.starts_with("identity:")
 }
 
 impl Identity {
-    /// Makes a key. Sent again under the same command, it makes no second key, and a new secret.
+    /// Makes a key. Sent again under the same command, it makes no second key: whoever made it gets a new secret, as long
+    /// as nobody has used the one before.
     ///
     /// # Errors
     ///
-    /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold.
+    /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold;
+    /// `command_id_taken` when the command made a key of somebody else's, or one that was used.
     pub async fn create_api_key(
         &self,
         (campaign, by): (Uuid, Uuid),
@@ -93,7 +127,7 @@ impl Identity {
         if !new.permissions.iter().all(|permission| own.contains(&permission.as_str())) {
             return Err(MemberRefusal::NotHeld.into());
         }
-        let id = Uuid::new_v5(&meta.command_id, b"api_key");
+        let id = key_of(campaign, meta.command_id);
         let sealer = self.keyring.sealer(PLATFORM, by).await?;
         let command = ApiKeyCommand::Create {
             name: sealer.seal(&name_place(id), &called),
@@ -103,10 +137,20 @@ impl Identity {
             at,
         };
         let target = Target { tenant: campaign, id };
-        let created = self.log.execute::<ApiKey>(target, command, meta).await?;
         let secret = format!("{PREFIX}{}", Token::fresh().into_text());
-        api_keys::keep_secret(self.log.pool(), id, &tokens::hash(&secret)).await?;
-        self.reach(created.position).await?;
+        let hash = tokens::hash(&secret);
+        let mut act = self.act(meta.clone(), &[]).await?;
+        let kept = api_keys::keep_secret(act.db(), id, &hash).await?;
+        act.ask::<ApiKey>(target, command);
+        let created = act.done().await?;
+        self.show(created.position).await;
+        if created.repeated || !kept {
+            let renewed = api_keys::renew_secret(self.log.pool(), (id, by), &hash).await?;
+            if !renewed {
+                let words = "the id of the command belongs to another one";
+                return Err(AppError::Refused("command_id_taken", words));
+            }
+        }
         Ok(MadeApiKey { id, secret, position: created.position })
     }
 
@@ -129,27 +173,55 @@ impl Identity {
     ) -> Result<Committed> {
         self.keys_of(campaign, by).await?;
         let target = Target { tenant: campaign, id: key };
-        let command = ApiKeyCommand::Revoke { at: self.clock.now() };
+        let command = ApiKeyCommand::Revoke { because: None, at: self.clock.now() };
         let revoked = self.log.execute::<ApiKey>(target, command, meta).await?;
-        self.reach(revoked.position).await?;
+        self.show(revoked.position).await;
         Ok(revoked)
     }
 
-    /// The keys of a campaign that were not revoked, each with its name unless whoever made it was erased.
+    /// Ends the keys that somebody made, because of what happened to them at `position`. Who lost a permission and
+    /// may have keys all the same keeps them: a key may never more than whoever made it.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
-    pub async fn api_keys(
+    pub async fn revoke_keys_of(
         &self,
-        campaign: Uuid,
-        min_position: i64,
-    ) -> Result<Vec<(ApiKeyRow, Option<String>)>> {
+        made: Made,
+        because: RevokedBecause,
+        (position, meta): (i64, &Meta),
+    ) -> Result<()> {
+        self.reach(position).await?;
+        if let (RevokedBecause::MakerLostPermission, Some(campaign)) = (because, made.within)
+            && self.place(campaign, made.by).await?.permissions().contains(&MANAGE)
+        {
+            return Ok(());
+        }
+        for (campaign, id) in api_keys::made_by(self.log.pool(), made).await? {
+            let command = ApiKeyCommand::Revoke { because: Some(because), at: self.clock.now() };
+            let target = Target { tenant: campaign, id };
+            self.log.execute::<ApiKey>(target, command, &step(meta, &id.to_string())).await?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a campaign, with those that were revoked within the last month.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn api_keys(&self, campaign: Uuid, min_position: i64) -> Result<Vec<SeenApiKey>> {
         self.reach(min_position).await?;
         let mut keys = Vec::new();
-        for row in api_keys::of_campaign(self.log.pool(), campaign).await? {
-            let called = self.revealed(&row.name_sealed, &name_place(row.key_id)).await?;
-            keys.push((row, called));
+        let since = self.clock.now() - SHOWN;
+        for row in api_keys::of_campaign(self.log.pool(), campaign, since).await? {
+            let name = self.revealed(&row.name_sealed, &name_place(row.key_id)).await?;
+            let role = row.maker_role.as_deref().and_then(Role::named);
+            let mut permissions = role
+                .map(|role| effective(role, &row.maker_granted, &row.maker_denied))
+                .unwrap_or_default();
+            permissions.retain(|held| row.permissions.iter().any(|allowed| allowed == held));
+            keys.push(SeenApiKey { row, name, permissions });
         }
         Ok(keys)
     }

@@ -4,16 +4,25 @@ use std::time::Duration;
 
 use identity_domain::{
     Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
-    MemberCommand, Profile, Role, slug,
+    MemberCommand, Profile, Role, region, slug,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target};
+use meydan_keyring::Sealed;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    AppError, Identity, Result, email, member_of, name, profile_place, said_place, step, whom,
+    AppError, Identity, Result,
+    acts::{Act, Looks},
+    email,
+    invitations::AskedOne,
+    member_of, name,
+    places::refused,
+    profile_place, said_place, step, whom,
 };
 use crate::{
+    invitations,
+    letters::{Letter, Locale},
     projections::{
         accounts,
         campaigns::{self, CampaignRow},
@@ -47,7 +56,11 @@ fn checked(profile: &CampaignProfile) -> (CampaignProfile, Vec<(&'static str, St
         office: field("office", &profile.office),
         constituency: field("constituency", &profile.constituency),
         locale: profile.locale.clone(),
+        home_region: region(&profile.home_region).unwrap_or_default(),
     };
+    if let Err(problem) = region(&profile.home_region) {
+        wrong.push(("home_region", problem.to_owned()));
+    }
     if !matches!(profile.locale.as_str(), "fa" | "en") {
         wrong.push(("locale", "must be fa or en".to_owned()));
     }
@@ -99,13 +112,22 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
-        let key = super::slug_key(&slug);
-        let target = Target { tenant: campaign, id: campaign };
-        let command = CampaignCommand::Create { slug, profile, at: self.clock.now() };
-        self.log.execute_with::<Campaign>(target, command, meta, &[key]).await?;
-        let (token, invited) = self.ask_to_join(campaign, &owner, Role::Owner, meta).await?;
-        self.reach(invited.position).await?;
-        Ok((campaign, token, invited.position))
+        self.may_write(campaign, &owner.email).await?;
+        let newcomer = self.asked(&owner, meta).await?;
+        let to = (owner.email.clone(), Locale::from_code(&profile.locale));
+        let candidate = profile.candidate_name.clone();
+        let says = |token| Letter::Invitation { candidate, token };
+        let link = self.link((newcomer.account, Some(campaign)), to, says, meta).await?;
+        let said = self.said_by(&owner, (campaign, newcomer.account)).await?;
+        let mut act = self.act(meta.clone(), &[newcomer.account]).await?;
+        let (key, at) = (super::slug_key(&slug), act.at);
+        let command = CampaignCommand::Create { slug, profile, at };
+        act.ask_with::<Campaign>(Target { tenant: campaign, id: campaign }, command, key, None);
+        act.invite(campaign, newcomer, (Role::Owner, said));
+        act.keep_link(&link).await?;
+        let created = act.done().await.map_err(refused)?;
+        self.show(created.position).await;
+        Ok((campaign, self.shown(link, created).await?, created.position))
     }
 
     /// Asks somebody to join a team, making their account when they have none. Known or not, they get a link
@@ -118,26 +140,25 @@ impl Identity {
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
         self.may_write(campaign, &who.email).await?;
-        let known = self.account_of(&who.email).await?;
-        let account = match known {
-            Some(account) => account,
-            None => {
-                let account = Uuid::new_v5(&meta.command_id, b"account");
-                self.register(account, who, false, &step(meta, "register")).await?
-            }
-        };
-        let target = Target { tenant: campaign, id: member_of(campaign, account) };
-        let at = self.clock.now();
+        let newcomer = self.asked(who, meta).await?;
+        let link = self.link_into((campaign, newcomer.account), &who.email, meta).await?;
+        let said = self.said_by(who, (campaign, newcomer.account)).await?;
+        let mut act = self.act(step(meta, "invite"), &[newcomer.account]).await?;
+        act.invite(campaign, newcomer, (role, said));
+        act.keep_link(&link).await?;
+        let invited = act.done().await.map_err(refused)?;
+        self.show(invited.position).await;
+        Ok((self.shown(link, invited).await?, invited))
+    }
+
+    /// What an inviter says of somebody, sealed.
+    async fn said_by(
+        &self,
+        who: &Profile,
+        (campaign, account): (Uuid, Uuid),
+    ) -> Result<Sealed<Profile>> {
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        let said = sealer.seal(&said_place(campaign, account), who);
-        let command = MemberCommand::Invite { account_id: account, role, said, at };
-        let invited = self.log.execute::<Member>(target, command, &step(meta, "invite")).await;
-        let invited = match invited {
-            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
-            other => other?,
-        };
-        self.reach(invited.position).await?;
-        Ok((self.invite(account, campaign, &who.email, meta).await?, invited))
+        Ok(sealer.seal(&said_place(campaign, account), who))
     }
 
     /// Corrects what a campaign says of itself.
@@ -170,12 +191,25 @@ impl Identity {
         to: CampaignStatus,
         meta: &Meta,
     ) -> Result<Committed> {
+        let looks = (to != CampaignStatus::Active).then_some(campaign);
         let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
-        let done = self.ask(campaign, command, meta).await?;
-        if to != CampaignStatus::Active {
-            self.end_looks((None, Some(campaign)), meta).await?;
+        self.ask_and_end_looks(campaign, command, looks, meta).await
+    }
+
+    /// Changes a campaign, and ends the looks at it if that ends them.
+    pub(super) async fn ask_and_end_looks(
+        &self,
+        campaign: Uuid,
+        command: CampaignCommand,
+        looks: Option<Uuid>,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        let mut act = self.act(meta.clone(), &[]).await?;
+        act.ask::<Campaign>(Target { tenant: campaign, id: campaign }, command);
+        if looks.is_some() {
+            act.end_looks(Looks { campaign: looks, ..Looks::default() }).await?;
         }
-        Ok(done)
+        act.done().await.map_err(refused)
     }
 
     /// Has a campaign deleted when its time has come.
@@ -196,7 +230,7 @@ impl Identity {
         self.ask(campaign, CampaignCommand::WithdrawDeletion { at: self.clock.now() }, meta).await
     }
 
-    /// Deletes a campaign whose time has come. One that was kept meanwhile is left alone.
+    /// Deletes a campaign whose time has come, with the links into it. One that was kept meanwhile is left alone.
     ///
     /// # Errors
     ///
@@ -204,7 +238,8 @@ impl Identity {
     pub async fn delete_campaign(&self, campaign: Uuid, meta: &Meta) -> Result<()> {
         let command = CampaignCommand::Delete { at: self.clock.now() };
         match self.ask(campaign, command, meta).await {
-            Ok(_) | Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
+            Ok(_) => Ok(invitations::remove_all(self.log.pool(), campaign).await?),
+            Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -253,10 +288,11 @@ impl Identity {
     /// # Errors
     ///
     /// See [`AppError`]; `identity.member.already` for somebody who is in it, `identity.member.not_held` when
-    /// the member would give what they do not hold.
+    /// the member would give what they do not hold; `identity.member.owners_only` for somebody who is asked to own the
+    /// campaign, unless an owner asks; `identity.proof.needed` to ask for an owner.
     pub async fn invite_member(
         &self,
-        (campaign, by): (Uuid, Option<Uuid>),
+        (campaign, by): (Uuid, Option<(Uuid, Uuid)>),
         who: &Profile,
         role: Role,
         meta: &Meta,
@@ -269,7 +305,13 @@ impl Identity {
             return self.ask_to_join(campaign, &who, role, meta).await;
         };
         let answered_at = Instant::now() + ASKING;
-        self.actor(campaign, by).await?.may_invite(role)?;
+        // Nobody has the nil id: an unknown address asks as much.
+        let asked = self.account_of(&who.email).await?.unwrap_or_default();
+        let before = self.place(campaign, asked).await?;
+        self.actor(campaign, by.0).await?.may_invite(&before, role)?;
+        if role == Role::Owner {
+            self.fresh(by).await?;
+        }
         let asked = self.ask_to_join(campaign, &who, role, meta).await;
         tokio::time::sleep_until(answered_at).await;
         asked
@@ -287,5 +329,18 @@ impl Identity {
             names.push((account, profile.map(|known| known.display_name).unwrap_or_default()));
         }
         Ok(names)
+    }
+}
+
+impl Act<'_> {
+    /// Asks somebody to join a team.
+    fn invite(&mut self, campaign: Uuid, who: AskedOne, (role, said): (Role, Sealed<Profile>)) {
+        let AskedOne { account, begins } = who;
+        if let Some(newcomer) = begins {
+            self.register(newcomer, None);
+        }
+        let command = MemberCommand::Invite { account_id: account, role, said, at: self.at };
+        let target = Target { tenant: campaign, id: member_of(campaign, account) };
+        self.ask::<Member>(target, command);
     }
 }

@@ -31,12 +31,10 @@ impl Identity {
             return Err(AppError::Refused("identity.factor.none", "add an authenticator first"));
         }
         let command = CampaignCommand::DemandFactor { demanded, at: self.clock.now() };
-        let done = self.ask(campaign, command, meta).await?;
-        self.reach(done.position).await?;
-        if demanded {
-            // Whoever lacks it could do nothing any more, and nobody looks as them.
-            self.end_looks((None, Some(campaign)), meta).await?;
-        }
+        // Whoever lacks it could do nothing any more, and nobody looks as them.
+        let looks = demanded.then_some(campaign);
+        let done = self.ask_and_end_looks(campaign, command, looks, meta).await?;
+        self.show(done.position).await;
         Ok(done)
     }
 

@@ -6,7 +6,7 @@ use meydan_keyring::{Place, Sealed};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, name};
+use super::{AppError, Identity, Result, acts::Act, letters::Addressee, name};
 use crate::{
     factors::{self, Confirmation, FactorRow, Removal, TOTP},
     letters::Notice,
@@ -157,17 +157,18 @@ impl Identity {
         let Confirmation { account, factor_id, now, .. } = confirmation;
         let (token, codes) = (Token::fresh(), totp::recovery_codes());
         let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
-        let pool = self.log.pool();
-        let confirmed = factors::confirm(pool, &confirmation, &token.hash(), &hashes, key).await?;
+        let letter = self.notice(account, Notice::FactorAdded).await?;
+        let mut act = self.act_of(account).await?;
+        let confirmed =
+            factors::confirm(act.db(), &confirmation, &token.hash(), &hashes, key).await?;
         let confirmed = confirmed.ok_or(AppError::NotFound)?;
-        self.record(account, AccountEvent::FactorAdded { factor_id, at: now }).await?;
-        self.notify(account, Notice::FactorAdded).await?;
+        act.record(account, AccountEvent::FactorAdded { factor_id, at: now });
         if confirmed.is_first {
-            self.record(account, AccountEvent::RecoveryCodesMade { at: now }).await?;
+            act.record(account, AccountEvent::RecoveryCodesMade { at: now });
         }
-        for session_id in confirmed.ended {
-            self.record(account, AccountEvent::LoggedOut { session_id, at: now }).await?;
-        }
+        act.ended(account, confirmed.ended).await?;
+        act.letter(&letter).await?;
+        act.done().await?;
         Ok(Confirmed { codes: if confirmed.is_first { codes } else { Vec::new() }, token })
     }
 
@@ -208,11 +209,15 @@ impl Identity {
         self.fresh((account, session)).await?;
         let (row, _) = self.account(account).await?;
         let needed = row.admin || members::demand_factor(self.log.pool(), account).await?;
-        match factors::remove(self.log.pool(), account, factor_id, needed).await? {
+        let letter = self.notice(account, Notice::FactorRemoved).await?;
+        let mut act = self.act_of(account).await?;
+        match factors::remove(act.db(), account, factor_id, needed).await? {
             Removal::Removed => {
-                let at = self.clock.now();
-                self.record(account, AccountEvent::FactorRemoved { factor_id, at }).await?;
-                self.notify(account, Notice::FactorRemoved).await
+                let at = act.at;
+                act.record(account, AccountEvent::FactorRemoved { factor_id, at });
+                act.letter(&letter).await?;
+                act.done().await?;
+                Ok(())
             }
             Removal::Last => {
                 Err(AppError::Refused("identity.factor.last", "a second factor is needed"))
@@ -242,35 +247,80 @@ impl Identity {
     async fn make_codes(&self, account: Uuid) -> Result<Vec<String>> {
         let codes = totp::recovery_codes();
         let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
-        factors::replace_codes(self.log.pool(), account, &hashes).await?;
-        let at = self.clock.now();
-        self.record(account, AccountEvent::RecoveryCodesMade { at }).await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
+        factors::replace_codes(act.db(), account, &hashes).await?;
+        act.record(account, AccountEvent::RecoveryCodesMade { at });
+        act.done().await?;
         Ok(codes)
     }
 
-    /// Uses a code of an authenticator or a recovery code up, whichever was typed; `None` when it is not right,
-    /// or was used.
-    pub(super) async fn use_code(&self, account: Uuid, code: &str) -> Result<Option<Proof>> {
+    /// Judges a code of an authenticator or a recovery code, whichever was typed; `None` when it is not right. It still
+    /// has to be used up, by the act that it opens ([`Act::spend`]).
+    pub(super) async fn right_code(&self, account: Uuid, code: &str) -> Result<Option<Right>> {
         let (pool, now, code) = (self.log.pool(), self.clock.now(), totp::typed(code));
         if !totp::is_short(&code) {
-            let used = factors::use_code(pool, account, &hash(&code)).await?;
-            if used && self.lacks_codes(account).await? {
-                self.changes.tell(account).await;
-            }
-            return Ok(used.then_some(Proof::RecoveryCode));
+            let hash = hash(&code);
+            let has = factors::has_code(pool, account, &hash).await?;
+            return Ok(has.then_some(Right::Recovery(hash)));
         }
         let theirs = factors::of_account(pool, account).await?;
         for row in theirs.into_iter().filter(|row| row.kind == TOTP) {
             let secret = self.secret_of(&row).await?;
             if let Some(step) = totp::step(&secret, &code, now.unix_timestamp()) {
-                let used = factors::use_step(pool, row.factor_id, step, now).await?;
-                if !used {
-                    self.record(account, AccountEvent::CodeReplayed { at: now }).await?;
-                }
-                return Ok(used.then_some(Proof::Totp));
+                return Ok(Some(Right::Step { factor_id: row.factor_id, step }));
             }
         }
         Ok(None)
+    }
+
+    /// Notes that a right code was shown once more.
+    pub(super) async fn note_replay(&self, account: Uuid, right: &Right) -> Result<()> {
+        match right {
+            Right::Step { .. } => {
+                self.record(account, AccountEvent::CodeReplayed { at: self.clock.now() }).await
+            }
+            Right::Recovery(_) => Ok(()),
+        }
+    }
+
+    /// Tells gateways of an account whose last recovery code was used.
+    pub(super) async fn tell_of_codes(&self, account: Uuid, shown: Proof) -> Result<()> {
+        if shown == Proof::RecoveryCode && self.lacks_codes(account).await? {
+            self.changes.tell(account).await;
+        }
+        Ok(())
+    }
+}
+
+/// A code that is right, and may have been used.
+pub(super) enum Right {
+    /// Of an authenticator, for a moment.
+    Step { factor_id: Uuid, step: i64 },
+    /// A recovery code, by its hash.
+    Recovery(Vec<u8>),
+}
+
+impl Act<'_> {
+    /// Uses a code up, and tells its holder of a recovery code; `false` when it was used.
+    pub(super) async fn spend(&mut self, right: &Right, holder: Addressee) -> Result<bool> {
+        let at = self.at;
+        let hash = match right {
+            Right::Step { factor_id, step } => {
+                return Ok(factors::use_step(self.db(), *factor_id, *step, at).await?);
+            }
+            Right::Recovery(hash) => hash,
+        };
+        if !factors::use_code(self.db(), holder.account, hash).await? {
+            return Ok(false);
+        }
+        let left = factors::codes_left(self.db(), holder.account).await?;
+        let notice = match u32::try_from(left) {
+            Ok(left @ 1..) => Notice::RecoveryCodeUsed { left },
+            _ => Notice::LastRecoveryCodeUsed,
+        };
+        self.tell(holder, notice).await?;
+        Ok(true)
     }
 }
 

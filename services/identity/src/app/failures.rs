@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use identity_domain::{AccountCommand, AccountEvent, Origin, Proof};
-use meydan_event_log::{PLATFORM, Target};
+use identity_domain::{AccountEvent, Origin, Proof};
+use meydan_event_log::PLATFORM;
 use meydan_keyring::{Place, Sealed};
+use sqlx::PgExecutor;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -15,9 +16,9 @@ use uuid::Uuid;
 use super::{
     AppError, Identity, Result,
     gate::Try,
-    login::{Guest, origin, origin_place, person},
+    login::{Guest, origin, origin_place},
 };
-use crate::{letters::Notice, tries};
+use crate::{devices, invitations, letters::Notice, tries};
 
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Duration = Duration::from_secs(5);
@@ -25,8 +26,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const SWEEP: time::Duration = time::Duration::MINUTE;
 /// How many rows are read at a time.
 const BATCH: i64 = 100;
-/// Under which the commands that make facts of rows are named.
-const NAMES: Uuid = Uuid::from_u128(0x6d65_7964_616e_4c6f_8149_6e46_6169_6c73);
 
 /// Under whose key origins lie until it is known whose they are: that of nobody, which is made once.
 const NOBODY: Uuid = Uuid::from_u128(0x6d65_7964_616e_4e6f_826f_6479_0000_0000);
@@ -83,8 +82,19 @@ impl Identity {
             let now = self.clock.now();
             if swept.is_none_or(|swept| now - swept > SWEEP) {
                 swept = Some(now);
-                if let Err(error) = tries::sweep(self.log.pool(), now).await {
-                    tracing::warn!(%error, "what no longer counts is not let go of yet");
+                let pool = self.log.pool();
+                let swept = [
+                    tries::sweep(pool, now).await,
+                    devices::sweep(pool, now).await,
+                    invitations::sweep(pool, now).await,
+                ];
+                for swept in swept {
+                    if let Err(error) = swept {
+                        tracing::warn!(%error, "what no longer counts is not let go of yet");
+                    }
+                }
+                if let Err(error) = self.expire_rested().await {
+                    tracing::warn!(%error, "sessions that are over are not ended yet");
                 }
             }
             if last {
@@ -118,37 +128,46 @@ impl Identity {
             }
             for row in rows {
                 after = row.failure_id;
-                if let Some(account) = row.account_id
-                    && let Err(error) = self.record_failure(account, &row).await
-                {
-                    tracing::warn!(%error, "a failed login waits to be recorded");
-                    continue;
+                let recorded = match row.account_id {
+                    Some(account) => self.record_failure(account, &row).await,
+                    None => Err(AppError::NotFound),
+                };
+                match recorded {
+                    Ok(()) => {}
+                    // An account that is erased, or never was, has nothing to be recorded.
+                    Err(AppError::NotFound) => {
+                        forget(self.log.pool(), &row).await?;
+                    }
+                    Err(error) => tracing::warn!(%error, "a failed login waits to be recorded"),
                 }
-                sqlx::query!("DELETE FROM login_failures WHERE failure_id = $1", row.failure_id)
-                    .execute(self.log.pool())
-                    .await?;
             }
         }
     }
 
-    /// The commands are named after the row, so that a crash before the row goes makes no second fact.
+    /// Makes facts of a row, which goes with them.
     async fn record_failure(&self, account: Uuid, noted: &Noted) -> Result<()> {
         let proof = Proof::named(&noted.proof);
-        let sealer = match self.keyring.sealer(PLATFORM, account).await.map_err(AppError::from) {
-            Ok(sealer) => sealer,
-            // An account that is erased has nothing to be recorded.
-            Err(AppError::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let origin = self.origin_of(noted).await?;
+        let address = origin.as_ref().map(|origin| origin.address.clone()).unwrap_or_default();
         let origin = origin.map(|origin| sealer.seal(&origin_place(account), &origin));
-        let failed = AccountEvent::LogInFailed { proof, origin: origin.clone(), at: noted.at };
-        self.record_as(account, failed, (noted.failure_id, "failed")).await?;
-        if let Some(until) = noted.closed_until {
-            let locked = AccountEvent::Locked { until, origin, at: noted.at };
-            self.record_as(account, locked, (noted.failure_id, "locked")).await?;
-            self.notify(account, Notice::Locked).await?;
+        let holder = self.addressee(account).await?;
+        let mut act = self.act_from(account, &address).await?;
+        if !forget(act.db(), noted).await? {
+            return Ok(());
         }
+        let failed = AccountEvent::LogInFailed { proof, origin: origin.clone(), at: noted.at };
+        act.record(account, failed);
+        if let Some(until) = noted.closed_until {
+            let (locked, notice) = if tries::is_until_recovered(noted.at, until) {
+                (AccountEvent::FactorLocked { proof, origin, at: noted.at }, Notice::FactorLocked)
+            } else {
+                (AccountEvent::Locked { until, origin, at: noted.at }, Notice::Locked)
+            };
+            act.record(account, locked);
+            act.tell(holder, notice).await?;
+        }
+        act.done().await?;
         Ok(())
     }
 
@@ -159,24 +178,14 @@ impl Identity {
         };
         Ok(self.keyring.reveal(&sealed, PLATFORM, &noted_place()).await?)
     }
+}
 
-    async fn record_as(
-        &self,
-        account: Uuid,
-        fact: AccountEvent,
-        (failure, kind): (i64, &str),
-    ) -> Result<()> {
-        let target = Target { tenant: PLATFORM, id: account };
-        let name = Uuid::new_v5(&NAMES, format!("{kind}|{failure}").as_bytes());
-        let command = AccountCommand::Record(fact);
-        let meta = person(account, name);
-        let done = self.log.execute::<identity_domain::Account>(target, command, &meta).await;
-        match done.map_err(AppError::from) {
-            // An account that was never registered has nothing to be recorded.
-            Ok(_) | Err(AppError::NotFound) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
+/// Lets go of a row; `false` when somebody else did.
+async fn forget(db: impl PgExecutor<'_>, noted: &Noted) -> sqlx::Result<bool> {
+    let gone = sqlx::query!("DELETE FROM login_failures WHERE failure_id = $1", noted.failure_id)
+        .execute(db)
+        .await?;
+    Ok(gone.rows_affected() == 1)
 }
 
 /// Where an origin belongs while it waits.

@@ -3,21 +3,24 @@
 //! A login is closed to where too many wrong ones came from, never to its holder: five wrong tries in fifteen
 //! minutes close the account to that browser, when the account knows it, or else to that network, for fifteen
 //! minutes, then for twice as long, up to a day. Browsers that the account does not know share fifty tries a
-//! day; an address that failed at more than fifteen accounts in three hours is closed for a day. Codes and
-//! recovery codes are counted apart, so that a right password forgives no wrong code.
+//! day; an address that failed at more than fifteen accounts in three hours is closed for a day.
+//!
+//! Codes and recovery codes are counted apart, so that a right password forgives no wrong code. Whoever guesses codes
+//! knows the password: wherever it comes from, that is one guesser, and twenty wrong codes in a day close codes to all
+//! browsers that the account does not know, until its holder sets a new password. Of recovery codes five an hour are
+//! taken.
 //!
 //! Apart from all that, an account takes a few logins a minute, right or wrong: of each browser that it knows, and of
 //! all others together.
 
-use identity_domain::{Network, NetworkCommand, Proof};
+use identity_domain::{AccountEvent, Network, NetworkCommand, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, acts::Act, quotas::Quota};
 use crate::{
-    devices,
     projections::accounts,
     tries::{self, Limit},
 };
@@ -27,8 +30,15 @@ const PAIR: Limit = Limit { most: 5, window: Duration::minutes(15), closed: Dura
 /// Tries of all browsers that an account does not know. The day begins with the first of them, so that two days
 /// may meet: fewer than a hundred tries fall into any 24 hours.
 const STRANGERS: Limit = Limit { most: 50, window: Duration::DAY, closed: Duration::DAY };
-/// Tries at the second factor, where the password was right.
-const CODES: Limit = Limit { most: 20, window: Duration::DAY, closed: Duration::DAY };
+/// Tries at an authenticator, where the password was right.
+const CODES: Limit = Limit { most: 20, window: Duration::DAY, closed: tries::UNTIL_RECOVERED };
+/// Tries at recovery codes, where the password was right.
+const RECOVERY_CODES: Limit =
+    Limit { most: 5, window: Duration::hours(1), closed: Duration::hours(1) };
+/// Tries at passkeys, whose signatures nobody guesses.
+const PASSKEYS: Limit = Limit { most: 20, window: Duration::DAY, closed: Duration::DAY };
+/// How the counter is called that all browsers share which an account does not know.
+const ALL_STRANGERS: &str = "strangers";
 /// Accounts at which an address may fail.
 const TARGETS: i64 = 15;
 /// Within which time.
@@ -69,8 +79,22 @@ impl Credential {
     const fn limit(self) -> Limit {
         match self {
             Self::Password | Self::PasswordAgain(_) => PAIR,
+            Self::Code(Proof::RecoveryCode) | Self::CodeAgain(Proof::RecoveryCode) => {
+                RECOVERY_CODES
+            }
+            Self::Code(Proof::Passkey) | Self::CodeAgain(Proof::Passkey) => PASSKEYS,
             Self::Code(_) | Self::CodeAgain(_) => CODES,
         }
+    }
+
+    /// Of all browsers together that the account does not know.
+    const fn limit_of_strangers(self) -> Limit {
+        if self.is_guessed_as_one() { CODES } else { STRANGERS }
+    }
+
+    /// Whether strangers are one guesser wherever they come from.
+    const fn is_guessed_as_one(self) -> bool {
+        matches!(self, Self::Code(Proof::Totp))
     }
 
     /// Whether it is shown by somebody who has a session.
@@ -96,7 +120,8 @@ pub(super) struct Try {
     pub(super) counts: bool,
     /// Until when it has closed what it was counted on, unless it succeeds.
     pub(super) closes_until: Option<OffsetDateTime>,
-    pair: Vec<u8>,
+    /// What is counted for where it comes from alone; nothing where all strangers are one.
+    pair: Option<Vec<u8>>,
     limit: Limit,
     stranger: Option<Stranger>,
 }
@@ -110,12 +135,49 @@ impl Try {
 
 /// What else is counted for a browser that the account does not know.
 struct Stranger {
-    /// Tries of all of them.
-    all: Vec<u8>,
+    /// Tries of all of them; `None` when this one is not among them, because it was closed already.
+    all: Option<Vec<u8>>,
+    /// How many they have.
+    limit: Limit,
     /// The address they come from.
     source: Vec<u8>,
     /// The account, or the address without one.
     target: Vec<u8>,
+}
+
+/// Under what guesses at second factors are counted, apart from those of single browsers.
+pub(super) struct Guesses {
+    /// Codes, of all browsers that the account does not know.
+    at_logins: Vec<u8>,
+    /// Codes, of whoever is in.
+    in_sessions: Vec<u8>,
+    /// What else they show.
+    of_other_factors: [Vec<u8>; 2],
+}
+
+impl Act<'_> {
+    /// Opens second factors again whatever closed them, because the holder recovered the account.
+    pub(super) async fn forgive_guesses(&mut self, guesses: Guesses) -> Result<()> {
+        let Guesses { at_logins, in_sessions, of_other_factors: [codes, passkeys] } = guesses;
+        let all = [at_logins, in_sessions, codes, passkeys];
+        Ok(tries::forgive_all(self.db(), &all).await?)
+    }
+
+    /// Opens authenticators to logins again that guessers closed, because the password that they knew is not it any
+    /// more. To whoever is in, and chooses it, they stay closed: that is on record once more, after the new password.
+    pub(super) async fn forgive_guesses_at_logins(
+        &mut self,
+        account: Uuid,
+        guesses: Guesses,
+    ) -> Result<()> {
+        let at = self.at;
+        tries::forgive_all(self.db(), &[guesses.at_logins]).await?;
+        if tries::is_closed(self.db(), &guesses.in_sessions, at).await? {
+            let proof = Some(Proof::Totp);
+            self.record(account, AccountEvent::FactorLocked { proof, origin: None, at });
+        }
+        Ok(())
+    }
 }
 
 impl Identity {
@@ -130,8 +192,7 @@ impl Identity {
         // Whoever shows no browser is a stranger, and waits before anything is asked.
         let strange = claim.guest.device.is_none() && !credential.is_again();
         let mut turn = self.turn(!strange).await;
-        // Nobody has the nil id: an unknown address asks the same table.
-        let known = devices::is_known(pool, &device, claim.account.unwrap_or_default()).await?;
+        let known = self.knows(claim.account.unwrap_or_default(), &device).await?;
         if turn.is_none() {
             turn = self.turn(known || credential.is_again()).await;
         }
@@ -142,48 +203,73 @@ impl Identity {
             _ => network(&claim.guest.address),
         };
         let kind = credential.name();
-        let pair = self.counted_under(&[kind, &who, &from]).await?;
         if credential == Credential::Password && known {
             self.not_too_fast(&who, &from).await?;
         }
         let limit = credential.limit();
-        let counted = tries::count(pool, &pair, limit, now).await?;
-        let (mut open, mut closes_until) = (counted.admitted, counted.closed_until);
-        let mut stranger = None;
+        let mut tried = Try {
+            open: true,
+            counts: false,
+            closes_until: None,
+            pair: None,
+            limit,
+            stranger: None,
+        };
+        if known || !credential.is_guessed_as_one() {
+            let source = self.counted_under(&[kind, &who, &from]).await?;
+            let counted = tries::count(pool, &source, limit, now).await?;
+            (tried.open, tried.closes_until) = (counted.admitted, counted.closed_until);
+            tried.pair = Some(source);
+        }
         if !known && !credential.is_again() {
-            let source = self.counted_under(&["address", &whole(&claim.guest.address)]).await?;
-            let closed = tries::is_closed(pool, &source, now).await?;
-            let all = self.counted_under(&[kind, &who, "strangers"]).await?;
-            // Whoever is closed already takes nothing from the others.
-            open = open && !closed;
-            if credential == Credential::Password {
-                // Those who are closed out already are counted by themselves, lest they use up the others' minute.
-                let whom = if open { "strangers" } else { "closed" };
-                if let Err(error) = self.not_too_fast(&who, whom).await {
-                    tries::take_back(pool, &pair, limit.most).await?;
-                    return Err(error);
-                }
-            }
-            if open {
-                let all = tries::count(pool, &all, STRANGERS, now).await?;
-                open = all.admitted;
-                closes_until = closes_until.max(all.closed_until);
-            }
-            let target = self.counted_under(&["target", &who]).await?;
-            stranger = Some(Stranger { all, source, target });
+            tried = self.count_stranger(credential, (&who, &claim.guest.address), tried).await?;
         }
         // Whoever is suspended is told what everybody is told whose password is wrong.
         let account = claim.account.unwrap_or_default();
-        let counts = open && !accounts::is_suspended(pool, account).await?;
+        tried.counts = tried.open && !accounts::is_suspended(pool, account).await?;
         // So is an admin where staff does not work, whose tries are facts like those of others.
         let misplaced = claim.guest.outside && accounts::is_admin(pool, account).await?;
-        open = counts && !misplaced;
+        tried.open = tried.counts && !misplaced;
         // What is open is what a guesser learns from.
-        metrics::counter!("identity_tries", "credential" => kind, "open" => if open { "yes" } else { "no" })
+        metrics::counter!("identity_tries", "credential" => kind, "open" => if tried.open { "yes" } else { "no" })
             .increment(1);
         drop(turn);
-        let closes_until = closes_until.filter(|_| counts);
-        Ok(Try { open, counts, closes_until, pair, limit, stranger })
+        tried.closes_until = tried.closes_until.filter(|_| tried.counts);
+        Ok(tried)
+    }
+
+    /// Counts what is counted besides for a browser that the account does not know.
+    async fn count_stranger(
+        &self,
+        credential: Credential,
+        (who, address): (&str, &str),
+        mut tried: Try,
+    ) -> Result<Try> {
+        let (pool, now) = (self.log.pool(), self.clock.now());
+        let source = self.counted_under(&["address", &whole(address)]).await?;
+        let closed = tries::is_closed(pool, &source, now).await?;
+        let name = self.counted_under(&[credential.name(), who, ALL_STRANGERS]).await?;
+        let limit = credential.limit_of_strangers();
+        // Whoever is closed already takes nothing from the others.
+        tried.open = tried.open && !closed;
+        if credential == Credential::Password {
+            // Those who are closed out already are counted by themselves, lest they use up the others' minute.
+            let whom = if tried.open { ALL_STRANGERS } else { "closed" };
+            if let Err(error) = self.not_too_fast(who, whom).await {
+                self.take_back(&tried).await?;
+                return Err(error);
+            }
+        }
+        let mut all = None;
+        if tried.open {
+            let counted = tries::count(pool, &name, limit, now).await?;
+            tried.open = counted.admitted;
+            tried.closes_until = tried.closes_until.max(counted.closed_until);
+            all = Some(name);
+        }
+        let target = self.counted_under(&["target", who]).await?;
+        tried.stranger = Some(Stranger { all, limit, source, target });
+        Ok(tried)
     }
 
     /// Lets strangers write a few at a time; others need not wait for a turn.
@@ -193,21 +279,54 @@ impl Identity {
 
     /// Takes a try back that could not be judged: whoever was told to come again has not failed.
     pub(super) async fn take_back(&self, tried: &Try) -> Result<()> {
-        tries::take_back(self.log.pool(), &tried.pair, tried.limit.most).await?;
-        if let Some(Stranger { all, .. }) = &tried.stranger {
-            tries::take_back(self.log.pool(), all, STRANGERS.most).await?;
+        if let Some(pair) = &tried.pair {
+            tries::take_back(self.log.pool(), pair, tried.limit.most).await?;
+        }
+        self.take_back_of_strangers(tried).await
+    }
+
+    /// Takes a try back from what all strangers have, if it was counted there.
+    async fn take_back_of_strangers(&self, tried: &Try) -> Result<()> {
+        if let Some(Stranger { all: Some(all), limit, .. }) = &tried.stranger {
+            tries::take_back(self.log.pool(), all, limit.most).await?;
         }
         Ok(())
     }
 
-    /// Forgets the tries of somebody who was right.
+    /// Forgets the tries of somebody who was right, and of what is counted for many together this one alone.
     pub(super) async fn forgive(&self, tried: &Try) -> Result<()> {
-        tries::forgive(self.log.pool(), &tried.pair).await?;
-        if let Some(Stranger { all, source, target }) = &tried.stranger {
-            tries::take_back(self.log.pool(), all, STRANGERS.most).await?;
+        if let Some(pair) = &tried.pair {
+            tries::forgive(self.log.pool(), pair).await?;
+        }
+        self.take_back_of_strangers(tried).await?;
+        if let Some(Stranger { source, target, .. }) = &tried.stranger {
             tries::forget_target(self.log.pool(), source, target).await?;
         }
         Ok(())
+    }
+
+    /// What is counted of an account's second factors, named before the act that forgets it.
+    pub(super) async fn guesses_at_factors(&self, account: Uuid) -> Result<Guesses> {
+        let account = account.to_string();
+        let name = async |credential: Credential, from| {
+            self.counted_under(&[credential.name(), &account, from]).await
+        };
+        Ok(Guesses {
+            at_logins: name(Credential::Code(Proof::Totp), ALL_STRANGERS).await?,
+            in_sessions: name(Credential::CodeAgain(Proof::Totp), "").await?,
+            of_other_factors: [
+                name(Credential::CodeAgain(Proof::RecoveryCode), "").await?,
+                name(Credential::CodeAgain(Proof::Passkey), "").await?,
+            ],
+        })
+    }
+
+    /// Forgives whoever has proved who they are, and is in already. Tries that stay counted are no reason to say that
+    /// they are not.
+    pub(super) async fn forgive_proved(&self, tried: &Try) {
+        if let Err(error) = self.forgive(tried).await {
+            tracing::warn!(%error, "the tries of somebody who was right stay counted");
+        }
     }
 
     /// Notes a wrong one against the address it came from.
@@ -234,8 +353,9 @@ impl Identity {
     async fn not_too_fast(&self, who: &str, from: &str) -> Result<()> {
         let a_minute =
             Quota { of: "login.account", most: self.login_limit, window: Duration::MINUTE };
+        let counted = self.counted(a_minute, &format!("{who}|{from}")).await?;
         let mut db = self.log.pool().acquire().await?;
-        if self.within(&mut db, a_minute, &format!("{who}|{from}")).await? {
+        if self.within(&mut db, &counted).await? {
             return Ok(());
         }
         Err(AppError::Refused("identity.login.too_many", "wait a minute"))

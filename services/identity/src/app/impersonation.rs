@@ -1,21 +1,21 @@
 //! An admin looks at a campaign as one of its members, for fifteen minutes, and changes nothing.
 //!
-//! The campaign's record and the account's come first, then the letter together with the row by which the
-//! session looks: nobody looks unseen.
+//! The campaign's record, the account's, the letter and the row by which the session looks come to be together: nobody
+//! looks unseen.
 
 use identity_domain::{
     Account, AccountCommand, AccountEvent, CampaignStatus, Member, MemberCommand, Profile, Role,
     effective,
 };
-use meydan_event_log::{Actor, ExecuteError, Meta, PLATFORM, Target};
+use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use meydan_keyring::{Place, Sealed};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, member_of, step};
+use super::{AppError, Identity, Result, acts::Looks, member_of, step};
 use crate::{
     factors,
-    letters::{self, Letter},
+    letters::Letter,
     projections::{
         campaigns,
         members::{self, PlaceRow},
@@ -63,6 +63,13 @@ fn reasoned(text: &str) -> Result<String> {
     }
 }
 
+/// The name of a page: small letters, dots and dashes.
+pub(super) fn page_named(page: String) -> Result<String> {
+    let named = (1..=LONGEST_PAGE).contains(&page.len())
+        && page.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte));
+    if named { Ok(page) } else { Err(AppError::Malformed(vec![("page", "is no page".to_owned())])) }
+}
+
 impl Identity {
     /// Lets the session of an admin look at a campaign as a member of it; the campaign's name in addresses.
     ///
@@ -89,26 +96,22 @@ impl Identity {
         if row.suspended_at.is_some() {
             return Err(AppError::NotFound);
         }
-        let (at, until) = (self.clock.now(), self.clock.now() + LASTS);
         // Each look is one of its own: a form that is sent again must not look without being seen.
         let meta = Meta { on_behalf_of: Some(subject), command_id: Uuid::now_v7(), ..meta.clone() };
-        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
-        let looked = MemberCommand::Impersonate { account_id: subject, until, at };
-        match self.log.execute::<Member>(target, looked, &step(&meta, "member")).await {
-            Err(ExecuteError::Refused(_)) => return Err(AppError::NotFound),
-            other => other?,
-        };
         let sealer = self.keyring.sealer(PLATFORM, subject).await?;
         let place = Place::new(PLATFORM, "account", subject, "impersonation");
         let sealed: Sealed<String> = sealer.seal(&place, reason.as_str());
-        let (admin_id, campaign_id) = (admin, campaign);
-        let fact = AccountEvent::Impersonated { admin_id, campaign_id, reason: sealed, until, at };
-        self.record_by(subject, fact, &meta).await?;
         let to = (profile.email, self.locale_of(&row).await?);
         let says = Letter::Impersonation { candidate: found.candidate_name, reason };
         let names = (step(&meta, "letter").command_id, subject);
         let letter = self.letter(names, to, says).await?;
-        let mut tx = self.log.pool().begin().await?;
+        let mut act = self.act(meta, &[subject]).await?;
+        let (at, until) = (act.at, act.at + LASTS);
+        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
+        act.ask::<Member>(target, MemberCommand::Impersonate { account_id: subject, until, at });
+        let (admin_id, campaign_id) = (admin, campaign);
+        let fact = AccountEvent::Impersonated { admin_id, campaign_id, reason: sealed, until, at };
+        act.record(subject, fact);
         sqlx::query!(
             r#"
             INSERT INTO impersonations (session_id, subject_id, campaign_id, ends_at) VALUES ($1, $2, $3, $4)
@@ -119,14 +122,19 @@ impl Identity {
             campaign,
             until,
         )
-        .execute(&mut *tx)
+        .execute(act.db())
         .await?;
-        sqlx::query!("DELETE FROM impersonations WHERE ends_at <= $1", at)
-            .execute(&mut *tx)
-            .await?;
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
+        sqlx::query!(
+            r#"
+            DELETE FROM impersonations WHERE session_id IN (
+              SELECT session_id FROM impersonations WHERE ends_at <= $1 FOR UPDATE SKIP LOCKED)
+            "#,
+            at,
+        )
+        .execute(act.db())
+        .await?;
+        act.letter(&letter).await?;
+        act.done().await?;
         self.changes.tell(admin).await;
         Ok(found.slug)
     }
@@ -171,11 +179,7 @@ impl Identity {
     ///
     /// [`AppError::NotFound`] when the session does not look as anybody, or not any more.
     pub async fn note_look(&self, token: &str, page: String) -> Result<()> {
-        let named = (1..=LONGEST_PAGE).contains(&page.len())
-            && page.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte));
-        if !named {
-            return Err(AppError::Malformed(vec![("page", "is no page".to_owned())]));
-        }
+        let page = page_named(page)?;
         let found = sqlx::query!(
             r#"
             SELECT i.session_id, i.subject_id, i.campaign_id, i.ends_at, s.account_id
@@ -193,11 +197,15 @@ impl Identity {
         let actor = Actor::Account { id: look.account_id, session: Some(look.session_id) };
         let meta = Meta::new(Uuid::new_v5(&look.session_id, named.as_bytes()), actor);
         let meta = Meta { on_behalf_of: Some(subject), ..meta };
-        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
         let opened = MemberCommand::LookAt { account_id: subject, page: page.clone(), at };
-        self.log.execute::<Member>(target, opened, &step(&meta, "member")).await?;
         let fact = AccountEvent::LookedAt { campaign_id: campaign, page, at };
-        self.record_by(subject, fact, &meta).await
+        let mut group = self.log.group(campaign);
+        let target = Target { tenant: campaign, id: member_of(campaign, subject) };
+        group.add::<Member>(target, opened, (&[], None));
+        let target = Target { tenant: PLATFORM, id: subject };
+        group.add::<Account>(target, AccountCommand::Record(fact), (&[], None));
+        group.execute(&meta).await?;
+        Ok(())
     }
 
     /// Ends the impersonation of a token's session, if it has one.
@@ -211,49 +219,11 @@ impl Identity {
         };
         let (id, session) = (session.account_id, session.session_id);
         let actor = Actor::Account { id, session: Some(session) };
-        self.end_look(session, &Meta::new(Uuid::now_v7(), actor)).await?;
+        let mut act = self.act(Meta::new(Uuid::now_v7(), actor), &[]).await?;
+        let sessions = Some(vec![session]);
+        act.end_looks(Looks { sessions, ..Looks::default() }).await?;
+        act.done().await?;
         self.changes.tell(id).await;
-        Ok(())
-    }
-
-    /// Ends the look of a session, if it looks, and puts that on record when it comes before its time.
-    pub(super) async fn end_look(&self, session: Uuid, meta: &Meta) -> Result<()> {
-        let ended = sqlx::query!(
-            "DELETE FROM impersonations WHERE session_id = $1 RETURNING subject_id, ends_at",
-            session,
-        )
-        .fetch_optional(self.log.pool())
-        .await?;
-        let at = self.clock.now();
-        let Some(ended) = ended.filter(|ended| at < ended.ends_at) else { return Ok(()) };
-        let subject = ended.subject_id;
-        let meta = Meta { on_behalf_of: Some(subject), ..step(meta, "look") };
-        let target = Target { tenant: PLATFORM, id: subject };
-        let fact = AccountCommand::Record(AccountEvent::ImpersonationEnded { at });
-        match self.log.execute::<Account>(target, fact, &meta).await.map_err(AppError::from) {
-            // Whoever was erased meanwhile has no record.
-            Ok(_) | Err(AppError::NotFound) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends whatever looks as the holder of an account, at a campaign, or both, as far as they are named.
-    pub(super) async fn end_looks(
-        &self,
-        (subject, campaign): (Option<Uuid>, Option<Uuid>),
-        meta: &Meta,
-    ) -> Result<()> {
-        let looking = sqlx::query_scalar!(
-            r#"
-            SELECT session_id FROM impersonations
-            WHERE ($1::uuid IS NULL OR subject_id = $1) AND ($2::uuid IS NULL OR campaign_id = $2)
-            "#,
-            subject,
-            campaign,
-        );
-        for session in looking.fetch_all(self.log.pool()).await? {
-            self.end_look(session, &step(meta, &session.to_string())).await?;
-        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use meydan_event_log::{Actor, Meta};
 use uuid::Uuid;
 
 use super::{AppError, Identity, Result, whom};
-use crate::password::Imported;
+use crate::{password::Imported, tokens};
 
 impl Identity {
     /// Begins an account of a member with a password that another system has hashed. Its address is only said, and
@@ -23,26 +23,16 @@ impl Identity {
         if !wrong.is_empty() {
             return Err(AppError::Malformed(wrong));
         }
-        let (account, now, pool) = (Uuid::new_v4(), self.clock.now(), self.log.pool());
-        // The password first: cut off in between, it is nobody's, and the next try begins another account.
-        sqlx::query!(
-            "INSERT INTO credentials (account_id, password, changed_at) VALUES ($1, $2, $3)",
-            account,
-            hash,
-            now,
-        )
-        .execute(pool)
-        .await?;
+        let account = Uuid::new_v4();
+        let newcomer = self.newcomer(account, &profile, false).await?;
         let meta = Meta::new(Uuid::now_v7(), Actor::Service { name: crate::NAME.to_owned() });
-        if let Err(error) = self.register(account, &profile, false, &meta).await {
-            if matches!(error, AppError::Refused(..)) {
-                sqlx::query!("DELETE FROM credentials WHERE account_id = $1", account)
-                    .execute(pool)
-                    .await?;
-            }
-            return Err(error);
-        }
-        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
+        let mut act = self.act(meta, &[account]).await?;
+        let at = act.at;
+        tokens::set_password(act.db(), account, hash, at).await?;
+        act.register(newcomer, None);
+        act.record(account, AccountEvent::PasswordSet { at });
+        let done = act.done().await?;
+        self.show(done.position).await;
         Ok(account)
     }
 }

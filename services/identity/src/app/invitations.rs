@@ -1,17 +1,25 @@
 //! One-time links: how accounts begin, and how people join teams.
 
-use identity_domain::{Account, AccountCommand, AccountEvent, Profile, Proof};
-use meydan_event_log::{Actor, Meta, PLATFORM, Target};
+mod links;
+
+use std::collections::BTreeSet;
+
+use identity_domain::{
+    Account, AccountCommand, AccountEvent, AccountRefusal, Member, MemberCommand, Operation,
+    OperationEvent, Profile, Proof, Role,
+};
+use meydan_event_log::{Actor, ExecuteError, Meta, PLATFORM, Refusal, Target, UniqueKey};
+use meydan_keyring::Sealed;
 use time::Duration;
 use uuid::Uuid;
 
+pub(super) use self::links::Link;
 use super::{
-    AppError, Entered, Guest, Identity, Result, passwords::words_of, profile_place, quotas::Quota,
-    said_place, step, whom,
+    AppError, Entered, Guest, Identity, Result, acts::Act, addresses::Proved, admins, member_of,
+    passwords::words_of, places, profile_place, quotas::Quota, said_place, whom,
 };
 use crate::{
     invitations::{self, InvitationRow},
-    letters::{Letter, Locale},
     password::Chooser,
     projections::{accounts, campaigns, members},
     tokens::Token,
@@ -53,17 +61,24 @@ impl Identity {
         }
         let (token, first) =
             (Token::fresh(), InvitationRow { account_id: None, campaign_id: None, mailed: false });
-        let (pool, now) = (self.log.pool(), self.clock.now());
-        invitations::keep_invitation(pool, &token, &first, None, now).await?;
+        let operator = Actor::Service { name: "meydan".to_owned() };
+        let mut act = self.act(Meta::new(Uuid::now_v7(), operator), &[]).await?;
+        let at = act.at;
+        // On record before anybody has it.
+        let platform = Target { tenant: PLATFORM, id: PLATFORM };
+        act.ask::<Operation>(platform, OperationEvent::FirstLinkMade { at });
+        invitations::keep_invitation(act.db(), &token, &first, at).await?;
+        act.done().await?;
         Ok(token)
     }
 
     /// Counts an invitation, before anything is done for it.
     pub(super) async fn may_write(&self, campaign: Uuid, email: &str) -> Result<()> {
-        let mut db = self.log.pool().acquire().await?;
         let address = format!("{campaign}|{}", email.trim().to_lowercase());
-        let open = self.within(&mut db, PER_ADDRESS, &address).await?
-            && self.within(&mut db, PER_CAMPAIGN, &campaign.to_string()).await?;
+        let address = self.counted(PER_ADDRESS, &address).await?;
+        let all = self.counted(PER_CAMPAIGN, &campaign.to_string()).await?;
+        let mut db = self.log.pool().acquire().await?;
+        let open = self.within(&mut db, &address).await? && self.within(&mut db, &all).await?;
         if open {
             return Ok(());
         }
@@ -71,38 +86,17 @@ impl Identity {
         Err(AppError::Refused("identity.member.invited_too_often", words))
     }
 
-    /// Sends a one-time link into `campaign` to the address that the inviter gave. Where mail reaches nobody, one
-    /// more is made to be shown; it proves less. Asked again under the same command, no second letter is written.
-    pub(super) async fn invite(
-        &self,
-        account: Uuid,
-        campaign: Uuid,
-        email: &str,
-        meta: &Meta,
-    ) -> Result<Option<Token>> {
-        let (pool, now) = (self.log.pool(), self.clock.now());
-        let row = campaigns::find(pool, Some(campaign), None).await?.ok_or(AppError::NotFound)?;
-        let (token, to) = (Token::fresh(), (email.to_owned(), Locale::from_code(&row.locale)));
-        let says =
-            Letter::Invitation { candidate: row.candidate_name, token: token.clone().into_text() };
-        let letter_id = step(meta, "letter").command_id;
-        let letter = self.letter((letter_id, account), to, says).await?;
-        let mut invitation =
-            InvitationRow { account_id: Some(account), campaign_id: Some(campaign), mailed: true };
-        invitations::keep_invitation(pool, &token, &invitation, Some(&letter), now).await?;
-        self.written.notify_one();
-        if self.post.mail.reaches_people() {
-            return Ok(None);
-        }
-        let token = Token::fresh();
-        invitation.mailed = false;
-        invitations::keep_invitation(pool, &token, &invitation, None, now).await?;
-        Ok(Some(token))
-    }
-
+    /// What a link is for, unless whose it is was suspended: then it says and opens nothing.
     async fn invitation(&self, token: &str) -> Result<InvitationRow> {
-        let found = invitations::invitation(self.log.pool(), token, self.clock.now()).await?;
-        found.ok_or(AppError::NotFound)
+        let pool = self.log.pool();
+        let found = invitations::invitation(pool, token, self.clock.now()).await?;
+        let invitation = found.ok_or(AppError::NotFound)?;
+        match invitation.account_id {
+            Some(account) if accounts::is_suspended(pool, account).await? => {
+                Err(AppError::NotFound)
+            }
+            _ => Ok(invitation),
+        }
     }
 
     /// Says for whom a one-time link is. Of an account it tells no more than the inviter gave, and whether it
@@ -161,23 +155,24 @@ impl Identity {
         if self.hash_of(account).await?.is_some() {
             return Err(AppError::Refused("identity.invitation.begun", "log in to accept"));
         }
-        if accounts::is_suspended(self.log.pool(), account).await? {
-            return Err(AppError::NotFound);
-        }
         let (row, profile) = self.account(account).await?;
         let admin = row.admin || invitation.campaign_id.is_none();
         let chooser = self.chooser((account, admin), &profile, invitation.campaign_id).await?;
         let hash = self.choose("password", password, chooser).await?;
-        let now = self.clock.now();
-        // The password first, and the membership only for whoever set it: of two links used at once, one
-        // alone begins the account. The link is used up last: whoever is cut off in between has a password,
-        // and a link that accepts it.
-        if !invitations::set_first_password(self.log.pool(), token, account, &hash, now).await? {
+        let seat = self.seat(&invitation, account).await?;
+        let arrival = self.arrival_of((account, admin), (Proof::Password, guest), false).await?;
+        let mut act = self.act_from(account, &guest.address).await?;
+        let at = act.at;
+        // Of two links that are used at once, one alone begins the account; the other stays good for its holder.
+        if !invitations::set_first_password(act.db(), account, &hash, at).await? {
             return Err(AppError::NotFound);
         }
-        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
-        self.take_up(&invitation, account, token).await?;
-        self.begin(account, Proof::Password, guest, false).await
+        act.record(account, AccountEvent::PasswordSet { at });
+        act.take_up(account, token, seat).await?;
+        let entered = act.enter(arrival).await?;
+        let done = act.done().await.map_err(refused)?;
+        self.show(done.position).await;
+        Ok(entered)
     }
 
     async fn begin_first_admin(
@@ -197,16 +192,24 @@ impl Identity {
                 return Err(AppError::Malformed(wrong));
             }
         };
-        let (account, now) = (Uuid::new_v4(), self.clock.now());
-        // The link is used up before there is an admin, so that it never makes two. A crash in between leaves
-        // a used link, a password of no account, and no admin: the platform prints a new link when it starts
-        // again, for as long as there is none.
-        if !invitations::use_first_invitation(self.log.pool(), token, account, &hash, now).await? {
+        let account = Uuid::new_v4();
+        let newcomer = self.newcomer(account, &profile, true).await?;
+        let arrival = self.arrival_of((account, true), (Proof::Password, guest), false).await?;
+        let meta = self.person_from(account, Uuid::now_v7(), &guest.address).await?;
+        let platform = Meta { actor: own(), address: None, ..meta.clone() };
+        let mut act = self.act(meta, &[account]).await?;
+        let at = act.at;
+        if !invitations::use_up(act.db(), token, None, at).await?
+            || !invitations::set_first_password(act.db(), account, &hash, at).await?
+        {
             return Err(AppError::NotFound);
         }
-        self.register(account, &profile, true, &own(Uuid::now_v7())).await?;
-        self.record(account, AccountEvent::PasswordSet { at: now }).await?;
-        self.begin(account, Proof::Password, guest, false).await
+        act.register(newcomer, Some(&platform));
+        act.record(account, AccountEvent::PasswordSet { at });
+        let entered = act.enter(arrival).await?;
+        let done = act.done().await?;
+        self.show(done.position).await;
+        Ok(entered)
     }
 
     /// Uses a one-time link for somebody who is logged in. Whoever becomes an admin by it shows their password, which
@@ -229,46 +232,117 @@ impl Identity {
         if invitation.campaign_id.is_none() {
             self.prove_for_admin((account, session), password, guest).await?;
         }
-        self.take_up(&invitation, account, token).await
+        let seat = self.seat(&invitation, account).await?;
+        let mut act = self.act_of(account).await?;
+        act.take_up(account, token, seat).await?;
+        let done = act.done().await.map_err(refused)?;
+        self.show(done.position).await;
+        self.changes.tell(account).await;
+        Ok(done.position)
     }
 
-    /// Joins, then uses the link up: cut off in between, the holder finds it good, and joining again changes
-    /// nothing.
-    async fn take_up(&self, invitation: &InvitationRow, account: Uuid, token: &str) -> Result<i64> {
+    /// What somebody takes up with a link.
+    async fn seat(&self, invitation: &InvitationRow, account: Uuid) -> Result<Seat> {
         let campaign = invitation.campaign_id;
         let said = if invitation.mailed { self.said_of(campaign, account).await? } else { None };
-        let position = match campaign {
-            Some(campaign) => self.take_place(campaign, account).await?.position,
-            None => self.appoint(account).await?,
+        let proved = self.proof_by_link(said, account).await?;
+        let owner = match campaign {
+            Some(campaign) => self.place(campaign, account).await?.role() == Some(Role::Owner),
+            None => true,
         };
-        // Somebody who was quicker with the same link was the same person.
-        invitations::use_up(self.log.pool(), token, self.clock.now()).await?;
-        self.prove_by_link(said, account).await?;
-        Ok(position)
+        let standing = self.standing(campaign).await?;
+        Ok(Seat { campaign, owner, standing, proved })
     }
 
-    /// Begins an account, and waits until the tables show it. An address that is taken is refused.
-    pub(super) async fn register(
+    /// Whose account an address is, or whose it is about to be. The id of one that begins follows from the command and
+    /// the address: a command that comes again, in this campaign or in another one, begins no account of anybody else.
+    pub(super) async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
+        let key = self.email_key(&who.email).await?;
+        if let Some(account) = self.log.holder(&key).await? {
+            return Ok(AskedOne { account, begins: None });
+        }
+        let account = Uuid::new_v5(&meta.command_id, &key.key);
+        let begins = Some(self.newcomer(account, who, false).await?);
+        Ok(AskedOne { account, begins })
+    }
+
+    /// An account that begins, sealed before the act in which it does.
+    pub(super) async fn newcomer(
         &self,
         account: Uuid,
         profile: &Profile,
         admin: bool,
-        meta: &Meta,
-    ) -> Result<Uuid> {
+    ) -> Result<Newcomer> {
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        let command = AccountCommand::Register {
-            profile: sealer.seal(&profile_place(account), profile),
-            admin,
-            at: self.clock.now(),
-        };
-        let key = self.email_key(&profile.email).await?;
-        let target = Target { tenant: PLATFORM, id: account };
-        let registered = self.log.execute_with::<Account>(target, command, meta, &[key]).await?;
-        self.reach(registered.position).await?;
-        Ok(account)
+        let sealed = sealer.seal(&profile_place(account), profile);
+        Ok(Newcomer { account, profile: sealed, admin, key: self.email_key(&profile.email).await? })
     }
 }
 
-fn own(command: Uuid) -> Meta {
-    Meta::new(command, Actor::Service { name: crate::NAME.to_owned() })
+/// Somebody who is asked to join a team.
+pub(super) struct AskedOne {
+    pub(super) account: Uuid,
+    /// Their account, when they have none yet.
+    pub(super) begins: Option<Newcomer>,
+}
+
+/// An account that is about to begin.
+pub(super) struct Newcomer {
+    account: Uuid,
+    profile: Sealed<Profile>,
+    admin: bool,
+    key: UniqueKey,
+}
+
+/// A place that a link leads to: in a campaign, or among the admins.
+struct Seat {
+    campaign: Option<Uuid>,
+    owner: bool,
+    /// The owners or the admins whom the tables show.
+    standing: BTreeSet<Uuid>,
+    /// The address that the link proves.
+    proved: Option<Proved>,
+}
+
+impl Act<'_> {
+    /// Begins an account. An address that is taken is refused.
+    pub(super) fn register(&mut self, newcomer: Newcomer, from: Option<&Meta>) {
+        let Newcomer { account, profile, admin, key } = newcomer;
+        let command = AccountCommand::Register { profile, admin, at: self.at };
+        let target = Target { tenant: PLATFORM, id: account };
+        self.ask_with::<Account>(target, command, key, from);
+    }
+
+    /// Uses a link up, and takes what it leads to.
+    async fn take_up(&mut self, account: Uuid, token: &str, seat: Seat) -> Result<()> {
+        let Seat { campaign, owner, standing, proved } = seat;
+        let at = self.at;
+        if !invitations::use_up(self.db(), token, Some(account), at).await? {
+            return Err(AppError::NotFound);
+        }
+        if let Some(proved) = proved {
+            self.prove(account, proved).await?;
+        }
+        match campaign {
+            Some(campaign) => {
+                let target = Target { tenant: campaign, id: member_of(campaign, account) };
+                self.ask::<Member>(target, MemberCommand::Join { owner, at });
+                self.list(campaign, (account, owner), standing);
+                Ok(())
+            }
+            None => self.administer(account, true, standing).await,
+        }
+    }
+}
+
+/// Why a link led nowhere.
+fn refused(error: ExecuteError<Refusal>) -> AppError {
+    match &error {
+        ExecuteError::Refused(refusal) if refusal.is::<AccountRefusal>() => admins::refused(error),
+        _ => places::refused(error),
+    }
+}
+
+fn own() -> Actor {
+    Actor::Service { name: crate::NAME.to_owned() }
 }

@@ -1,17 +1,19 @@
 //! Accounts as admins see them, and what admins do about them.
 
-use identity_domain::{
-    Account, AccountCommand, AccountEvent, MemberChange, Profile, Team, TeamCommand,
-};
-use meydan_event_log::{Meta, PLATFORM};
+use identity_domain::{Account, AccountCommand, MemberChange, Profile};
+use meydan_event_log::{Meta, PLATFORM, Target};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, said_place, step};
+use super::{
+    AppError, Identity, Result,
+    acts::{Act, Looks},
+    said_place,
+};
 use crate::{
     factors,
     projections::{
-        accounts::{self, AccountRow},
+        accounts::{self, AccountRow, Which},
         history,
         members::{self, AnyPlaceRow},
     },
@@ -24,7 +26,7 @@ const PAGE: i64 = 25;
 /// An account as admins see it.
 #[derive(Debug, Clone)]
 pub struct SeenAccount {
-    /// As stored.
+    /// As stored; nothing is said of what is not closed any more.
     pub row: AccountRow,
     /// Address and name; empty when they cannot be read.
     pub profile: Profile,
@@ -43,8 +45,8 @@ pub struct SeenAccount {
 pub enum Wanted<'a> {
     /// The one that logs in with an address.
     Address(&'a str),
-    /// A page of all, after the last one of the page before.
-    After(Option<Uuid>),
+    /// A page of these, after the last one of the page before.
+    After(Which, Option<Uuid>),
     /// All admins, and whoever is asked to become one, the oldest first.
     Staff,
 }
@@ -56,9 +58,12 @@ impl Identity {
     ///
     /// See [`AppError`].
     pub async fn accounts(&self, wanted: Wanted<'_>) -> Result<(Vec<SeenAccount>, bool)> {
+        let now = self.clock.now();
         let mut ids = match wanted {
             Wanted::Address(email) => self.account_of(email).await?.into_iter().collect(),
-            Wanted::After(last) => accounts::page(self.log.pool(), last, PAGE + 1).await?,
+            Wanted::After(which, last) => {
+                accounts::page(self.log.pool(), (which, now), last, PAGE + 1).await?
+            }
             Wanted::Staff => accounts::staff(self.log.pool()).await?,
         };
         let page = usize::try_from(PAGE).expect("a page is small");
@@ -85,7 +90,9 @@ impl Identity {
     /// [`AppError::NotFound`] when there is none.
     pub async fn seen_account(&self, account: Uuid) -> Result<SeenAccount> {
         let pool = self.log.pool();
-        let (row, profile) = self.account(account).await?;
+        let (mut row, profile) = self.account(account).await?;
+        let now = self.clock.now();
+        row.locked_until = row.locked_until.filter(|until| *until > now);
         Ok(SeenAccount {
             begun: self.hash_of(account).await?.is_some(),
             second_factor: factors::has(pool, account).await?,
@@ -116,46 +123,22 @@ impl Identity {
             ));
         }
         let (row, _) = self.account(account).await?;
-        let at = self.clock.now();
-        let group = self.log.group(PLATFORM);
-        let mut group = group.ask::<Account>(account, AccountCommand::Suspend { suspended, at });
-        if row.admin {
-            // The admins are listed together with it, so that of two who suspend each other one stays.
-            let standing = accounts::admins(self.log.pool()).await?.into_iter().collect();
-            let listed = TeamCommand::List { account_id: account, owner: !suspended, standing, at };
-            group = group.ask::<Team>(PLATFORM, listed);
-        }
+        // The admins are listed together with it, so that of two who suspend each other one stays.
+        let standing = if row.admin { Some(self.standing(None).await?) } else { None };
         // It is the same however often it is said; a form that is sent again must not be answered for another one.
-        let meta = &Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-        let done = group.execute(meta).await.map_err(super::admins::refused)?;
-        self.reach(done.position).await?;
+        let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
+        let mut act = self.act(meta, &[account]).await?;
+        let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
+        act.ask::<Account>(target, AccountCommand::Suspend { suspended, at });
+        if let Some(standing) = standing {
+            act.list(PLATFORM, (account, !suspended), standing);
+        }
         if suspended {
-            self.end_everything(account, meta).await?;
+            act.end_everything(account).await?;
         }
+        let done = act.done().await.map_err(super::admins::refused)?;
+        self.show(done.position).await;
         self.changes.tell(account).await;
-        Ok(())
-    }
-
-    /// Ends whatever an account is in with, or could come in with.
-    async fn end_everything(&self, account: Uuid, meta: &Meta) -> Result<()> {
-        let mut tx = self.log.pool().begin().await?;
-        // No session has the nil id.
-        let ended = tokens::end_others(&mut tx, account, Uuid::nil()).await?;
-        sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *tx).await?;
-        tx.commit().await?;
-        self.end_looks((Some(account), None), meta).await?;
-        self.note_ended(account, ended, meta).await
-    }
-
-    async fn note_ended(&self, account: Uuid, ended: Vec<Uuid>, meta: &Meta) -> Result<()> {
-        let at = self.clock.now();
-        for session_id in ended {
-            let meta = step(meta, &session_id.to_string());
-            self.record_by(account, AccountEvent::LoggedOut { session_id, at }, &meta).await?;
-        }
         Ok(())
     }
 
@@ -166,12 +149,11 @@ impl Identity {
     /// [`AppError::NotFound`] when there is no such account.
     pub async fn end_sessions_of(&self, account: Uuid, meta: &Meta) -> Result<()> {
         self.account(account).await?;
-        let ended = tokens::end_other_sessions(self.log.pool(), account, Uuid::nil()).await?;
-        // A login whose second factor is awaited is not far from being one.
-        sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
-            .execute(self.log.pool())
-            .await?;
-        self.note_ended(account, ended, meta).await?;
+        // A form that is sent again ends what has begun since.
+        let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
+        let mut act = self.act(meta, &[account]).await?;
+        act.end_sessions(account).await?;
+        act.done().await?;
         self.changes.tell(account).await;
         Ok(())
     }
@@ -180,18 +162,46 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] when nobody asked them; `identity.member.already` when they joined.
+    /// `identity.proof.needed`; [`AppError::NotFound`] when nobody asked them; `identity.member.already` when they joined;
+    /// `identity.member.invited_too_often`.
     pub async fn resend_invitation(
         &self,
+        by: (Uuid, Uuid),
         (account, campaign): (Uuid, Uuid),
         meta: &Meta,
     ) -> Result<(Option<Token>, i64)> {
+        self.fresh(by).await?;
         let said = members::said(self.log.pool(), campaign, account).await?;
         let said = said.ok_or(AppError::NotFound)?;
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
-        let change = MemberChange::RenewInvitation;
-        let renewed = self.settle((campaign, account), change, false, meta).await?;
-        Ok((self.invite(account, campaign, &email, meta).await?, renewed.position))
+        self.may_write(campaign, &email).await?;
+        let link = self.link_into((campaign, account), &email, meta).await?;
+        let change = (MemberChange::RenewInvitation, false, Some(&link));
+        let renewed = self.settle((campaign, account), change, meta).await?;
+        Ok((self.shown(link, renewed).await?, renewed.position))
+    }
+}
+
+impl Act<'_> {
+    /// Ends all sessions of an account.
+    pub(super) async fn end_sessions(&mut self, account: Uuid) -> Result<()> {
+        // No session has the nil id.
+        let ended = tokens::end_other_sessions(self.db(), account, Uuid::nil()).await?;
+        // A login whose second factor is awaited is not far from being one.
+        sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
+            .execute(self.db())
+            .await?;
+        self.ended(account, ended).await
+    }
+
+    /// Ends whatever an account is in with, or could come in with, and whoever looks as its holder.
+    async fn end_everything(&mut self, account: Uuid) -> Result<()> {
+        let ended = tokens::end_others(self.db(), account, Uuid::nil()).await?;
+        sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account)
+            .execute(self.db())
+            .await?;
+        self.ended(account, ended).await?;
+        self.end_looks(Looks { subject: Some(account), ..Looks::default() }).await
     }
 }

@@ -1,7 +1,9 @@
-//! Passkeys: enrolling them, coming in with them, and proving oneself with them.
+//! Passkeys: coming in with them, and proving oneself with them.
 //!
 //! A passkey is a factor like an authenticator, with the same rules for adding and removing it. It makes sure by
 //! itself who uses it, so that alone it is worth a password and a second factor.
+
+mod enrolment;
 
 use identity_domain::{AccountEvent, Proof};
 use meydan_event_log::PLATFORM;
@@ -11,19 +13,19 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::{
-    AppError, Confirmed, Entered, Guest, Identity, Result,
+    AppError, Entered, Guest, Identity, Result,
+    acts::Act,
     factors::place,
     failures::Failed,
     gate::{Claim, Credential, Try, network},
     login::{origin, origin_place},
-    name,
     quotas::Quota,
 };
 use crate::{
     challenges,
-    factors::{self, Confirmation, PASSKEY, TOTP},
+    factors::{self, PASSKEY, TOTP},
     letters::Notice,
-    passkeys::{self, LOGIN_PAGE, PasskeyRow},
+    passkeys::{self, LOGIN_PAGE, PasskeyRow, Used},
     relying_party::{Answer, Judgement, Question, RelyingParty},
     tokens::{self, Token, hash},
 };
@@ -77,61 +79,6 @@ impl Identity {
         self.relying_party.as_ref().ok_or(none)
     }
 
-    /// Begins to enrol a passkey: its id, and what the browser is asked.
-    ///
-    /// # Errors
-    ///
-    /// `identity.factor.too_many`; `identity.proof.needed`: a session that lies open adds nothing.
-    pub async fn begin_passkey(
-        &self,
-        (account, session): (Uuid, Uuid),
-        called: &str,
-    ) -> Result<(Uuid, String)> {
-        let party = self.relying_party()?;
-        let called = name(called)
-            .map_err(|problem| AppError::Malformed(vec![("name", problem.to_owned())]))?;
-        self.fresh((account, session)).await?;
-        let (_, profile) = self.account(account).await?;
-        let present = self.passkeys_of(account).await?;
-        // Whoever lost their address still has a name.
-        let email = Some(&profile.email).filter(|email| !email.is_empty());
-        let email = email.unwrap_or(&profile.display_name);
-        let asked = party.invite(account, (email, &profile.display_name), &present);
-        let Question { options, state } = asked.map_err(|error| unasked(&error))?;
-        let factor_id = self.keep_begun(account, &called, (PASSKEY, &state)).await?;
-        Ok((factor_id, options))
-    }
-
-    /// Lets a new passkey work. With the first factor come recovery codes, and the account's other sessions, which
-    /// had no second factor, end.
-    ///
-    /// # Errors
-    ///
-    /// `identity.passkey.wrong`; [`AppError::NotFound`] when there is nothing to confirm, or not any more.
-    pub async fn confirm_passkey(
-        &self,
-        (account, session): (Uuid, Uuid),
-        factor_id: Uuid,
-        shown: &str,
-    ) -> Result<Confirmed> {
-        let party = self.relying_party()?;
-        self.fresh((account, session)).await?;
-        let (pool, now) = (self.log.pool(), self.clock.now());
-        let begun = passkeys::take_begun(pool, account, factor_id, now).await?;
-        let begun = begun.ok_or(AppError::NotFound)?;
-        let place = place(factor_id, "secret");
-        let state: String = self.revealed(&begun, &place).await?.ok_or(AppError::NotFound)?;
-        let (key, id) = party.welcome(&state, shown).ok_or_else(wrong)?;
-        let id = passkey_hash(&id);
-        if passkeys::owner(pool, &id).await?.is_some() {
-            return Err(wrong());
-        }
-        let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        let sealed: Sealed<String> = sealer.seal(&place, key.as_str());
-        let confirmation = Confirmation { account, session, factor_id, step: 0, now };
-        self.let_work(confirmation, Some((sealed.to_string(), id))).await
-    }
-
     /// With what a login that waits for its second factor may go on.
     ///
     /// # Errors
@@ -155,8 +102,9 @@ impl Identity {
         let Some(challenge) = challenge.map(hash) else {
             // Strangers wait in turn, as with passwords.
             let _turn = self.turn(false).await;
+            let counted = self.counted(PER_NETWORK, &network(address)).await?;
             let mut tx = self.log.pool().begin_with(LIGHTLY).await?;
-            let within = self.within(&mut tx, PER_NETWORK, &network(address)).await?;
+            let within = self.within(&mut tx, &counted).await?;
             let words = "too many were asked for from this network";
             let asked = if within {
                 self.challenge(&mut tx, LOGIN_PAGE, &[]).await
@@ -200,17 +148,23 @@ impl Identity {
         Ok(Asked { token, options })
     }
 
-    /// Begins a session of whoever holds a passkey: it alone says who they are, and proves it.
+    /// Begins a session of whoever holds a passkey: it alone says who they are, and proves it. `trusted` says that nobody
+    /// else uses the browser.
     ///
     /// # Errors
     ///
     /// `identity.passkey.wrong`, in the same words for an unknown passkey, a wrong one, and one that is closed for a
     /// while; `identity.passkey.over` for a challenge that cannot be answered any more.
-    pub async fn log_in_with_passkey(&self, signed: Signed<'_>, guest: &Guest) -> Result<Entered> {
+    pub async fn log_in_with_passkey(
+        &self,
+        signed: Signed<'_>,
+        guest: &Guest,
+        trusted: bool,
+    ) -> Result<Entered> {
         let credential = Credential::Code(Proof::Passkey);
         let purpose = Purpose { holder: None, bound_to: LOGIN_PAGE, credential };
-        let account = self.use_passkey(signed, purpose, guest).await?;
-        self.begin(account, Proof::Passkey, guest, false).await
+        let right = self.right_passkey(signed, purpose, guest).await?;
+        self.enter_with(right, None, guest, trusted).await
     }
 
     /// Judges a passkey as the second factor of a login, and begins a session. `trusted` says that nobody else uses the
@@ -227,15 +181,40 @@ impl Identity {
         trusted: bool,
     ) -> Result<Entered> {
         let (pool, challenge) = (self.log.pool(), hash(challenge));
-        let account = challenges::try_at(pool, &challenge, self.clock.now()).await?;
-        let account = account.ok_or_else(over)?;
+        let tried = challenges::try_at(pool, &challenge, self.clock.now()).await?;
+        let challenges::Tried { account, last } = tried.ok_or_else(over)?;
         let credential = Credential::Code(Proof::Passkey);
         let purpose = Purpose { holder: Some(account), bound_to: &challenge, credential };
-        self.use_passkey(signed, purpose, guest).await?;
-        if !challenges::end(pool, &challenge).await? {
+        let right = match self.right_passkey(signed, purpose, guest).await {
+            Ok(right) => right,
+            Err(error) => {
+                self.tell_of_guesses(account, last).await?;
+                return Err(error);
+            }
+        };
+        self.enter_with(right, Some(&challenge), guest, trusted).await
+    }
+
+    /// Begins a session of whoever showed a passkey, and ends the login that waited for it.
+    async fn enter_with(
+        &self,
+        (account, tried, right): (Uuid, Try, Used),
+        challenge: Option<&[u8]>,
+        guest: &Guest,
+        trusted: bool,
+    ) -> Result<Entered> {
+        let arrival = self.arrival(account, (Proof::Passkey, guest), trusted).await?;
+        let mut act = self.act_from(account, &guest.address).await?;
+        act.raise(right).await?;
+        if let Some(challenge) = challenge
+            && !challenges::end(act.db(), challenge).await?
+        {
             return Err(over());
         }
-        self.begin(account, Proof::Passkey, guest, trusted).await
+        let entered = act.enter(arrival).await?;
+        act.done().await?;
+        self.forgive_proved(&tried).await;
+        Ok(entered)
     }
 
     /// Lets the holder of a session prove once more who they are. The session gets a new token.
@@ -251,17 +230,23 @@ impl Identity {
     ) -> Result<Token> {
         let credential = Credential::CodeAgain(Proof::Passkey);
         let purpose = Purpose { holder: Some(account), bound_to: session.as_bytes(), credential };
-        self.use_passkey(signed, purpose, guest).await?;
-        self.renew(account, session, Proof::Passkey).await
+        let (_, tried, right) = self.right_passkey(signed, purpose, guest).await?;
+        let mut act = self.act_of(account).await?;
+        act.raise(right).await?;
+        let token = act.renew((account, session), Proof::Passkey).await?;
+        act.done().await?;
+        self.forgive_proved(&tried).await;
+        Ok(token)
     }
 
-    /// Takes a challenge away, has the gate count the try, and judges it: whose passkey it is.
-    async fn use_passkey(
+    /// Takes a challenge away, has the gate count the try, and judges it: whose passkey it is. Its count has still to be
+    /// raised, by the act that it opens ([`Act::raise`]).
+    async fn right_passkey(
         &self,
         signed: Signed<'_>,
         purpose: Purpose<'_>,
         guest: &Guest,
-    ) -> Result<Uuid> {
+    ) -> Result<(Uuid, Try, Used)> {
         let (pool, now) = (self.log.pool(), self.clock.now());
         let token = tokens::hash(signed.token);
         let state = passkeys::take(pool, &token, purpose.bound_to, now).await?;
@@ -276,56 +261,51 @@ impl Identity {
         if tried.open
             && let Some(answer) = answer
             && let Some(account) = account
-            && self.judge_signature((account, purpose), &answer, &state, guest).await?
+            && let Some(right) =
+                self.judge_signature((account, purpose), &answer, &state, guest).await?
         {
-            self.forgive(&tried).await?;
-            return Ok(account);
+            return Ok((account, tried, right));
         }
         self.refuse(account, &tried, guest).await
     }
 
-    /// Judges a signature; with a right one the passkey's count is raised. A count that went back is on record, and told
-    /// to the holder.
+    /// Judges a signature. A count that went back is on record, and told to the holder.
     async fn judge_signature(
         &self,
         (account, purpose): (Uuid, Purpose<'_>),
         answer: &Answer,
         state: &str,
         guest: &Guest,
-    ) -> Result<bool> {
+    ) -> Result<Option<Used>> {
         let named = answer.holder();
         // Without a password before it, the passkey itself has to say whose it is (7.2, step 6).
         if named.is_some_and(|named| named != account)
             || (named.is_none() && purpose.holder.is_none())
         {
-            return Ok(false);
+            return Ok(None);
         }
-        let now = self.clock.now();
-        let mut tx = self.log.pool().begin().await?;
-        let row = passkeys::lock(&mut tx, &passkey_hash(answer.credential())).await?;
-        let Some(row) = row.filter(|row| row.account_id == account) else { return Ok(false) };
-        let PasskeyRow { factor_id, secret_sealed, .. } = row;
+        let row = passkeys::found(self.log.pool(), &passkey_hash(answer.credential())).await?;
+        let Some(row) = row.filter(|row| row.account_id == account) else { return Ok(None) };
+        let PasskeyRow { factor_id, secret_sealed: before, .. } = row;
         let place = place(factor_id, "secret");
-        let Some(kept) = self.revealed::<String>(&secret_sealed, &place).await? else {
-            return Ok(false);
-        };
+        let Some(kept) = self.revealed::<String>(&before, &place).await? else { return Ok(None) };
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         match self.relying_party()?.judge(state, answer, &kept) {
             Judgement::Right(key) => {
-                let sealed: Sealed<String> = sealer.seal(&place, key.as_str());
-                passkeys::used(&mut tx, factor_id, &sealed.to_string(), now).await?;
-                tx.commit().await?;
-                Ok(true)
+                let after: Sealed<String> = sealer.seal(&place, key.as_str());
+                Ok(Some(Used { factor_id, before, after: after.to_string() }))
             }
             Judgement::Copied => {
-                tx.rollback().await?;
                 let origin = Some(sealer.seal(&origin_place(account), &origin(guest)));
-                let doubted = AccountEvent::PasskeyDoubted { factor_id, origin, at: now };
-                self.record(account, doubted).await?;
-                self.notify(account, Notice::PasskeyDoubted).await?;
-                Ok(false)
+                let letter = self.notice(account, Notice::PasskeyDoubted).await?;
+                let mut act = self.act_of(account).await?;
+                let at = act.at;
+                act.record(account, AccountEvent::PasskeyDoubted { factor_id, origin, at });
+                act.letter(&letter).await?;
+                act.done().await?;
+                Ok(None)
             }
-            Judgement::Wrong => Ok(false),
+            Judgement::Wrong => Ok(None),
         }
     }
 
@@ -346,6 +326,15 @@ impl Identity {
             }
         }
         Ok(kept)
+    }
+}
+
+impl Act<'_> {
+    /// Raises the count of a passkey. One that has signed something else meanwhile was judged by a count that is old, and
+    /// has to be shown again.
+    async fn raise(&mut self, used: Used) -> Result<()> {
+        let at = self.at;
+        if passkeys::used(self.db(), &used, at).await? { Ok(()) } else { Err(AppError::Conflict) }
     }
 }
 

@@ -1,12 +1,20 @@
-//! Choosing a password: by whom, and what of them others know; and judging it, with a newer hash where it is time.
+//! Choosing a password: by whom, and what of them others know; judging it, with a newer hash where it is time; and
+//! changing it.
 
-use identity_domain::Profile;
+use identity_domain::{AccountEvent, Profile, Proof};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, gate::Try};
+use super::{
+    AppError, Guest, Identity, Result,
+    acts::Act,
+    failures::Failed,
+    gate::{Claim, Credential, Try},
+};
 use crate::{
+    letters::Notice,
     password::{Chooser, Judged, Verdict},
     projections::{campaigns, members},
+    tokens,
 };
 
 impl Identity {
@@ -45,16 +53,19 @@ impl Identity {
     }
 
     /// Replaces the hash of a right password that is another system's or was less work, unless the password was
-    /// changed meanwhile. When there is too much to do, the next login does it.
+    /// changed meanwhile. When there is too much to do, the next login does it. Returns the hash that the password was
+    /// accepted by, which whatever it opens asks for once more ([`Act::is_still_proved`]).
     pub(super) async fn keep_up(
         &self,
         account: Uuid,
         verdict: Verdict,
-        (password, old): (String, Option<String>),
-    ) -> Result<()> {
-        let (Verdict::Outdated, Some(old)) = (verdict, old) else { return Ok(()) };
-        let Ok(new) = self.passwords.hash_again(password).await else { return Ok(()) };
-        sqlx::query!(
+        (password, old): (String, String),
+    ) -> Result<String> {
+        if verdict != Verdict::Outdated {
+            return Ok(old);
+        }
+        let Ok(new) = self.passwords.hash_again(password.clone()).await else { return Ok(old) };
+        let kept = sqlx::query!(
             "UPDATE credentials SET password = $3 WHERE account_id = $1 AND password = $2",
             account,
             old,
@@ -62,7 +73,71 @@ impl Identity {
         )
         .execute(self.log.pool())
         .await?;
+        if kept.rows_affected() == 1 {
+            return Ok(new);
+        }
+        // Another login was quicker, or the password is another one by now.
+        let Some(present) = self.hash_of(account).await? else { return Ok(old) };
+        let judged = self.passwords.verify(password, Some(present.clone()), true).await?;
+        Ok(if judged.verdict == Verdict::Wrong { old } else { present })
+    }
+
+    /// Changes a password, and ends the account's other sessions.
+    ///
+    /// # Errors
+    ///
+    /// `identity.password.wrong` when the present one is not right, also when it was changed this moment, or too many
+    /// were not; `identity.proof.needed` of an account with a second factor.
+    pub async fn change_password(
+        &self,
+        (account, session): (Uuid, Uuid),
+        (present, new): (String, String),
+        guest: &Guest,
+    ) -> Result<()> {
+        let (row, profile) = self.account(account).await?;
+        self.fresh_factor((account, session)).await?;
+        let chooser = self.chooser((account, row.admin), &profile, None).await?;
+        let hash = self.choose("new_password", new, chooser).await?;
+        let present = self.confirm((account, session), present, guest).await?;
+        let kept = self.kept(account).await?;
+        let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
+        let guesses = self.guesses_at_factors(account).await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
+        let holder = (account, session);
+        if !tokens::change_password(act.db(), holder, (&present, &hash), at).await? {
+            return Err(wrong());
+        }
+        act.record(account, AccountEvent::PasswordSet { at });
+        let ended = tokens::end_others(act.db(), account, session).await?;
+        act.ended(account, ended).await?;
+        act.forgive_guesses_at_logins(account, guesses).await?;
+        act.letter(&letter).await?;
+        let done = act.done().await?;
+        self.show(done.position).await;
         Ok(())
+    }
+
+    /// Has somebody who is logged in show with the password that the account is theirs; the hash that it is right by.
+    pub(super) async fn confirm(
+        &self,
+        (account, session): (Uuid, Uuid),
+        password: String,
+        guest: &Guest,
+    ) -> Result<String> {
+        let claim = Claim { account: Some(account), address: "", guest };
+        let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
+        let hash = self.hash_of(account).await?;
+        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?.verdict;
+        if let Some(hash) = hash.filter(|_| verdict != Verdict::Wrong && tried.open) {
+            self.forgive(&tried).await?;
+            return self.keep_up(account, verdict, (password, hash)).await;
+        }
+        if tried.open {
+            let failed = Failed { account: Some(account), proof: Proof::Password, guest };
+            self.note_failure(failed, &tried).await?;
+        }
+        Err(wrong())
     }
 
     /// Hashes a password, if it may be chosen; what is wrong with it else, for the form's `field`.
@@ -75,6 +150,25 @@ impl Identity {
         let chosen = self.passwords.choose(password, chooser).await?;
         chosen.map_err(|weakness| AppError::Malformed(vec![(field, weakness.to_string())]))
     }
+}
+
+impl Act<'_> {
+    /// Whether a hash by which a password was right is still the account's: of what the password opens nothing begins
+    /// once it was changed, or the account erased.
+    pub(super) async fn is_still_proved(&mut self, account: Uuid, hash: &str) -> Result<bool> {
+        let still = sqlx::query_scalar!(
+            r#"
+            SELECT EXISTS (SELECT 1 FROM credentials WHERE account_id = $1 AND password = $2) AS "still!"
+            "#,
+            account,
+            hash,
+        );
+        Ok(still.fetch_one(self.db()).await?)
+    }
+}
+
+fn wrong() -> AppError {
+    AppError::Refused("identity.password.wrong", "the password is not right")
 }
 
 /// What of a person others know.

@@ -3,16 +3,25 @@
 use std::collections::BTreeSet;
 
 use identity_domain::{
-    Member, MemberChange, MemberCommand, MemberRefusal, Profile, Team, TeamCommand, TeamRefusal,
+    AccountRefusal, CampaignRefusal, Member, MemberChange, MemberCommand, MemberRefusal, Profile,
+    Role, Team, TeamCommand, TeamRefusal,
 };
 use meydan_event_log::{Committed, ExecuteError, Meta, Refusal, Target};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, login::person, member_of, profile_place, said_place};
+use super::{
+    AppError, Identity, Result,
+    acts::{Act, Looks},
+    invitations::Link,
+    member_of, profile_place, said_place,
+};
 use crate::{
-    factors,
-    projections::members::{self, MemberRow},
-    tokens::Token,
+    factors, invitations,
+    projections::{
+        accounts,
+        members::{self, MemberRow},
+    },
+    tokens::{self, Token},
 };
 
 /// A member with what could be opened of them.
@@ -48,11 +57,19 @@ impl From<MemberRefusal> for AppError {
     }
 }
 
-/// What a change of a place and of the list of owners together were refused for.
-fn refused(error: ExecuteError<Refusal>) -> AppError {
+/// What a change of a place, a campaign or the list of owners was refused for; without an account there is none.
+pub(super) fn refused(error: ExecuteError<Refusal>) -> AppError {
     let ExecuteError::Refused(refusal) = error else { return error.into() };
     if let Some(refusal) = refusal.downcast_ref::<MemberRefusal>() {
         return (*refusal).into();
+    }
+    if let Some(refusal) = refusal.downcast_ref::<CampaignRefusal>() {
+        return (*refusal).into();
+    }
+    match refusal.downcast_ref() {
+        Some(AccountRefusal::Registered) => return AccountRefusal::Registered.into(),
+        Some(_) => return AppError::NotFound,
+        None => {}
     }
     match refusal.downcast_ref() {
         Some(TeamRefusal::LastOwner) => {
@@ -130,6 +147,17 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Committed> {
         let account = self.named(campaign, member_id).await?;
+        let owner = self.may_change((campaign, by), account, &change).await?;
+        self.settle((campaign, account), (change, owner, None), meta).await
+    }
+
+    /// Whether a member may change the place of another one; and whether that one is an owner by it.
+    async fn may_change(
+        &self,
+        (campaign, by): (Uuid, Uuid),
+        account: Uuid,
+        change: &MemberChange,
+    ) -> Result<bool> {
         let actor = self.actor(campaign, by).await?;
         if account == by {
             return Err(MemberRefusal::Oneself.into());
@@ -140,7 +168,7 @@ impl Identity {
         let before = self.place(campaign, account).await?;
         let after = before.after(&before.changed(account, change.clone(), self.clock.now())?);
         actor.may_change(&before, &after)?;
-        self.settle((campaign, account), change, after.is_owner(), meta).await
+        Ok(after.is_owner())
     }
 
     /// Takes somebody out of a team who wants to go.
@@ -149,17 +177,17 @@ impl Identity {
     ///
     /// See [`AppError`]; `identity.member.last_owner` for the last owner.
     pub async fn leave(&self, campaign: Uuid, account: Uuid, meta: &Meta) -> Result<Committed> {
-        self.settle((campaign, account), MemberChange::Remove, false, meta).await
+        self.settle((campaign, account), (MemberChange::Remove, false, None), meta).await
     }
 
     /// Makes a new link for somebody who has not joined, where mail does not bring it; the one before ends.
     ///
     /// # Errors
     ///
-    /// See [`AppError`].
+    /// See [`AppError`]; `identity.proof.needed` for somebody who is to own the campaign.
     pub async fn renew_invitation(
         &self,
-        (campaign, by): (Uuid, Uuid),
+        (campaign, by): (Uuid, (Uuid, Uuid)),
         member_id: Uuid,
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
@@ -168,10 +196,16 @@ impl Identity {
         let said = said.ok_or(AppError::NotFound)?;
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
+        if self.place(campaign, account).await?.role() == Some(Role::Owner) {
+            self.fresh(by).await?;
+        }
         self.may_write(campaign, &email).await?;
+        let link = self.link_into((campaign, account), &email, meta).await?;
         let change = MemberChange::RenewInvitation;
-        let renewed = self.change_member((campaign, by), member_id, change, meta).await?;
-        Ok((self.invite(account, campaign, &email, meta).await?, renewed))
+        self.may_change((campaign, by.0), account, &change).await?;
+        let change = (change, false, Some(&link));
+        let renewed = self.settle((campaign, account), change, meta).await?;
+        Ok((self.shown(link, renewed).await?, renewed))
     }
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends
@@ -179,84 +213,83 @@ impl Identity {
     pub(super) async fn settle(
         &self,
         (campaign, account): (Uuid, Uuid),
-        change: MemberChange,
-        owner: bool,
+        (change, owner, link): (MemberChange, bool, Option<&Link>),
         meta: &Meta,
     ) -> Result<Committed> {
-        let (at, account_id) = (self.clock.now(), account);
+        let standing = self.standing(Some(campaign)).await?;
+        let mut act = self.act(meta.clone(), &[account]).await?;
+        let (at, account_id) = (act.at, account);
         let command = MemberCommand::Change { account_id, change: change.clone(), owner, at };
-        let committed = self.in_team((campaign, account), command, owner, meta).await?;
-        match change {
-            MemberChange::RenewInvitation | MemberChange::WithdrawInvitation => {
-                self.end_links(campaign, account).await?;
-            }
-            MemberChange::Deactivate | MemberChange::Remove => {
-                self.end_links(campaign, account).await?;
-                self.end_sessions_without_a_place(account).await?;
-                self.changes.tell(account).await;
-                self.end_looks((Some(account), Some(campaign)), meta).await?;
-            }
-            MemberChange::Role(_) | MemberChange::Permissions { .. } | MemberChange::Reactivate => {
-            }
+        let target = Target { tenant: campaign, id: member_of(campaign, account) };
+        act.ask::<Member>(target, command);
+        act.list(campaign, (account, owner), standing);
+        let gone = matches!(change, MemberChange::Deactivate | MemberChange::Remove);
+        if gone || change == MemberChange::WithdrawInvitation {
+            invitations::end_links(act.db(), Some(campaign), account).await?;
+        }
+        if gone {
+            act.end_sessions_without_a_place(account, campaign).await?;
+            let (subject, campaign) = (Some(account), Some(campaign));
+            act.end_looks(Looks { subject, campaign, ..Looks::default() }).await?;
+        }
+        // A token that somebody got hold of before is worth nothing of what the new role may.
+        let other_role = matches!(change, MemberChange::Role(_));
+        if other_role {
+            tokens::let_renew(act.db(), account).await?;
+        }
+        if let Some(link) = link {
+            act.keep_link(link).await?;
+        }
+        let committed = act.done().await.map_err(refused)?;
+        self.show(committed.position).await;
+        if gone || other_role {
+            self.changes.tell(account).await;
         }
         Ok(committed)
     }
 
-    /// Lets an account that was asked join.
-    pub(super) async fn take_place(&self, campaign: Uuid, account: Uuid) -> Result<Committed> {
-        let role = self.place(campaign, account).await?.role();
-        let owner = role == Some(identity_domain::Role::Owner);
-        let command = MemberCommand::Join { owner, at: self.clock.now() };
-        let meta = person(account, Uuid::now_v7());
-        self.in_team((campaign, account), command, owner, &meta).await
-    }
-
-    async fn in_team(
-        &self,
-        (campaign, account): (Uuid, Uuid),
-        command: MemberCommand,
-        owner: bool,
-        meta: &Meta,
-    ) -> Result<Committed> {
+    /// The owners of a campaign, or the admins of the platform, whom the tables show now.
+    pub(super) async fn standing(&self, campaign: Option<Uuid>) -> Result<BTreeSet<Uuid>> {
         let head = *self.log.head(0).borrow();
         self.reach(head).await?;
-        let standing = members::owners_of(self.log.pool(), campaign).await?;
-        let standing = standing.into_iter().collect::<BTreeSet<_>>();
-        let at = self.clock.now();
-        let listed = TeamCommand::List { account_id: account, owner, standing, at };
-        let group = self.log.group(campaign);
-        let group = group.ask::<Member>(member_of(campaign, account), command);
-        let group = group.ask::<Team>(campaign, listed);
-        let committed = group.execute(meta).await.map_err(refused)?;
-        self.reach(committed.position).await?;
-        Ok(committed)
+        let pool = self.log.pool();
+        let standing = match campaign {
+            Some(campaign) => members::owners_of(pool, campaign).await?,
+            None => accounts::admins(pool).await?,
+        };
+        Ok(standing.into_iter().collect())
+    }
+}
+
+impl Act<'_> {
+    /// Lists an account as an owner of a campaign or an admin of the platform, or not any more.
+    pub(super) fn list(
+        &mut self,
+        team: Uuid,
+        (account_id, owner): (Uuid, bool),
+        standing: BTreeSet<Uuid>,
+    ) {
+        let listed = TeamCommand::List { account_id, owner, standing, at: self.at };
+        self.ask::<Team>(Target { tenant: team, id: team }, listed);
     }
 
-    /// Ends the one-time links with which an account could join a campaign.
-    async fn end_links(&self, campaign: Uuid, account: Uuid) -> Result<()> {
-        sqlx::query!(
-            "DELETE FROM invitations WHERE campaign_id = $1 AND account_id = $2 AND used_at IS NULL",
-            campaign,
-            account,
-        )
-        .execute(self.log.pool())
-        .await?;
-        Ok(())
-    }
-
-    /// Ends the sessions of an account that has no place to work left. Whoever has one goes on there.
-    async fn end_sessions_without_a_place(&self, account: Uuid) -> Result<()> {
-        sqlx::query!(
+    /// Ends the sessions of an account that has no place to work left beside the one that it loses. Whoever has one
+    /// goes on there.
+    async fn end_sessions_without_a_place(&mut self, account: Uuid, lost: Uuid) -> Result<()> {
+        let ended = sqlx::query_scalar!(
             r#"
             DELETE FROM sessions WHERE account_id = $1
               AND NOT EXISTS (SELECT 1 FROM accounts WHERE account_id = $1 AND admin)
               AND NOT EXISTS (
-                SELECT 1 FROM members WHERE account_id = $1 AND joined_at IS NOT NULL AND NOT deactivated)
+                SELECT 1 FROM members
+                WHERE account_id = $1 AND campaign_id <> $2 AND joined_at IS NOT NULL AND NOT deactivated)
+            RETURNING session_id
             "#,
             account,
+            lost,
         )
-        .execute(self.log.pool())
+        .fetch_all(self.db())
         .await?;
-        Ok(())
+        self.ended(account, ended).await
     }
 }

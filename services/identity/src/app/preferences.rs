@@ -31,7 +31,8 @@ impl Identity {
             (Target { tenant: PLATFORM, id: account }, AccountCommand::Record(fact));
         let by = person(account, Uuid::now_v7());
         let done = self.log.execute::<Account>(target, command, &by).await?;
-        self.reach(done.position).await
+        self.show(done.position).await;
+        Ok(())
     }
 
     /// What the holder of an account chose; `None` when they never did.

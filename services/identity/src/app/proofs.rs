@@ -3,15 +3,18 @@
 //! A code is good for five tries, and a newer one takes the older's place, at most once a minute and ten times a day.
 //! Trying counts and judges in one statement, so that a hundred at once are worth as much as a hundred in turn.
 
-use identity_domain::{Account, AccountCommand, AccountEvent};
-use meydan_event_log::{PLATFORM, Target};
+mod telephone;
+
+use identity_domain::AccountEvent;
+use meydan_event_log::{ExecuteError, PLATFORM};
 use meydan_keyring::{Place, Sealed};
 use time::Duration;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, email, login::person, quotas::Quota};
+use self::telephone::phone;
+use super::{AppError, Guest, Identity, Result, acts::Act, addresses::taken, email, quotas::Quota};
 use crate::{
-    letters::{self, Letter, Locale, Notice},
+    letters::{Letter, Locale, Notice},
     tokens::{self, Token},
     totp,
 };
@@ -113,11 +116,13 @@ impl Identity {
         }
     }
 
-    /// Sends a code and a link to an address. Another address than the present one asks for the password.
+    /// Sends a code and a link to an address. Another address than the present one asks for the password, and of an
+    /// account with a second factor for a fresh proof.
     ///
     /// # Errors
     ///
-    /// `identity.password.wrong`; `identity.proof.too_soon` within a minute, and after ten a day.
+    /// `identity.password.wrong`; `identity.proof.needed`; `identity.proof.too_soon` within a minute, and after ten a
+    /// day.
     pub async fn ask_email(
         &self,
         (account, session): (Uuid, Uuid),
@@ -130,6 +135,7 @@ impl Identity {
         let target = email(target)
             .map_err(|problem| AppError::Malformed(vec![("email", problem.to_owned())]))?;
         if !target.eq_ignore_ascii_case(&profile.email) {
+            self.fresh_factor((account, session)).await?;
             self.confirm((account, session), password, guest).await?;
         }
         let (token, code) = (Token::fresh(), fresh_code());
@@ -141,10 +147,17 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::Malformed`] for what is no number; `identity.proof.too_soon` within a minute, and after ten a day.
-    pub async fn ask_phone(&self, account: Uuid, typed: &str, locale: Locale) -> Result<()> {
+    /// [`AppError::Malformed`] for what is no number; `identity.proof.needed`; `identity.proof.too_soon` within a
+    /// minute, and after ten a day.
+    pub async fn ask_phone(
+        &self,
+        (account, session): (Uuid, Uuid),
+        typed: &str,
+        locale: Locale,
+    ) -> Result<()> {
         let target = phone(typed)
             .map_err(|problem| AppError::Malformed(vec![("phone", problem.to_owned())]))?;
+        self.fresh((account, session)).await?;
         let (token, code) = (Token::fresh(), fresh_code());
         let letter = Letter::PhoneProof { code: code.clone() };
         self.ask_proof((account, Kind::Phone), (target, locale), (&token, &code), letter).await
@@ -157,14 +170,13 @@ impl Identity {
         (token, code): (&Token, &str),
         letter: Letter,
     ) -> Result<()> {
-        let too_soon =
-            || AppError::Refused("identity.proof.too_soon", "wait before asking for another");
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let sealed: Sealed<String> = sealer.seal(&kind.place(account), &target);
         let code = self.code_mac(account, kind, code).await?;
         let letter = self.letter((Uuid::now_v7(), account), (target, locale), letter).await?;
-        let now = self.clock.now();
-        let mut tx = self.log.pool().begin().await?;
+        let per_day = self.counted(PER_DAY, &account.to_string()).await?;
+        let mut act = self.act_of(account).await?;
+        let now = act.at;
         let kept = sqlx::query!(
             r#"
             INSERT INTO proofs AS p (account_id, kind, target_sealed, token_sha256, code_mac, asked_at, expires_at)
@@ -182,16 +194,16 @@ impl Identity {
             now + kind.good(),
             now - PAUSE,
         )
-        .execute(&mut *tx)
+        .execute(act.db())
         .await?;
-        if kept.rows_affected() == 0 || !self.within(&mut tx, PER_DAY, &account.to_string()).await?
-        {
-            tx.rollback().await?;
-            return Err(too_soon());
+        if kept.rows_affected() == 0 || !self.within(act.db(), &per_day).await? {
+            return Err(AppError::Refused(
+                "identity.proof.too_soon",
+                "wait before asking for another",
+            ));
         }
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
+        act.letter(&letter).await?;
+        act.done().await?;
         Ok(())
     }
 
@@ -202,20 +214,28 @@ impl Identity {
     /// `identity.proof.wrong` for a code that is wrong, used, too old or tried too often; [`AppError::NotFound`] for
     /// such a link, and for another account's; `identity.email.taken` when somebody else has proved the address.
     pub async fn prove_email(&self, account: Uuid, proof: &AddressProof) -> Result<i64> {
-        let target = match proof {
-            AddressProof::Code(code) => self.take_code(account, Kind::Email, code).await?,
-            AddressProof::Token(token) => self.take_link(account, token).await?,
+        let shown = match proof {
+            AddressProof::Code(code) => self.shown_code(account, Kind::Email, code).await?,
+            AddressProof::Token(token) => self.shown_link(account, token).await?,
         };
         let (row, profile) = self.account(account).await?;
-        let position = self.email_is_proved(account, &target).await?;
-        if !target.eq_ignore_ascii_case(&profile.email) {
-            let locale = self.locale_of(&row).await?;
-            let letter = Letter::Notice(Notice::EmailChanged);
-            let names = (Uuid::now_v7(), account);
-            let letter = self.letter(names, (profile.email, locale), letter).await?;
-            self.send(&letter).await?;
-        }
-        Ok(position)
+        let moves = !shown.target.eq_ignore_ascii_case(&profile.email);
+        let letter = if moves && !profile.email.is_empty() {
+            Some(self.notice_to(&row, profile.email, Notice::EmailChanged).await?)
+        } else {
+            None
+        };
+        let address = self.proof_of(account, &shown.target).await?;
+        let mut act = self.act_of(account).await?;
+        act.use_proof(account, Kind::Email, shown).await?;
+        act.prove(account, address).await?;
+        act.letters(letter.as_slice()).await?;
+        let done = match act.done().await {
+            Err(ExecuteError::KeyTaken) => return Err(taken()),
+            done => done?,
+        };
+        self.show(done.position).await;
+        Ok(done.position)
     }
 
     /// Proves a telephone.
@@ -224,19 +244,21 @@ impl Identity {
     ///
     /// `identity.proof.wrong` for a code that is wrong, used, too old or tried too often.
     pub async fn prove_phone(&self, account: Uuid, code: &str) -> Result<i64> {
-        let target = self.take_code(account, Kind::Phone, code).await?;
-        let (before, _) = self.account(account).await?;
+        let shown = self.shown_code(account, Kind::Phone, code).await?;
+        let (before, profile) = self.account(account).await?;
+        let letter = match before.phone_sealed {
+            Some(_) => Some(self.notice_to(&before, profile.email, Notice::PhoneChanged).await?),
+            None => None,
+        };
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        let phone = sealer.seal(&phone_place(account), &target);
-        let command =
-            AccountCommand::Record(AccountEvent::PhoneVerified { phone, at: self.clock.now() });
-        let at = Target { tenant: PLATFORM, id: account };
-        let done =
-            self.log.execute::<Account>(at, command, &person(account, Uuid::now_v7())).await?;
-        self.reach(done.position).await?;
-        if before.phone_sealed.is_some() {
-            self.notify(account, Notice::PhoneChanged).await?;
-        }
+        let phone = sealer.seal(&phone_place(account), &shown.target);
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
+        act.use_proof(account, Kind::Phone, shown).await?;
+        act.record(account, AccountEvent::PhoneVerified { phone, at });
+        act.letters(letter.as_slice()).await?;
+        let done = act.done().await?;
+        self.show(done.position).await;
         Ok(done.position)
     }
 
@@ -247,32 +269,33 @@ impl Identity {
     /// `identity.proof.needed`; [`AppError::NotFound`] when there is no telephone.
     pub async fn remove_phone(&self, (account, session): (Uuid, Uuid)) -> Result<i64> {
         self.fresh((account, session)).await?;
-        let (row, _) = self.account(account).await?;
-        row.phone_sealed.ok_or(AppError::NotFound)?;
+        let (row, profile) = self.account(account).await?;
+        if row.phone_sealed.is_none() {
+            return Err(AppError::NotFound);
+        }
+        let letter = self.notice_to(&row, profile.email, Notice::PhoneRemoved).await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
         sqlx::query!("DELETE FROM proofs WHERE account_id = $1 AND kind = 'phone'", account)
-            .execute(self.log.pool())
+            .execute(act.db())
             .await?;
-        let fact = AccountEvent::PhoneRemoved { at: self.clock.now() };
-        let (at, command) =
-            (Target { tenant: PLATFORM, id: account }, AccountCommand::Record(fact));
-        let done =
-            self.log.execute::<Account>(at, command, &person(account, Uuid::now_v7())).await?;
-        self.reach(done.position).await?;
-        self.notify(account, Notice::PhoneRemoved).await?;
+        act.record(account, AccountEvent::PhoneRemoved { at });
+        act.letter(&letter).await?;
+        let done = act.done().await?;
+        self.show(done.position).await;
         Ok(done.position)
     }
 
-    /// Uses a code up: what it proves. A wrong one costs a try.
-    async fn take_code(&self, account: Uuid, kind: Kind, code: &str) -> Result<String> {
-        let wrong = || AppError::Refused("identity.proof.wrong", "the code is wrong or too old");
+    /// Judges a code: what it proves. A wrong one costs a try, and so does a right one that is not used up after all.
+    async fn shown_code(&self, account: Uuid, kind: Kind, code: &str) -> Result<Shown> {
+        let wrong = AppError::Refused("identity.proof.wrong", "the code is wrong or too old");
         let code = code.chars().filter_map(totp::digit).collect::<String>();
         let mac = self.code_mac(account, kind, &code).await?;
-        let pool = self.log.pool();
         let counted = sqlx::query!(
             r#"
             UPDATE proofs SET tries = tries + 1
             WHERE account_id = $1 AND kind = $2 AND expires_at > $3 AND tries < $4
-            RETURNING code_mac = $5 AS "right!", token_sha256
+            RETURNING code_mac = $5 AS "right!", token_sha256, target_sealed
             "#,
             account,
             kind.name(),
@@ -280,46 +303,61 @@ impl Identity {
             TRIES,
             mac,
         )
-        .fetch_optional(pool)
+        .fetch_optional(self.log.pool())
         .await?;
-        let counted = counted.filter(|counted| counted.right).ok_or_else(wrong)?;
-        // Of several with the right code at once, one takes the row away.
-        let sealed = sqlx::query_scalar!(
-            r#"
-            DELETE FROM proofs WHERE account_id = $1 AND kind = $2 AND token_sha256 = $3
-            RETURNING target_sealed
-            "#,
-            account,
-            kind.name(),
-            counted.token_sha256,
-        )
-        .fetch_optional(pool)
-        .await?;
-        let target = self.revealed(&sealed.ok_or_else(wrong)?, &kind.place(account)).await?;
-        target.ok_or(AppError::NotFound)
+        let Some(counted) = counted.filter(|counted| counted.right) else { return Err(wrong) };
+        let target = self.revealed(&counted.target_sealed, &kind.place(account)).await?;
+        let target = target.ok_or(AppError::NotFound)?;
+        Ok(Shown { target, token_sha256: counted.token_sha256, used: wrong })
     }
 
-    /// Uses a link up: the address that it proves.
-    async fn take_link(&self, account: Uuid, token: &str) -> Result<String> {
+    /// The address that a link proves.
+    async fn shown_link(&self, account: Uuid, token: &str) -> Result<Shown> {
+        let token_sha256 = tokens::hash(token);
         let sealed = sqlx::query_scalar!(
             r#"
-            DELETE FROM proofs
+            SELECT target_sealed FROM proofs
             WHERE account_id = $1 AND kind = 'email' AND token_sha256 = $2 AND expires_at > $3
-            RETURNING target_sealed
             "#,
             account,
-            tokens::hash(token),
+            token_sha256,
             self.clock.now(),
         )
         .fetch_optional(self.log.pool())
         .await?;
         let sealed = sealed.ok_or(AppError::NotFound)?;
-        self.revealed(&sealed, &Kind::Email.place(account)).await?.ok_or(AppError::NotFound)
+        let target = self.revealed(&sealed, &Kind::Email.place(account)).await?;
+        let target = target.ok_or(AppError::NotFound)?;
+        Ok(Shown { target, token_sha256, used: AppError::NotFound })
     }
 
     async fn code_mac(&self, account: Uuid, kind: Kind, code: &str) -> Result<Vec<u8>> {
         let text = format!("{account}|{}|{code}", kind.name());
         Ok(self.keyring.blind_index(PLATFORM, "proof.code", text.as_bytes()).await?.to_vec())
+    }
+}
+
+/// A code or a link that is right, and still has to be used up.
+struct Shown {
+    /// What it proves.
+    target: String,
+    token_sha256: Vec<u8>,
+    /// What is said when it was used.
+    used: AppError,
+}
+
+impl Act<'_> {
+    /// Uses a code or a link up. Of several at once, one takes the row away.
+    async fn use_proof(&mut self, account: Uuid, kind: Kind, shown: Shown) -> Result<()> {
+        let taken = sqlx::query!(
+            "DELETE FROM proofs WHERE account_id = $1 AND kind = $2 AND token_sha256 = $3",
+            account,
+            kind.name(),
+            shown.token_sha256,
+        )
+        .execute(self.db())
+        .await?;
+        if taken.rows_affected() == 1 { Ok(()) } else { Err(shown.used) }
     }
 }
 
@@ -339,31 +377,5 @@ fn fresh_code() -> String {
         if number < FAIR {
             return format!("{:06}", number % CODES);
         }
-    }
-}
-
-/// A telephone number as E.164 writes it: a plus and 8 to 15 digits. One that begins with a single zero is Iranian.
-fn phone(text: &str) -> std::result::Result<String, &'static str> {
-    const PROBLEM: &str = "must be a telephone number";
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("must not be empty");
-    }
-    let plain = |letter: char| letter.is_numeric() || matches!(letter, ' ' | '-' | '(' | ')');
-    if !text.strip_prefix('+').unwrap_or(text).chars().all(plain) {
-        return Err(PROBLEM);
-    }
-    let number = text.chars().filter_map(totp::digit).collect::<String>();
-    let number = match (text.starts_with('+'), number.strip_prefix("00"), number.strip_prefix('0'))
-    {
-        (true, _, _) => number.clone(),
-        (false, Some(rest), _) => rest.to_owned(),
-        (false, None, Some(rest)) => format!("98{rest}"),
-        (false, None, None) => return Err(PROBLEM),
-    };
-    if (8..=15).contains(&number.len()) && !number.starts_with('0') {
-        Ok(format!("+{number}"))
-    } else {
-        Err(PROBLEM)
     }
 }

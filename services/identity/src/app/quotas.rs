@@ -20,16 +20,24 @@ pub(super) struct Quota {
     pub(super) window: Duration,
 }
 
+/// Whose quota.
+pub(super) struct Counted {
+    quota: Quota,
+    /// The keyed hash under which it is counted.
+    source: Vec<u8>,
+}
+
 impl Identity {
-    /// Counts one for `who`; whether it is within the quota.
-    pub(super) async fn within(
-        &self,
-        db: &mut PgConnection,
-        quota: Quota,
-        who: &str,
-    ) -> Result<bool> {
+    /// Under what a quota of `who` is counted: named before a session of the database is taken.
+    pub(super) async fn counted(&self, quota: Quota, who: &str) -> Result<Counted> {
         let source = format!("{}|{who}", quota.of);
         let source = self.keyring.blind_index(PLATFORM, "quota", source.as_bytes()).await?;
+        Ok(Counted { quota, source: source.to_vec() })
+    }
+
+    /// Counts one; whether it is within the quota.
+    pub(super) async fn within(&self, db: &mut PgConnection, counted: &Counted) -> Result<bool> {
+        let Counted { quota, source } = counted;
         let now = self.clock.now();
         let used = sqlx::query_scalar!(
             r#"
@@ -43,7 +51,7 @@ impl Identity {
               began_at = CASE WHEN q.began_at <= $3 THEN $2 ELSE q.began_at END
             RETURNING used
             "#,
-            source.to_vec(),
+            source,
             now,
             now - quota.window,
             now - LONGEST,

@@ -2,28 +2,35 @@
 //!
 //! The answer to a request waits for one row, which every address leaves; a worker looks whose it is, and writes the
 //! letter. The link sets a password and opens nothing: the person logs in as ever, with whatever else that asks.
+//!
+//! Nobody keeps anybody else from a link. Whoever asks for somebody's address puts a link into that mailbox, which is
+//! good for as long as no other is sent. A network that asks too often costs its neighbours nothing on a browser that
+//! the account knows, and elsewhere leaves them one link a day.
 
 use std::time::Duration as Pause;
 
 use identity_domain::AccountEvent;
+use sqlx::Connection;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, email, gate::network, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, email, gate::network, quotas::Quota};
 use crate::{
-    factors,
-    letters::{self, Kept, Letter, Locale, Notice},
+    devices, factors,
+    letters::{Kept, Letter, Locale, Notice},
     projections::accounts::AccountRow,
     tokens::{self, Token},
 };
 
-/// How long a link is good.
-const GOOD: Duration = Duration::minutes(30);
+/// How long a link is good: as long as [`PER_ADDRESS`] lets no newer one be sent.
+const GOOD: Duration = Duration::hours(1);
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Pause = Pause::from_secs(5);
 const PER_NETWORK: Quota = Quota { of: "recovery.network", most: 3, window: Duration::hours(1) };
 const PER_ADDRESS: Quota = Quota { of: "recovery.address", most: 1, window: Duration::hours(1) };
+/// Letters to one address that were asked for where [`PER_NETWORK`] was used up, over all such networks.
+const BEYOND: Quota = Quota { of: "recovery.beyond", most: 1, window: Duration::days(1) };
 
 /// A link that can be used.
 #[derive(Debug)]
@@ -45,33 +52,53 @@ const fn may_recover(row: &AccountRow) -> bool {
 }
 
 impl Identity {
-    /// Notes that somebody wants a new password for an address.
+    /// Notes that somebody wants a new password for an address. The answer is the same whether a letter is sent or
+    /// not: to say that too many were asked for would say that somebody asked.
     ///
     /// # Errors
     ///
-    /// [`AppError::Malformed`] for what is no address; `identity.recovery.too_many` for a network that asks too
-    /// often. Neither depends on whether the address is known.
-    pub async fn ask_recovery(&self, typed: &str, network_of: &str, locale: Locale) -> Result<()> {
+    /// [`AppError::Malformed`] for what is no address.
+    pub async fn ask_recovery(&self, typed: &str, guest: &Guest, locale: Locale) -> Result<()> {
         let typed = email(typed)
             .map_err(|problem| AppError::Malformed(vec![("email", problem.to_owned())]))?;
-        let mut db = self.log.pool().acquire().await?;
-        if !self.within(&mut db, PER_NETWORK, &network(network_of)).await? {
-            let words = "too many were asked for from this network";
-            return Err(AppError::Refused("identity.recovery.too_many", words));
-        }
         let account = self.account_of(&typed).await?;
-        // One letter an hour: to say so here would say that somebody asked.
-        let open = self.within(&mut db, PER_ADDRESS, &typed.to_lowercase()).await?;
+        let open = self.may_recovery_be_asked(&typed.to_lowercase(), account, guest).await?;
         sqlx::query!(
             "INSERT INTO recovery_requests (account_id, locale, at) VALUES ($1, $2, $3)",
             account.filter(|_| open),
             locale.code(),
             self.clock.now(),
         )
-        .execute(&mut *db)
+        .execute(self.log.pool())
         .await?;
         self.asked.notify_one();
         Ok(())
+    }
+
+    /// Counts a request. What is counted for the address is used up by a letter alone, so that nobody takes it from
+    /// its holder without one; an unknown address costs the same work.
+    async fn may_recovery_be_asked(
+        &self,
+        address: &str,
+        account: Option<Uuid>,
+        guest: &Guest,
+    ) -> Result<bool> {
+        let device = guest.device.as_deref().map(tokens::hash).unwrap_or_default();
+        let known = self.knows(account.unwrap_or_default(), &device).await?;
+        let near = self.counted(PER_NETWORK, &network(&guest.address)).await?;
+        let [all, beyond] =
+            [self.counted(PER_ADDRESS, address).await?, self.counted(BEYOND, address).await?];
+        let mut db = self.log.pool().acquire().await?;
+        let near = known || self.within(&mut db, &near).await?;
+        let mut tx = db.begin().await?;
+        let open =
+            self.within(&mut tx, &all).await? && (near || self.within(&mut tx, &beyond).await?);
+        if open {
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
+        }
+        Ok(open)
     }
 
     /// Writes the letters that are asked for, until `end`.
@@ -88,6 +115,7 @@ impl Identity {
         }
     }
 
+    /// Goes once through what is asked. A request that cannot be answered stays for its hour, and holds up no others.
     async fn answer_asked(&self) -> Result<()> {
         let rows = sqlx::query!(
             r#"
@@ -101,7 +129,9 @@ impl Identity {
             match row.account_id {
                 // A letter that comes after its hour answers nobody.
                 Some(account) if self.clock.now() - row.at < GOOD => {
-                    self.answer(row.request_id, account, locale).await?;
+                    if let Err(error) = self.answer(row.request_id, account, locale).await {
+                        tracing::warn!(%error, "a request for a new password waits");
+                    }
                 }
                 _ => self.forget_request(row.request_id).await?,
             }
@@ -127,12 +157,13 @@ impl Identity {
         let letter = Letter::Recovery { token: token.clone().into_text() };
         let names = (Uuid::now_v7(), row.account_id);
         let letter = self.letter(names, (profile.email, locale), letter).await?;
-        let mut tx = self.log.pool().begin().await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
         let taken = sqlx::query!("DELETE FROM recovery_requests WHERE request_id = $1", request)
-            .execute(&mut *tx)
+            .execute(act.db())
             .await?;
         if taken.rows_affected() == 0 {
-            return Ok(tx.rollback().await?);
+            return Ok(());
         }
         sqlx::query!(
             r#"
@@ -141,13 +172,12 @@ impl Identity {
             "#,
             account,
             token.hash(),
-            self.clock.now() + GOOD,
+            at + GOOD,
         )
-        .execute(&mut *tx)
+        .execute(act.db())
         .await?;
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
+        act.letter(&letter).await?;
+        act.done().await?;
         Ok(())
     }
 
@@ -159,6 +189,9 @@ impl Identity {
     pub async fn recovery(&self, token: &str) -> Result<Recoverable> {
         let (account, expires_at) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
+        if row.suspended_at.is_some() {
+            return Err(AppError::NotFound);
+        }
         Ok(Recoverable { email: profile.email, admin: row.admin, expires_at })
     }
 
@@ -174,7 +207,9 @@ impl Identity {
     }
 
     /// Uses a link: the one place where a recovery ends. The password is set, every session ends, and the account is
-    /// told. It gives no session: whatever a login asks beside the password, it asks afterwards.
+    /// told. It gives no session: whatever a login asks beside the password, it asks afterwards. All browsers that the
+    /// account knew are strangers, and the one that shows the link is known by what this returns, so that whoever
+    /// guesses at the account meanwhile does not keep its holder out. Factors that guessers closed are open again.
     ///
     /// Whoever claimed the address without proving it loses the account here, with the second factors that they
     /// added, to whom the address belongs.
@@ -182,7 +217,7 @@ impl Identity {
     /// # Errors
     ///
     /// [`AppError::NotFound`] for a link that cannot be used; nothing is used up when the password is refused.
-    pub async fn finish_recovery(&self, token: &str, password: String) -> Result<()> {
+    pub async fn finish_recovery(&self, token: &str, password: String) -> Result<Token> {
         let (account, _) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
         if row.suspended_at.is_some() {
@@ -193,45 +228,44 @@ impl Identity {
         let proved = row.email_proved_at.is_some();
         let kept = if proved { self.kept(account).await? } else { Kept::default() };
         let letter = self.notice(account, Notice::Recovered(kept)).await?;
-        let now = self.clock.now();
-        let mut tx = self.log.pool().begin().await?;
+        // The letter went to the address on file.
+        let address =
+            if proved { None } else { Some(self.proof_of(account, &profile.email).await?) };
+        let guesses = self.guesses_at_factors(account).await?;
+        let mut act = self.act_of(account).await?;
+        let at = act.at;
         let used = sqlx::query!(
             "DELETE FROM recoveries WHERE token_sha256 = $1 AND expires_at > $2",
             tokens::hash(token),
-            now,
+            at,
         )
-        .execute(&mut *tx)
+        .execute(act.db())
         .await?;
         if used.rows_affected() == 0 {
-            tx.rollback().await?;
             return Err(AppError::NotFound);
         }
-        tokens::set_password(&mut tx, account, &hash, now).await?;
-        let dropped = if proved { vec![] } else { factors::drop_all(&mut tx, account).await? };
-        let ended = sqlx::query_scalar!(
-            "DELETE FROM sessions WHERE account_id = $1 RETURNING session_id",
-            account,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        sqlx::query!("DELETE FROM login_challenges WHERE account_id = $1", account)
-            .execute(&mut *tx)
-            .await?;
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
-        let gone = dropped.into_iter();
-        let gone = gone.map(|factor_id| AccountEvent::FactorRemoved { factor_id, at: now });
-        let out = ended.into_iter();
-        let out = out.map(|session_id| AccountEvent::LoggedOut { session_id, at: now });
-        let set = [AccountEvent::Recovered { at: now }, AccountEvent::PasswordSet { at: now }];
-        for fact in set.into_iter().chain(gone).chain(out) {
-            self.record(account, fact).await?;
-        }
-        // The letter went to the address on file.
+        tokens::set_password(act.db(), account, &hash, at).await?;
+        act.record(account, AccountEvent::Recovered { at });
+        act.record(account, AccountEvent::PasswordSet { at });
         if !proved {
-            self.email_is_proved(account, &profile.email).await?;
+            for factor_id in factors::drop_all(act.db(), account).await? {
+                act.record(account, AccountEvent::FactorRemoved { factor_id, at });
+            }
         }
-        Ok(())
+        // No session has the nil id.
+        let ended = tokens::end_others(act.db(), account, Uuid::nil()).await?;
+        act.ended(account, ended).await?;
+        let device = Token::fresh();
+        devices::note(act.db(), &device.hash(), account, false, at).await?;
+        act.forgive_guesses(guesses).await?;
+        if let Some(address) = address {
+            act.prove(account, address).await?;
+        }
+        act.letter(&letter).await?;
+        let done = act.done().await?;
+        if !proved {
+            self.show(done.position).await;
+        }
+        Ok(device)
     }
 }

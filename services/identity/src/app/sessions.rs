@@ -9,16 +9,15 @@ use uuid::Uuid;
 
 use super::{
     AppError, Identity, Result,
+    acts::Act,
     failures::Failed,
     gate::{Claim, Credential},
     impersonation::Impersonated,
     login::{Guest, origin_place},
 };
 use crate::{
-    factors,
-    letters::{self, Notice},
-    password::Verdict,
-    projections::{history, members},
+    devices, factors,
+    projections::{accounts, history, members},
     tokens::{self, OpenSession, SessionRow, Token, lifetime},
 };
 
@@ -84,8 +83,12 @@ impl Identity {
         let (row, profile) = self.account(session.account_id).await?;
         let now = self.clock.now();
         let idle = now - session.last_seen_at > lifetime(row.admin, session.trusted).idle;
-        if idle || now > session.expires_at || row.suspended_at.is_some() {
-            tokens::end_session(pool, token).await?;
+        if idle || now > session.expires_at {
+            self.expire(session.account_id, session.session_id).await?;
+            return Err(AppError::NotFound);
+        }
+        if row.suspended_at.is_some() {
+            self.log_out(token).await?;
             return Err(AppError::NotFound);
         }
         tokens::touch_session(pool, token, now).await?;
@@ -97,7 +100,7 @@ impl Identity {
         let has_factor = factors::has(pool, session.account_id).await?;
         if has_factor && !session.second_factor {
             // It began before the account had a second factor, and was not there when it was added.
-            tokens::end_session(pool, token).await?;
+            self.log_out(token).await?;
             return Err(AppError::NotFound);
         }
         let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
@@ -134,7 +137,10 @@ impl Identity {
                 AppError::Refused(..) => wrong(),
                 other => other,
             })?;
-            return self.renew(account, session, Proof::Password).await;
+            let mut act = self.act_of(account).await?;
+            let token = act.renew((account, session), Proof::Password).await?;
+            act.done().await?;
+            return Ok(token);
         }
         let shown = super::factors::kind_of(&secret);
         let claim = Claim { account: Some(account), address: "", guest };
@@ -142,25 +148,22 @@ impl Identity {
         if !tried.open {
             return Err(wrong());
         }
-        let Some(proof) = self.use_code(account, &secret).await? else {
-            let failed = Failed { account: Some(account), proof: shown, guest };
-            self.note_failure(failed, &tried).await?;
-            return Err(wrong());
-        };
-        self.forgive(&tried).await?;
-        self.renew(account, session, proof).await
-    }
-
-    /// Gives a session another token after a proof.
-    pub(super) async fn renew(&self, account: Uuid, session: Uuid, proof: Proof) -> Result<Token> {
-        let (token, now) = (Token::fresh(), self.clock.now());
-        let second = proof != Proof::Password;
-        if !tokens::renew_session(self.log.pool(), session, &token, second, now).await? {
-            return Err(AppError::NotFound);
+        if let Some(right) = self.right_code(account, &secret).await? {
+            let told = self.addressee(account).await?;
+            let mut act = self.act_of(account).await?;
+            if act.spend(&right, told).await? {
+                let token = act.renew((account, session), shown).await?;
+                act.done().await?;
+                self.forgive_proved(&tried).await;
+                self.tell_of_codes(account, shown).await?;
+                return Ok(token);
+            }
+            drop(act);
+            self.note_replay(account, &right).await?;
         }
-        let fact = AccountEvent::ProvedAgain { session_id: session, proof, at: now };
-        self.record(account, fact).await?;
-        Ok(token)
+        let failed = Failed { account: Some(account), proof: shown, guest };
+        self.note_failure(failed, &tried).await?;
+        Err(wrong())
     }
 
     /// Whether the holder of a session has proved who they are a moment ago.
@@ -170,6 +173,14 @@ impl Identity {
     /// `identity.proof.needed` when not.
     pub(super) async fn fresh(&self, holder: (Uuid, Uuid)) -> Result<()> {
         self.proved_within(FRESH, holder).await
+    }
+
+    /// The same of an account with a second factor, which no password alone changes.
+    pub(super) async fn fresh_factor(&self, (account, session): (Uuid, Uuid)) -> Result<()> {
+        if factors::has(self.log.pool(), account).await? {
+            self.fresh((account, session)).await?;
+        }
+        Ok(())
     }
 
     /// The same, of a proof that may be as old as `window`.
@@ -198,9 +209,42 @@ impl Identity {
     ///
     /// See [`AppError`].
     pub async fn log_out(&self, token: &str) -> Result<()> {
-        if let Some((account, session_id)) = tokens::end_session(self.log.pool(), token).await? {
-            let at = self.clock.now();
-            self.record(account, AccountEvent::LoggedOut { session_id, at }).await?;
+        let Some(session) = tokens::session(self.log.pool(), token).await? else { return Ok(()) };
+        let account = session.account_id;
+        let mut act = self.act_of(account).await?;
+        if let Some((_, session_id)) = tokens::end_session(act.db(), token).await? {
+            act.ended(account, vec![session_id]).await?;
+            act.done().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a session another token in place of this one, when its holder's role has changed since it was made; `None`
+    /// when it has not, or somebody else was quicker.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when the session has ended, or the token is of none.
+    pub async fn renew_token(&self, before: &str) -> Result<Option<Token>> {
+        let pool = self.log.pool();
+        let session = tokens::session(pool, before).await?.ok_or(AppError::NotFound)?;
+        let token = Token::fresh();
+        if !tokens::exchange(pool, before, &token).await? {
+            return Ok(None);
+        }
+        // What gateways believe of the token that is no more, they forget.
+        self.changes.tell(session.account_id).await;
+        Ok(Some(token))
+    }
+
+    /// Trusts the browser of a session no longer: that rests like any other from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when the account has no such session.
+    pub async fn stop_trusting(&self, account: Uuid, session: Uuid) -> Result<()> {
+        if !devices::distrust(self.log.pool(), account, session).await? {
+            return Err(AppError::NotFound);
         }
         Ok(())
     }
@@ -211,9 +255,16 @@ impl Identity {
     ///
     /// See [`AppError`].
     pub async fn sessions(&self, account: Uuid) -> Result<Vec<SeenSession>> {
-        let rows = tokens::sessions_of(self.log.pool(), account, self.clock.now()).await?;
+        let now = self.clock.now();
+        let rows = tokens::sessions_of(self.log.pool(), account, now).await?;
+        let admin = accounts::is_admin(self.log.pool(), account).await?;
         let mut seen = Vec::with_capacity(rows.len());
-        for row in rows {
+        for mut row in rows {
+            row.trusted &= !admin;
+            // It opens nothing any more, and is not there for its holder.
+            if now - row.last_seen_at > lifetime(admin, row.trusted).idle {
+                continue;
+            }
             let place = |field| Place::new(PLATFORM, "session", row.session_id, field);
             let origin = Origin {
                 address: self.opened(&row.address_sealed, &place("address")).await?,
@@ -224,30 +275,38 @@ impl Identity {
         Ok(seen)
     }
 
-    /// Ends one session of an account.
+    /// Ends one session of an account, for the holder of another one, or of the same.
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] when the account has no such session.
-    pub async fn end_session(&self, account: Uuid, session_id: Uuid) -> Result<()> {
-        if !tokens::end_session_of(self.log.pool(), account, session_id).await? {
+    /// `identity.proof.needed`: a session that lies open shuts nobody out; [`AppError::NotFound`] when the account has
+    /// no such session.
+    pub async fn end_session(
+        &self,
+        (account, present): (Uuid, Uuid),
+        session_id: Uuid,
+    ) -> Result<()> {
+        self.fresh((account, present)).await?;
+        let mut act = self.act_of(account).await?;
+        if !tokens::end_session_of(act.db(), account, session_id).await? {
             return Err(AppError::NotFound);
         }
-        let at = self.clock.now();
-        self.record(account, AccountEvent::LoggedOut { session_id, at }).await
+        act.ended(account, vec![session_id]).await?;
+        act.done().await?;
+        Ok(())
     }
 
-    /// Ends all sessions of an account but one.
+    /// Ends all sessions of an account but that of whoever asks.
     ///
     /// # Errors
     ///
-    /// See [`AppError`].
-    pub async fn end_other_sessions(&self, account: Uuid, but: Uuid) -> Result<()> {
-        tokens::proved_at(self.log.pool(), account, but).await?.ok_or(AppError::NotFound)?;
-        let at = self.clock.now();
-        for session_id in tokens::end_other_sessions(self.log.pool(), account, but).await? {
-            self.record(account, AccountEvent::LoggedOut { session_id, at }).await?;
-        }
+    /// `identity.proof.needed`.
+    pub async fn end_other_sessions(&self, (account, but): (Uuid, Uuid)) -> Result<()> {
+        self.fresh((account, but)).await?;
+        let mut act = self.act_of(account).await?;
+        let ended = tokens::end_other_sessions(act.db(), account, but).await?;
+        act.ended(account, ended).await?;
+        act.done().await?;
         Ok(())
     }
 
@@ -269,66 +328,26 @@ impl Identity {
         Ok(happened)
     }
 
-    /// Changes a password, and ends the account's other sessions.
-    ///
-    /// # Errors
-    ///
-    /// `identity.password.wrong` when the present one is not right, or too many were not; `identity.proof.needed`
-    /// of an account with a second factor.
-    pub async fn change_password(
-        &self,
-        (account, session): (Uuid, Uuid),
-        (present, new): (String, String),
-        guest: &Guest,
-    ) -> Result<()> {
-        let (row, profile) = self.account(account).await?;
-        if factors::has(self.log.pool(), account).await? {
-            self.fresh((account, session)).await?;
-        }
-        let chooser = self.chooser((account, row.admin), &profile, None).await?;
-        let hash = self.choose("new_password", new, chooser).await?;
-        self.confirm((account, session), present, guest).await?;
-        let kept = self.kept(account).await?;
-        let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
-        let at = self.clock.now();
-        let mut tx = self.log.pool().begin().await?;
-        tokens::set_password(&mut tx, account, &hash, at).await?;
-        let ended = tokens::end_others(&mut tx, account, session).await?;
-        letters::write(&mut tx, &letter).await?;
-        tx.commit().await?;
-        self.written.notify_one();
-        self.record(account, AccountEvent::PasswordSet { at }).await?;
-        for session_id in ended {
-            self.record(account, AccountEvent::LoggedOut { session_id, at }).await?;
-        }
-        Ok(())
-    }
-
-    /// Has somebody who is logged in show with the password that the account is theirs.
-    pub(super) async fn confirm(
-        &self,
-        (account, session): (Uuid, Uuid),
-        password: String,
-        guest: &Guest,
-    ) -> Result<()> {
-        let claim = Claim { account: Some(account), address: "", guest };
-        let tried = self.admit(Credential::PasswordAgain(session), claim).await?;
-        let hash = self.hash_of(account).await?;
-        let verdict = self.judge((password.clone(), hash.clone()), &tried).await?.verdict;
-        if verdict != Verdict::Wrong && tried.open {
-            self.forgive(&tried).await?;
-            return self.keep_up(account, verdict, (password, hash)).await;
-        }
-        if tried.open {
-            let failed = Failed { account: Some(account), proof: Proof::Password, guest };
-            self.note_failure(failed, &tried).await?;
-        }
-        Err(AppError::Refused("identity.password.wrong", "the password is not right"))
-    }
-
     /// A sealed text of an account; empty when its key is gone.
     pub(super) async fn opened(&self, sealed: &str, place: &Place) -> Result<String> {
         Ok(self.revealed(sealed, place).await?.unwrap_or_default())
+    }
+}
+
+impl Act<'_> {
+    /// Gives a session another token after a proof.
+    pub(super) async fn renew(
+        &mut self,
+        (account, session): (Uuid, Uuid),
+        proof: Proof,
+    ) -> Result<Token> {
+        let (token, at) = (Token::fresh(), self.at);
+        let second = proof != Proof::Password;
+        if !tokens::renew_session(self.db(), (account, session), &token, second, at).await? {
+            return Err(AppError::NotFound);
+        }
+        self.record(account, AccountEvent::ProvedAgain { session_id: session, proof, at });
+        Ok(token)
     }
 }
 

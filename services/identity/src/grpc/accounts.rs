@@ -180,13 +180,22 @@ impl Accounts for AccountsApi {
         &self,
         request: Request<pb::EndSessionsRequest>,
     ) -> Result<Response<pb::EndSessionsResponse>, Status> {
-        let ((account, present), wire) = (holder(&request)?, request.get_ref());
+        let (holder, wire) = (holder(&request)?, request.get_ref());
         let ended = if wire.session_id.is_empty() {
-            self.0.end_other_sessions(account, present).await
+            self.0.end_other_sessions(holder).await
         } else {
-            self.0.end_session(account, id(&wire.session_id)?).await
+            self.0.end_session(holder, id(&wire.session_id)?).await
         };
         ended.map(|()| Response::new(pb::EndSessionsResponse {})).map_err(status)
+    }
+
+    async fn stop_trusting(
+        &self,
+        request: Request<pb::StopTrustingRequest>,
+    ) -> Result<Response<pb::StopTrustingResponse>, Status> {
+        let ((account, _), session) = (holder(&request)?, id(&request.get_ref().session_id)?);
+        let stopped = self.0.stop_trusting(account, session).await;
+        stopped.map(|()| Response::new(pb::StopTrustingResponse {})).map_err(status)
     }
 
     async fn list_history(

@@ -8,10 +8,7 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 
 use super::{failure::status, id, meta, person};
-use crate::{
-    app::{Identity, NewApiKey},
-    projections::api_keys::ApiKeyRow,
-};
+use crate::app::{Identity, NewApiKey, SeenApiKey};
 
 #[derive(Debug)]
 pub(super) struct ApiKeysApi(pub(super) Identity);
@@ -65,13 +62,15 @@ impl ApiKeys for ApiKeysApi {
     }
 }
 
-fn key_out((row, name): (ApiKeyRow, Option<String>)) -> pb::ApiKey {
+fn key_out(SeenApiKey { row, name, permissions }: SeenApiKey) -> pb::ApiKey {
     pb::ApiKey {
         api_key_id: row.key_id.to_string(),
         name: name.unwrap_or_default(),
-        permissions: row.permissions,
+        permissions: permissions.into_iter().map(ToOwned::to_owned).collect(),
         created_at: Some(timestamp(row.created_at)),
         expires_at: row.expires_at.map(timestamp),
         last_used_at: row.last_used_at.map(timestamp),
+        revoked_at: row.revoked_at.map(timestamp),
+        revoked_because: row.revoked_because.unwrap_or_default(),
     }
 }

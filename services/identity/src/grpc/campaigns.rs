@@ -34,6 +34,7 @@ impl Campaigns for CampaignsApi {
                 office: wire.office,
                 constituency: wire.constituency,
                 locale: wire.locale,
+                home_region: wire.home_region,
             },
             owner: Profile { email: wire.owner_email, display_name: wire.owner_name },
         };
@@ -58,6 +59,7 @@ impl Campaigns for CampaignsApi {
             office: wire.office,
             constituency: wire.constituency,
             locale: wire.locale,
+            home_region: wire.home_region,
         };
         let done = self.0.edit_campaign(campaign, &profile, &meta).await.map_err(status)?;
         Ok(Response::new(pb::EditCampaignResponse { position: done.position }))
@@ -161,6 +163,7 @@ fn campaign_out(row: CampaignRow) -> pb::Campaign {
         office: row.office,
         constituency: row.constituency,
         locale: row.locale,
+        home_region: row.home_region,
         created_at: Some(timestamp(row.created_at)),
         deletion_due_at: row.deletion_due_at.map(timestamp),
         moves: moves.iter().map(|status| status_of(*status).into()).collect(),

@@ -86,9 +86,9 @@ impl Contacts for ContactsApi {
         &self,
         request: Request<pb::AskPhoneRequest>,
     ) -> Result<Response<pb::AskPhoneResponse>, Status> {
-        let account = own(&request)?;
+        let holder = holder(&request)?;
         let wire = request.into_inner();
-        let asked = self.0.ask_phone(account, &wire.phone, Locale::from_code(&wire.locale)).await;
+        let asked = self.0.ask_phone(holder, &wire.phone, Locale::from_code(&wire.locale)).await;
         asked.map(|()| Response::new(pb::AskPhoneResponse {})).map_err(status)
     }
 
@@ -119,7 +119,9 @@ impl Recovery for RecoveryApi {
     ) -> Result<Response<pb::AskRecoveryResponse>, Status> {
         let wire = request.into_inner();
         let locale = Locale::from_code(&wire.locale);
-        let asked = self.0.ask_recovery(&wire.email, &wire.address, locale).await;
+        let device = Some(wire.device_token).filter(|token| !token.is_empty());
+        let guest = Guest { address: wire.address, device, ..Guest::default() };
+        let asked = self.0.ask_recovery(&wire.email, &guest, locale).await;
         asked.map(|()| Response::new(pb::AskRecoveryResponse {})).map_err(status)
     }
 
@@ -140,7 +142,8 @@ impl Recovery for RecoveryApi {
         request: Request<pb::FinishRecoveryRequest>,
     ) -> Result<Response<pb::FinishRecoveryResponse>, Status> {
         let wire = request.into_inner();
-        let done = self.0.finish_recovery(&wire.token, wire.new_password).await;
-        done.map(|()| Response::new(pb::FinishRecoveryResponse {})).map_err(status)
+        let device = self.0.finish_recovery(&wire.token, wire.new_password).await;
+        let device_token = device.map_err(status)?.into_text();
+        Ok(Response::new(pb::FinishRecoveryResponse { device_token }))
     }
 }

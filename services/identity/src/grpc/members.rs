@@ -10,7 +10,7 @@ use meydan_rpc::{
 use time::Time;
 use tonic::{Request, Response, Status};
 
-use super::{account, failure::status, id, meta, person};
+use super::{accounts::holder, failure::status, id, meta, person};
 use crate::{
     app::{Identity, TeamMember},
     tokens::Token,
@@ -46,11 +46,14 @@ impl Members for MembersApi {
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let caller = caller(&request)?;
         let tenant = campaign(&caller)?;
+        let by = match caller.who {
+            Who::Service { .. } => None,
+            _ => Some(holder(&request)?),
+        };
         let meta = meta(&request, &caller)?;
         let wire = request.into_inner();
         let role = role_in(wire.role)?;
         let who = Profile { email: wire.email, display_name: wire.display_name };
-        let by = account(&caller);
         let (token, invited) =
             self.0.invite_member((tenant, by), &who, role, &meta).await.map_err(status)?;
         Ok(Response::new(pb::InviteMemberResponse {
@@ -129,7 +132,7 @@ impl Members for MembersApi {
         request: Request<pb::ChangeMemberRequest>,
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let caller = caller(&request)?;
-        let within = (campaign(&caller)?, person(&caller)?);
+        let within = (campaign(&caller)?, holder(&request)?);
         let (meta, member) =
             (meta(&request, &caller)?, id("member_id", &request.get_ref().member_id)?);
         let (token, renewed) =
@@ -228,5 +231,6 @@ fn member_out(member: TeamMember, manages: bool) -> pb::Member {
         denied: member.row.denied,
         second_factor: joined && manages && member.second_factor,
         last_seen_on: seen.map(|at| timestamp(at.replace_time(Time::MIDNIGHT))),
+        link_ends_at: member.row.link_ends_at.filter(|_| !joined).map(timestamp),
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::{Identity, SeenAccount, Wanted},
-    projections::members::AnyPlaceRow,
+    projections::{accounts::Which, members::AnyPlaceRow},
     tokens::Token,
 };
 
@@ -50,10 +50,16 @@ impl Oversight for OversightApi {
         request: Request<pb::ListAccountsRequest>,
     ) -> Result<Response<pb::ListAccountsResponse>, Status> {
         let wire = request.get_ref();
+        let which = match wire.which() {
+            pb::WhichAccounts::Unspecified => Which::All,
+            pb::WhichAccounts::Suspended => Which::Suspended,
+            pb::WhichAccounts::Locked => Which::Locked,
+            pb::WhichAccounts::WithoutFactor => Which::WithoutFactor,
+        };
         let wanted = match (wire.email.trim(), wire.after.as_str()) {
             _ if wire.staff => Wanted::Staff,
-            ("", "") => Wanted::After(None),
-            ("", last) => Wanted::After(Some(id(last)?)),
+            ("", "") => Wanted::After(which, None),
+            ("", last) => Wanted::After(which, Some(id(last)?)),
             (email, _) => Wanted::Address(email),
         };
         let (accounts, more) = self.0.accounts(wanted).await.map_err(status)?;
@@ -108,8 +114,9 @@ impl Oversight for OversightApi {
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let meta = meta(&request, &caller(&request)?)?;
         let wire = request.get_ref();
-        let asked = (id(&wire.account_id)?, id(&wire.campaign_id)?);
-        let (token, position) = self.0.resend_invitation(asked, &meta).await.map_err(status)?;
+        let (by, asked) = (holder(&request)?, (id(&wire.account_id)?, id(&wire.campaign_id)?));
+        let sent = self.0.resend_invitation(by, asked, &meta).await;
+        let (token, position) = sent.map_err(status)?;
         let invitation_token = token.map(Token::into_text).unwrap_or_default();
         Ok(Response::new(pb::InviteMemberResponse { invitation_token, position }))
     }
@@ -177,17 +184,21 @@ fn account_out(seen: SeenAccount) -> pb::Account {
         last_login_at: seen.last_login_at.map(timestamp),
         places: seen.places.into_iter().map(place_out).collect(),
         admin_asked_at: seen.row.admin_asked_at.map(timestamp),
+        locked_until: seen.row.locked_until.map(timestamp),
+        factor_locked_at: seen.row.factor_locked_at.map(timestamp),
     }
 }
 
 fn place_out(place: AnyPlaceRow) -> pb::AccountPlace {
     let role = identity_domain::Role::named(&place.role).map_or(pb::Role::Unspecified, role_out);
+    let invited = place.joined_at.is_none();
     pb::AccountPlace {
         campaign_id: place.campaign_id.to_string(),
         slug: place.slug,
         candidate_name: place.candidate_name,
         role: role.into(),
-        invited: place.joined_at.is_none(),
+        invited,
         deactivated: place.deactivated,
+        link_ends_at: place.link_ends_at.filter(|_| invited).map(timestamp),
     }
 }

@@ -52,7 +52,7 @@ impl PasskeyLogins for PasskeyLoginsApi {
         let from = sessions::guest(wire.guest);
         let signed = Signed { token: &wire.token, credential: &wire.credential };
         let proved = if wire.challenge_token.is_empty() {
-            self.0.log_in_with_passkey(signed, &from).await
+            self.0.log_in_with_passkey(signed, &from, wire.trusted).await
         } else {
             let challenge = &wire.challenge_token;
             self.0.prove_with_passkey(challenge, signed, &from, wire.trusted).await

@@ -8,7 +8,10 @@ use meydan_rpc::{
 use tonic::{Request, Response, Status};
 
 use super::failure::status;
-use crate::app::{Entered, Entrance, Guest, Held, Identity, Impersonated, is_running};
+use crate::{
+    app::{Entered, Entrance, Guest, Held, Identity, Impersonated, is_running},
+    tokens::Token,
+};
 
 #[derive(Debug)]
 pub(super) struct SessionsApi(pub(super) Identity);
@@ -23,9 +26,11 @@ pub(super) fn entered(entered: Entered) -> Response<pb::LogInResponse> {
 }
 
 pub(super) fn guest(wire: Option<pb::Guest>) -> Guest {
-    let pb::Guest { address, user_agent, device_token, outside } = wire.unwrap_or_default();
+    let pb::Guest { address, user_agent, device_token, outside, session_token } =
+        wire.unwrap_or_default();
     let device = Some(device_token).filter(|token| !token.is_empty());
-    Guest { address, user_agent, device, outside }
+    let session = Some(session_token).filter(|token| !token.is_empty());
+    Guest { address, user_agent, device, session, outside }
 }
 
 #[tonic::async_trait]
@@ -84,7 +89,8 @@ impl Sessions for SessionsApi {
         request: Request<pb::LogInRequest>,
     ) -> Result<Response<pb::LogInResponse>, Status> {
         let wire = request.into_inner();
-        let proved = self.0.log_in(&wire.email, wire.password, &guest(wire.guest)).await;
+        let from = guest(wire.guest);
+        let proved = self.0.log_in(&wire.email, wire.password, &from, wire.trusted).await;
         Ok(match proved.map_err(status)? {
             Entrance::Entered(session) => entered(session),
             Entrance::Challenged(token) => Response::new(pb::LogInResponse {
@@ -118,6 +124,15 @@ impl Sessions for SessionsApi {
     ) -> Result<Response<pb::AuthenticateResponse>, Status> {
         let held = self.0.authenticate(&request.get_ref().session_token).await;
         held.map(|held| Response::new(held_out(held))).map_err(status)
+    }
+
+    async fn renew_token(
+        &self,
+        request: Request<pb::RenewTokenRequest>,
+    ) -> Result<Response<pb::RenewTokenResponse>, Status> {
+        let renewed = self.0.renew_token(&request.get_ref().session_token).await.map_err(status)?;
+        let session_token = renewed.map(Token::into_text).unwrap_or_default();
+        Ok(Response::new(pb::RenewTokenResponse { session_token }))
     }
 
     async fn end_impersonation(
@@ -165,6 +180,7 @@ fn impersonated_out(
         permissions,
         status: super::campaigns::status_out(&place.status).into(),
         needs_factor: false,
+        deletion_due_at: None,
     };
     let impersonation = pb::Impersonation {
         account_id: seen.subject.to_string(),
@@ -200,6 +216,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
             permissions: permissions.iter().map(ToString::to_string).collect(),
             status: super::campaigns::status_out(&place.status).into(),
             needs_factor,
+            deletion_due_at: place.deletion_due_at.map(timestamp),
         }
     });
     let own = pb::AuthenticateResponse {
@@ -214,6 +231,7 @@ fn held_out(held: Held) -> pb::AuthenticateResponse {
         impersonation: None,
         needs_codes: held.needs_codes,
         preferences,
+        renew: held.session.renew,
     };
     match impersonated {
         // Without the second factor or the codes that they need they look at nothing.

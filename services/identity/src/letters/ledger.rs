@@ -4,7 +4,7 @@
 //! that is due again after that.
 
 use meydan_event_log::PLATFORM;
-use meydan_keyring::{Keyring, Place, Sealed};
+use meydan_keyring::{Keyring, Place, Sealed, Sealer};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
@@ -47,21 +47,16 @@ pub struct Content {
 }
 
 impl Written {
-    /// Writes `content` about `account`, to be put in the ledger.
-    ///
-    /// # Errors
-    ///
-    /// See [`meydan_keyring::KeyError`].
-    pub(crate) async fn seal(
-        keyring: &Keyring,
+    /// Writes `content` about `account`, whose `sealer` it is, to be put in the ledger.
+    pub(crate) fn seal(
+        sealer: &Sealer,
         (letter_id, account): (Uuid, Uuid),
         content: &Content,
         at: OffsetDateTime,
-    ) -> Result<Self, meydan_keyring::KeyError> {
+    ) -> Self {
         let (kind, worth) = (content.letter.kind(), content.letter.worth());
-        let sealer = keyring.sealer(PLATFORM, account).await?;
         let content = sealer.seal(&place(letter_id), content);
-        Ok(Self { letter_id, account, kind, content, at, worth })
+        Self { letter_id, account, kind, content, at, worth }
     }
 }
 

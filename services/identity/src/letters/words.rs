@@ -9,7 +9,7 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentB
 use serde::{Deserialize, Serialize};
 use unic_langid::LanguageIdentifier;
 
-use super::{Channel, Kept, Letter};
+use super::{Channel, Kept, Letter, Notice};
 
 /// The language of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -129,14 +129,23 @@ fn persian<M>(value: &FluentValue<'_>, _: &M) -> Option<String> {
 /// A letter in words, with links that begin with `panel`.
 pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     let mut args = FluentArgs::new();
-    if let Letter::Invitation { candidate, .. } | Letter::Impersonation { candidate, .. } = letter {
+    if let Some(candidate) = letter.candidate() {
         args.set("candidate", plain(candidate));
     }
     if let Letter::Impersonation { reason, .. } = letter {
         args.set("reason", plain(reason));
     }
+    if let Letter::NewDeviceAt { place } = letter {
+        args.set("place", plain(place));
+    }
+    if let Letter::DeletionRequested { days, .. } = letter {
+        args.set("days", *days);
+    }
     if let Some(code) = letter.code() {
         args.set("code", code.to_owned());
+    }
+    if let Letter::Notice(Notice::RecoveryCodeUsed { left }) = letter {
+        args.set("left", *left);
     }
     let say = |key: &str| message(locale, key, &args);
     let kind = letter.kind();
@@ -187,6 +196,10 @@ mod tests {
             Notice::PhoneRemoved,
             Notice::NewDevice,
             Notice::Locked,
+            Notice::CodesGuessed,
+            Notice::FactorLocked,
+            Notice::RecoveryCodeUsed { left: 9 },
+            Notice::LastRecoveryCodeUsed,
             Notice::FactorAdded,
             Notice::FactorRemoved,
             Notice::PasskeyDoubted,
@@ -200,7 +213,12 @@ mod tests {
         ];
         all.extend(notices.map(Letter::Notice));
         let reason = "They asked <b>why</b>\r\nBcc: x".to_owned();
-        all.push(Letter::Impersonation { candidate, reason });
+        all.push(Letter::Impersonation { candidate: candidate.clone(), reason });
+        all.push(Letter::NewDeviceAt { place: "Tehran <b>, Iran\r\nBcc: x".to_owned() });
+        let slug = "tehran".to_owned();
+        let (days, whose) = (30, candidate.clone());
+        all.push(Letter::DeletionRequested { candidate, slug: slug.clone(), days });
+        all.push(Letter::DeletionWithdrawn { candidate: whose, slug });
         all
     }
 

@@ -73,12 +73,18 @@ impl Parameters {
         took[ROUNDS / 2]
     }
 
-    /// The most work that stays within [`TARGET`] here; the least there is, where even that takes longer.
+    /// The most work that stays within [`TARGET`] here; the least there is, where even that takes longer. `tell` hears
+    /// what each took that was tried.
     #[must_use]
-    pub fn fitting() -> Self {
-        let fits = |parameters: &Self| parameters.measure() <= TARGET;
+    pub fn fitting(mut tell: impl FnMut(Self, Duration)) -> Self {
+        let mut fits = |parameters: &Self| {
+            let took = parameters.measure();
+            tell(*parameters, took);
+            took <= TARGET
+        };
         let with = |memory| Self::new(memory, LEAST_PASSES);
-        let memory = MEMORIES.into_iter().map(with).take_while(fits).last().unwrap_or_default();
+        let memory =
+            MEMORIES.into_iter().map(with).take_while(&mut fits).last().unwrap_or_default();
         let more = (memory.passes + 1..=MOST_PASSES).map(|passes| Self { passes, ..memory });
         more.take_while(fits).last().unwrap_or(memory)
     }

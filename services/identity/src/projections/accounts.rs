@@ -33,6 +33,35 @@ pub struct AccountRow {
     pub admin_asked_at: Option<OffsetDateTime>,
     /// Who that is, as the admin said who asked them, sealed.
     pub admin_said_sealed: Option<String>,
+    /// Until when it is closed to where wrong passwords or codes came from.
+    pub locked_until: Option<OffsetDateTime>,
+    /// Since when its authenticators are closed.
+    pub factor_locked_at: Option<OffsetDateTime>,
+}
+
+/// Some accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Which {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that an admin closed.
+    Suspended,
+    /// Those that guessers closed to where they came from, or whose authenticators they closed.
+    Locked,
+    /// Those without a second factor.
+    WithoutFactor,
+}
+
+impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Suspended => "suspended",
+            Self::Locked => "locked",
+            Self::WithoutFactor => "without_factor",
+        }
+    }
 }
 
 /// Lets the table reflect one fact.
@@ -77,12 +106,6 @@ pub(super) async fn apply(
             account,
             preferences.to_string(),
         ),
-        AccountEvent::Suspended { at } => {
-            sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
-        }
-        AccountEvent::Reactivated { .. } => {
-            sqlx::query!("UPDATE accounts SET suspended_at = NULL WHERE account_id = $1", account)
-        }
         AccountEvent::AdminInvited { said, at } => {
             return of_staff(db, account, (false, Some(*at), Some(said.to_string()))).await;
         }
@@ -91,6 +114,35 @@ pub(super) async fn apply(
         }
         AccountEvent::AdminInvitationWithdrawn { .. } | AccountEvent::AdminDismissed { .. } => {
             return of_staff(db, account, (false, None, None)).await;
+        }
+        _ => return closed(db, account, fact).await,
+    };
+    query.execute(db).await?;
+    Ok(())
+}
+
+/// An account that is closed, wholly or to guesses, or open again.
+async fn closed(db: &mut PgConnection, account: Uuid, fact: &AccountEvent) -> sqlx::Result<()> {
+    let query = match fact {
+        AccountEvent::Locked { until, .. } => sqlx::query!(
+            "UPDATE accounts SET locked_until = greatest(locked_until, $2) WHERE account_id = $1",
+            account,
+            until,
+        ),
+        AccountEvent::FactorLocked { at, .. } => sqlx::query!(
+            "UPDATE accounts SET factor_locked_at = $2 WHERE account_id = $1",
+            account,
+            at,
+        ),
+        AccountEvent::PasswordSet { .. } => sqlx::query!(
+            "UPDATE accounts SET factor_locked_at = NULL WHERE account_id = $1",
+            account,
+        ),
+        AccountEvent::Suspended { at } => {
+            sqlx::query!("UPDATE accounts SET suspended_at = $2 WHERE account_id = $1", account, at,)
+        }
+        AccountEvent::Reactivated { .. } => {
+            sqlx::query!("UPDATE accounts SET suspended_at = NULL WHERE account_id = $1", account)
         }
         _ => return Ok(()),
     };
@@ -148,7 +200,8 @@ pub async fn by_id(pool: &PgPool, account: Uuid) -> sqlx::Result<Option<AccountR
         AccountRow,
         r#"
         SELECT account_id, profile_sealed, admin, email_sealed, email_proved_at, email_lost_at, phone_sealed,
-               preferences_sealed, created_at, suspended_at, admin_asked_at, admin_said_sealed
+               preferences_sealed, created_at, suspended_at, admin_asked_at, admin_said_sealed,
+               locked_until, factor_locked_at
         FROM accounts WHERE account_id = $1
         "#,
         account,
@@ -240,21 +293,34 @@ pub async fn staff(pool: &PgPool) -> sqlx::Result<Vec<Uuid>> {
     .await
 }
 
-/// Some accounts, the newest first, after the last one of the page before.
+/// Some accounts as they are at `now`, the newest first, after the last one of the page before.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn page(pool: &PgPool, after: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+pub async fn page(
+    pool: &PgPool,
+    (which, now): (Which, OffsetDateTime),
+    after: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
         r#"
-        SELECT account_id FROM accounts
-        WHERE $1::uuid IS NULL
-           OR (created_at, account_id) < (SELECT created_at, account_id FROM accounts WHERE account_id = $1)
+        SELECT account_id FROM accounts a
+        WHERE ($1::uuid IS NULL
+           OR (created_at, account_id) < (SELECT created_at, account_id FROM accounts WHERE account_id = $1))
+          AND CASE $3::text
+            WHEN 'suspended' THEN suspended_at IS NOT NULL
+            WHEN 'locked' THEN coalesce(locked_until > $4, false) OR factor_locked_at IS NOT NULL
+            WHEN 'without_factor' THEN NOT EXISTS (
+              SELECT 1 FROM factors f WHERE f.account_id = a.account_id AND f.confirmed_at IS NOT NULL)
+            ELSE true END
         ORDER BY created_at DESC, account_id DESC LIMIT $2
         "#,
         after,
         limit,
+        which.name(),
+        now,
     )
     .fetch_all(pool)
     .await

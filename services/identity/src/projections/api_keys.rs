@@ -1,11 +1,13 @@
 //! `api_keys`: the keys of campaigns' own programs. Their secrets' hashes, and when they were last used, lie
 //! beside the log in `api_key_secrets`.
 
-use identity_domain::ApiKeyEvent;
+use identity_domain::{ApiKeyEvent, RevokedBecause};
 use meydan_event_log::Recorded;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::app::Made;
 
 /// One key, as stored.
 #[derive(Debug, Clone)]
@@ -22,6 +24,16 @@ pub struct ApiKeyRow {
     pub expires_at: Option<OffsetDateTime>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+    /// Why, when nobody did it by hand.
+    pub revoked_because: Option<String>,
+    /// The role of whoever made it; `None` when they have no place any more.
+    pub maker_role: Option<String>,
+    /// Their permissions beyond those of the role.
+    pub maker_granted: Vec<String>,
+    /// The permissions of the role that they have not.
+    pub maker_denied: Vec<String>,
 }
 
 /// A key that opens something, and the place of whoever made it.
@@ -70,11 +82,12 @@ pub(super) async fn apply(
             .execute(db)
             .await?;
         }
-        ApiKeyEvent::Revoked { at } => {
+        ApiKeyEvent::Revoked { because, at } => {
             sqlx::query!(
-                "UPDATE api_keys SET revoked_at = $2 WHERE key_id = $1",
+                "UPDATE api_keys SET revoked_at = $2, revoked_because = $3 WHERE key_id = $1",
                 event.aggregate_id,
                 at,
+                because.map(RevokedBecause::name),
             )
             .execute(db)
             .await?;
@@ -97,23 +110,48 @@ pub(super) async fn remove_all(db: &mut PgConnection, campaign: Uuid) -> sqlx::R
     Ok(())
 }
 
-/// Keeps the hash of a key's secret, in place of the one before.
+/// Keeps the hash of a key's secret; `false` when the key has one.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn keep_secret(pool: &PgPool, key: Uuid, hash: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!(
+pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
+    let kept = sqlx::query!(
         r#"
-        INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2)
-        ON CONFLICT (key_id) DO UPDATE SET secret_sha256 = $2
+        INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2) ON CONFLICT (key_id) DO NOTHING
         "#,
         key,
         hash,
     )
+    .execute(db)
+    .await?;
+    Ok(kept.rows_affected() == 1)
+}
+
+/// Gives a key another secret, for whoever made it and lost the one that was shown; `false` when somebody else made it,
+/// or it was used or revoked.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn renew_secret(
+    pool: &PgPool,
+    (key, maker): (Uuid, Uuid),
+    hash: &[u8],
+) -> sqlx::Result<bool> {
+    let renewed = sqlx::query!(
+        r#"
+        UPDATE api_key_secrets s SET secret_sha256 = $3 FROM api_keys k
+        WHERE s.key_id = $1 AND s.last_used_at IS NULL
+          AND k.key_id = s.key_id AND k.created_by = $2 AND k.revoked_at IS NULL
+        "#,
+        key,
+        maker,
+        hash,
+    )
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(renewed.rows_affected() == 1)
 }
 
 /// Notes that a key was used, at most once a minute.
@@ -167,22 +205,51 @@ pub async fn good(
     .await
 }
 
-/// The keys of a campaign that were not revoked, the newest first.
+/// The keys of a campaign that were not revoked before `since`, the newest first.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<ApiKeyRow>> {
+pub async fn of_campaign(
+    pool: &PgPool,
+    campaign: Uuid,
+    since: OffsetDateTime,
+) -> sqlx::Result<Vec<ApiKeyRow>> {
     sqlx::query_as!(
         ApiKeyRow,
         r#"
         SELECT k.key_id, k.name_sealed, k.permissions, k.created_at, k.expires_at,
-               s.last_used_at AS "last_used_at?"
+               s.last_used_at AS "last_used_at?", k.revoked_at, k.revoked_because, m.role AS "maker_role?",
+               coalesce(m.granted, '{}') AS "maker_granted!", coalesce(m.denied, '{}') AS "maker_denied!"
         FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.key_id
-        WHERE k.campaign_id = $1 AND k.revoked_at IS NULL ORDER BY k.created_at DESC, k.key_id
+        LEFT JOIN members m ON m.campaign_id = k.campaign_id AND m.account_id = k.created_by
+          AND m.joined_at IS NOT NULL AND NOT m.deactivated
+        WHERE k.campaign_id = $1 AND (k.revoked_at IS NULL OR k.revoked_at > $2)
+        ORDER BY k.revoked_at IS NOT NULL, k.created_at DESC, k.key_id
         "#,
         campaign,
+        since,
     )
     .fetch_all(pool)
     .await
+}
+
+/// The keys that somebody made and that were not revoked, each with its campaign.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn made_by(pool: &PgPool, made: Made) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    let found = sqlx::query!(
+        r#"
+        SELECT campaign_id, key_id FROM api_keys
+        WHERE created_by = $1 AND ($2::uuid IS NULL OR campaign_id = $2) AND created_at <= $3
+          AND revoked_at IS NULL
+        "#,
+        made.by,
+        made.within,
+        made.until,
+    );
+    let rows = found.fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.campaign_id, row.key_id)).collect())
 }

@@ -23,6 +23,8 @@ pub struct CampaignRow {
     pub constituency: String,
     /// Its first language.
     pub locale: String,
+    /// The candidate's home region, by its code; empty where none was said.
+    pub home_region: String,
     /// Where it stands.
     pub status: String,
     /// When it was created.
@@ -44,8 +46,8 @@ pub(super) async fn apply(
             sqlx::query!(
                 r#"
                 INSERT INTO campaigns (campaign_id, slug, candidate_name, office, constituency, locale,
-                                       status, created_at)
-                VALUES ($1, $2, $3, $4, $5, $6, 'active', $7)
+                                       status, created_at, home_region)
+                VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8)
                 "#,
                 event.aggregate_id,
                 slug,
@@ -54,6 +56,7 @@ pub(super) async fn apply(
                 profile.constituency,
                 profile.locale,
                 at,
+                profile.home_region,
             )
             .execute(db)
             .await?;
@@ -83,7 +86,8 @@ async fn edit(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        UPDATE campaigns SET candidate_name = $2, office = $3, constituency = $4, locale = $5
+        UPDATE campaigns SET candidate_name = $2, office = $3, constituency = $4, locale = $5,
+               home_region = $6
         WHERE campaign_id = $1
         "#,
         event.aggregate_id,
@@ -91,6 +95,7 @@ async fn edit(
         profile.office,
         profile.constituency,
         profile.locale,
+        profile.home_region,
     )
     .execute(db)
     .await?;
@@ -144,7 +149,7 @@ pub async fn all(pool: &PgPool) -> sqlx::Result<Vec<CampaignRow>> {
         CampaignRow,
         r#"
         SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
-               deletion_due_at, factor_demanded
+               deletion_due_at, factor_demanded, home_region
         FROM campaigns ORDER BY created_at DESC, slug
         "#,
     )
@@ -166,7 +171,7 @@ pub async fn find(
         CampaignRow,
         r#"
         SELECT campaign_id, slug, candidate_name, office, constituency, locale, status, created_at,
-               deletion_due_at, factor_demanded
+               deletion_due_at, factor_demanded, home_region
         FROM campaigns WHERE campaign_id = $1 OR slug = $2
         "#,
         id,

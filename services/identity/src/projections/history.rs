@@ -20,7 +20,7 @@ pub struct HistoryRow {
     pub kind: String,
     /// With what proof, when one was given.
     pub proof: Option<String>,
-    /// From where, sealed.
+    /// From where, sealed; of a session, from where it had come.
     pub origin_sealed: Option<String>,
     /// Which page an admin opened, who looked as its holder.
     pub page: Option<String>,
@@ -34,6 +34,7 @@ pub(super) async fn apply(
 ) -> sqlx::Result<()> {
     let (proof, origin) = match fact {
         AccountEvent::LoggedIn { proof, origin, .. }
+        | AccountEvent::FactorLocked { proof, origin, .. }
         | AccountEvent::LogInFailed { proof, origin, .. } => (*proof, origin.as_ref()),
         AccountEvent::Challenged { origin, .. } | AccountEvent::Locked { origin, .. } => {
             (None, origin.as_ref())
@@ -42,11 +43,20 @@ pub(super) async fn apply(
         AccountEvent::ProvedAgain { proof, .. } => (Some(*proof), None),
         _ => (None, None),
     };
+    let session = match fact {
+        AccountEvent::LoggedIn { session_id, .. }
+        | AccountEvent::LoggedOut { session_id, .. }
+        | AccountEvent::SessionExpired { session_id, .. }
+        | AccountEvent::ProvedAgain { session_id, .. } => Some(*session_id),
+        _ => None,
+    };
     let page = if let AccountEvent::LookedAt { page, .. } = fact { Some(page) } else { None };
     sqlx::query!(
         r#"
-        INSERT INTO login_history (position, account_id, at, kind, proof, origin_sealed, page)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO login_history (position, account_id, at, kind, proof, origin_sealed, page, session_id)
+        VALUES ($1, $2, $3, $4, $5, coalesce($6, (
+          SELECT h.origin_sealed FROM login_history h
+          WHERE h.session_id = $8 AND h.account_id = $2 AND h.kind = 'account.logged_in' LIMIT 1)), $7, $8)
         "#,
         event.position,
         event.aggregate_id,
@@ -55,6 +65,7 @@ pub(super) async fn apply(
         proof.map(Proof::name),
         origin.map(ToString::to_string),
         page,
+        session,
     )
     .execute(db)
     .await?;

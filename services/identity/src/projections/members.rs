@@ -31,6 +31,8 @@ pub struct MemberRow {
     pub denied: Vec<String>,
     /// When they last used a session that they still have.
     pub last_seen_at: Option<OffsetDateTime>,
+    /// Until when the newest link that invites them works, or worked.
+    pub link_ends_at: Option<OffsetDateTime>,
 }
 
 /// One place of an account, as stored.
@@ -44,6 +46,8 @@ pub struct PlaceRow {
     pub candidate_name: String,
     /// Where it stands.
     pub status: String,
+    /// When it will be deleted, if nobody withdraws that.
+    pub deletion_due_at: Option<OffsetDateTime>,
     /// As what.
     pub role: String,
     /// Permissions beyond those of the role.
@@ -69,6 +73,8 @@ pub struct AnyPlaceRow {
     pub joined_at: Option<OffsetDateTime>,
     /// Whether their place gives them nothing until somebody reactivates it.
     pub deactivated: bool,
+    /// Until when the newest link that invites them works, or worked.
+    pub link_ends_at: Option<OffsetDateTime>,
 }
 
 /// Lets the table reflect one fact. The aggregate's id is made of campaign and account, so a later fact
@@ -243,6 +249,23 @@ pub async fn accounts_of(db: impl PgExecutor<'_>, campaign: Uuid) -> sqlx::Resul
         .await
 }
 
+/// The accounts that work in a campaign now.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn at_work(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT account_id FROM members
+        WHERE campaign_id = $1 AND joined_at IS NOT NULL AND NOT deactivated
+        "#,
+        campaign,
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// The accounts that own a campaign now.
 ///
 /// # Errors
@@ -271,7 +294,9 @@ pub async fn of_campaign(pool: &PgPool, campaign: Uuid) -> sqlx::Result<Vec<Memb
         r#"
         SELECT m.account_id, m.role, m.joined_at, a.profile_sealed, a.email_sealed, m.said_sealed,
                m.deactivated, m.granted, m.denied,
-               (SELECT max(s.last_seen_at) FROM sessions s WHERE s.account_id = m.account_id) AS last_seen_at
+               (SELECT max(s.last_seen_at) FROM sessions s WHERE s.account_id = m.account_id) AS last_seen_at,
+               (SELECT max(i.expires_at) FROM invitations i WHERE i.account_id = m.account_id
+                AND i.campaign_id = m.campaign_id AND i.used_at IS NULL) AS link_ends_at
         FROM members m JOIN accounts a ON a.account_id = m.account_id
         WHERE m.campaign_id = $1 ORDER BY m.invited_at
         "#,
@@ -305,8 +330,8 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<PlaceR
     sqlx::query_as!(
         PlaceRow,
         r#"
-        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, m.role, m.granted, m.denied,
-               c.factor_demanded
+        SELECT c.campaign_id, c.slug, c.candidate_name, c.status, c.deletion_due_at, m.role, m.granted,
+               m.denied, c.factor_demanded
         FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
         WHERE m.account_id = $1 AND m.joined_at IS NOT NULL AND NOT m.deactivated
         ORDER BY c.candidate_name
@@ -345,7 +370,9 @@ pub async fn all_of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<An
     sqlx::query_as!(
         AnyPlaceRow,
         r#"
-        SELECT c.campaign_id, c.slug, c.candidate_name, m.role, m.joined_at, m.deactivated
+        SELECT c.campaign_id, c.slug, c.candidate_name, m.role, m.joined_at, m.deactivated,
+               (SELECT max(i.expires_at) FROM invitations i WHERE i.account_id = m.account_id
+                AND i.campaign_id = m.campaign_id AND i.used_at IS NULL) AS link_ends_at
         FROM members m JOIN campaigns c ON c.campaign_id = m.campaign_id
         WHERE m.account_id = $1 ORDER BY c.candidate_name, c.slug
         "#,

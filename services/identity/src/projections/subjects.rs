@@ -1,7 +1,7 @@
 //! Erased accounts: nothing of them is left, and their address may begin another one.
 
 use meydan_event_log::Recorded;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Lets go of an account, when the platform erases it. What an account is called in one campaign alone is
 /// not kept here.
@@ -10,6 +10,9 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
         return Ok(());
     }
     let account = event.aggregate_id;
+    // As whoever acts on the account does: it is one's own before any of its rows.
+    let hold = AssertSqlSafe(crate::app::acts::hold(&[account]));
+    sqlx::raw_sql(hold).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM accounts WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM members WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM credentials WHERE account_id = $1", account)
@@ -22,7 +25,7 @@ pub(super) async fn forget(db: &mut PgConnection, event: &Recorded) -> sqlx::Res
     )
     .execute(&mut *db)
     .await?;
-    sqlx::query!("DELETE FROM api_keys WHERE created_by = $1", account).execute(&mut *db).await?;
+    // The keys themselves stay until they are revoked on record; their names went with the account's key.
     sqlx::query!("DELETE FROM proofs WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account).execute(&mut *db).await?;
     sqlx::query!("DELETE FROM recovery_requests WHERE account_id = $1", account)

@@ -1,6 +1,8 @@
 //! Second factors through the door. The codes are oathtool's.
 
 mod codes;
+mod guesses;
+mod scanned;
 
 use futures::future::join_all;
 use meydan_rpc::{
@@ -37,7 +39,7 @@ impl Identity {
         self.accept(&link, "").await.expect("the link is good")
     }
 
-    async fn begin(&self, session: &str) -> Result<BeginFactorResponse, Failure> {
+    pub(crate) async fn begin(&self, session: &str) -> Result<BeginFactorResponse, Failure> {
         let holder = self.holder(session).await;
         let message = BeginFactorRequest { name: "تلفن".to_owned() };
         Ok(self.accounts().begin_factor(self.dial.ask(&holder, message)).await?.into_inner())
@@ -167,10 +169,10 @@ async fn five_wrong_codes_end_the_login_and_a_right_password_forgives_none_of_th
     }
     let challenge = identity.challenge().await;
     let right = identity.prove(&challenge, &identity.code(&sara), from("192.0.2.1", "")).await;
-    assert_eq!(right.map(|_| ()), refused("identity.code.wrong"), "codes are closed for a day");
+    assert_eq!(right.map(|_| ()), refused("identity.code.wrong"), "codes are closed");
     identity.end().await;
     assert_eq!(identity.facts("account.log_in_failed").await, 20);
-    assert_eq!(identity.facts("account.locked").await, 1, "she is told");
+    assert_eq!(identity.facts("account.factor_locked").await, 1, "she is told");
 }
 
 #[tokio::test]

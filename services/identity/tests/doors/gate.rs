@@ -1,9 +1,14 @@
 //! Guessing: what it costs whom. Strangers are closed out, and the holder never is.
 
-use meydan_rpc::outcome::Failure;
+use futures::future::join_all;
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{LogInRequest, ProveAgainRequest},
+};
 use time::Duration;
+use tonic::Code;
 
-use crate::harness::{Identity, PASSWORD, from};
+use crate::harness::{Identity, PASSWORD, from, gateway};
 
 const SARA: &str = "sara@meydan.example";
 
@@ -58,6 +63,62 @@ async fn a_stolen_browser_is_closed_like_any_other_and_made_up_cookies_are_stran
         assert_eq!(wrong.map(|_| ()), failed());
     }
     assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the network is");
+}
+
+/// Whether a wrong password from a network is turned away, because too many wait to be judged.
+async fn is_turned_away(identity: &Identity, network: &str) -> bool {
+    let (email, password) = (SARA.to_owned(), "wrong".to_owned());
+    let guest = Some(from(network, ""));
+    let message = LogInRequest { email, password, guest, trusted: false };
+    let answer = identity.sessions().log_in(identity.dial.ask(&gateway(), message)).await;
+    answer.expect_err("it is wrong").code() == Code::Unavailable
+}
+
+#[tokio::test]
+async fn whoever_is_closed_out_and_turned_away_takes_back_no_tries_of_other_strangers() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+    for _ in 0..5 {
+        assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
+    }
+
+    let mut turned_away = 0;
+    while turned_away == 0 {
+        let rush = (0..500).map(|_| is_turned_away(&identity, "192.0.2.1"));
+        turned_away = join_all(rush).await.into_iter().filter(|turned| *turned).count();
+    }
+
+    for network in 0..9 {
+        for _ in 0..5 {
+            let address = format!("198.51.{}.7", 100 + network);
+            assert_eq!(identity.log_in(SARA, "wrong", &address).await, failed());
+        }
+    }
+    let stranger = identity.log_in(SARA, PASSWORD, "203.0.113.9").await;
+    assert_eq!(stranger, failed(), "fifty guesses a day, those of the closed network with them");
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_who_is_in_does_forgives_those_who_guess() {
+    let identity = Identity::start().await;
+    let device = sara(&identity).await;
+    let known = from("198.51.100.1", &device);
+    let session = identity.enter(SARA, PASSWORD, known).await.expect("it is hers").session_token;
+    for _ in 0..4 {
+        assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
+    }
+
+    // She goes on working, proves herself once more, and comes in again by the browser that is hers.
+    let holder = identity.holder(&session).await;
+    let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+    let proved = identity.accounts().prove_again(identity.dial.ask(&holder, message)).await;
+    let session = proved.expect("the password is right").into_inner().session_token;
+    assert!(identity.is_known(&session).await);
+    let again = identity.enter(SARA, PASSWORD, from("198.51.100.1", &device)).await;
+    assert!(again.is_ok(), "{again:?}");
+
+    assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed(), "the fifth");
+    assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the five count");
 }
 
 #[tokio::test]

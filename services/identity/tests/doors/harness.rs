@@ -9,6 +9,7 @@ use identity::{
     password::Parameters,
     run,
 };
+use meydan_cities::Cities;
 use meydan_event_log::{Clock, prepare_database};
 use meydan_keyring::{KeyFile, Keyring};
 use meydan_rpc::{
@@ -25,7 +26,7 @@ use meydan_rpc::{
     },
     server::listen,
 };
-use meydan_testkit::servers::{Nats, folder, postgres, prefix};
+use meydan_testkit::servers::{Nats, copies, folder, postgres, prefix};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -36,6 +37,12 @@ use uuid::Uuid;
 
 pub(crate) const NOON: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub(crate) const PASSWORD: &str = "a rather long pass phrase 7";
+
+/// A small file of cities, of addresses in 203.0.113.0/24 and 198.51.100.0/24.
+fn cities() -> Cities {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/cities/tests/cities.mmdb");
+    Cities::open(file.as_ref()).expect("it is a database of cities")
+}
 
 /// Logins that an account takes a minute: as many as tests try at a time.
 const LOGINS: i32 = 100_000;
@@ -66,6 +73,13 @@ impl Identity {
     /// Starts it where letters leave like this.
     pub(crate) async fn start_with((mail, sms): (Mail, Sms), secrets: TempDir) -> Self {
         let (nats, prefix) = (Nats::start().await, prefix());
+        copies(&prefix, &[NAME, "keys"], async |prefix| {
+            migrate(postgres(), prefix).await.expect("it migrates");
+            let keys = format!("{prefix}keys");
+            let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
+            keys.expect("it migrates");
+        })
+        .await;
         let database_url = migrate(postgres(), &prefix).await.expect("it migrates");
         let keys = format!("{prefix}keys");
         let keys = prepare_database(postgres(), &keys, &[&meydan_keyring::MIGRATOR]).await;
@@ -85,14 +99,14 @@ impl Identity {
             keyring,
             assertions: assertions.clone(),
             clock: Clock::new(move || *told.lock().expect("no test panics here")),
-            post: Post { panel: PANEL.to_owned(), mail, sms },
+            post: Post { panel: PANEL.to_owned(), mail, sms, cities: cities() },
             passkeys: Some(PANEL.parse().expect("an address")),
             passwords: Parameters::default(),
             login_limit: LOGINS,
         };
         let stop = CancellationToken::new();
         let running = tokio::spawn(run(setup, stop.clone()));
-        let dial = Dial::new("test", NAME, address, assertions);
+        let dial = Dial::new(NAME, address, assertions);
         Self {
             dial,
             now,
@@ -142,7 +156,16 @@ impl Identity {
             }
         };
         let limit = std::time::Duration::from_secs(20);
-        tokio::time::timeout(limit, found).await.expect("there is such a letter in the end")
+        if let Ok(found) = tokio::time::timeout(limit, found).await {
+            return found;
+        }
+        let all = "SELECT coalesce(string_agg(kind || ' ' || state, ', '), 'none') FROM letters";
+        let all: String = sqlx::query_scalar(all).fetch_one(&database).await.expect("it answers");
+        panic!("no letter with {condition}, but these: {all}")
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
     }
 
     /// Its database, beside it.
@@ -259,8 +282,9 @@ impl Identity {
         guest: Guest,
     ) -> Result<LogInResponse, Failure> {
         let (email, password) = (email.to_owned(), password.to_owned());
-        let request =
-            self.dial.ask(&gateway(), LogInRequest { email, password, guest: Some(guest) });
+        let request = self
+            .dial
+            .ask(&gateway(), LogInRequest { email, password, guest: Some(guest), trusted: false });
         Ok(self.sessions().log_in(request).await?.into_inner())
     }
 
@@ -329,6 +353,7 @@ impl Identity {
             office: "شورا".to_owned(),
             constituency: "تهران".to_owned(),
             locale: "fa".to_owned(),
+            home_region: "IR-23".to_owned(),
             owner_name: "Owner".to_owned(),
             owner_email: format!("{slug}@meydan.example"),
         };
@@ -345,7 +370,7 @@ pub(crate) fn from(address: &str, device: &str) -> Guest {
         address: address.to_owned(),
         user_agent: "test".to_owned(),
         device_token: device.to_owned(),
-        outside: false,
+        ..Guest::default()
     }
 }
 

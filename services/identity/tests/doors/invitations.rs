@@ -8,19 +8,31 @@ use meydan_rpc::{
 use time::Duration;
 use uuid::Uuid;
 
-use crate::harness::{Identity, PASSWORD};
+use crate::{
+    harness::{Identity, PASSWORD},
+    team::{Colleague, Team},
+};
 
 /// Asks somebody to join; refused, or done.
 async fn ask(identity: &Identity, campaign: Uuid, email: &str) -> Result<(), Failure> {
+    ask_by(identity, (campaign, Uuid::now_v7()), email).await.map(|_| ())
+}
+
+/// The same with a command of an id; the link.
+async fn ask_by(
+    identity: &Identity,
+    (campaign, command): (Uuid, Uuid),
+    email: &str,
+) -> Result<String, Failure> {
     let message = InviteMemberRequest {
         email: email.to_owned(),
         display_name: "Sara".to_owned(),
         role: Role::Staff.into(),
     };
     let inviter = Caller::service("demo", Some(campaign));
-    let request = identity.dial.command(&inviter, Uuid::now_v7(), message);
-    MembersClient::new(identity.dial.channel()).invite_member(request).await?;
-    Ok(())
+    let request = identity.dial.command(&inviter, command, message);
+    let asked = MembersClient::new(identity.dial.channel()).invite_member(request).await?;
+    Ok(asked.into_inner().invitation_token)
 }
 
 /// A link opens nothing of an account that has begun.
@@ -131,4 +143,70 @@ async fn a_campaign_writes_five_letters_a_day_to_an_address_and_another_campaign
     assert_eq!(ask(&identity, tehran, "reza@meydan.example").await, Ok(()));
     identity.advance(Duration::hours(24));
     assert_eq!(ask(&identity, tehran, "sara@meydan.example").await, Ok(()));
+}
+
+#[tokio::test]
+async fn the_command_that_began_an_account_begins_nobody_elses_in_another_campaign() {
+    let identity = Identity::start().await;
+    let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let command = Uuid::now_v7();
+    let link = ask_by(&identity, (tehran, command), "sara@meydan.example").await;
+    let link = link.expect("it is free");
+
+    // Whoever reads a record of theirs, or guesses, knows the id of the command.
+    let other = ask_by(&identity, (isfahan, command), "mallory@meydan.example").await;
+
+    assert_eq!(other, Err(Failure::Refused("command_id_taken".into())));
+    assert!(!identity.opened(&link).await.expect("it is good").begun);
+    assert!(ask(&identity, isfahan, "mallory@meydan.example").await.is_ok(), "by one of their own");
+    assert_eq!(identity.facts("account.registered").await, 4, "with the two owners");
+}
+
+#[tokio::test]
+async fn a_link_from_before_does_not_lead_to_what_the_person_is_asked_to_be_now() {
+    let team = Team::start().await;
+    let manager = team.join("omid", Role::Manager).await;
+    let before = team.invite(&manager, "sara", Role::Staff).await.expect("a manager may");
+    let now = team.invite(&team.owner, "sara", Role::Owner).await.expect("an owner may");
+
+    assert_eq!(team.identity.opened(&before).await, Err(Failure::NotFound));
+    assert_eq!(team.identity.accept(&before, "").await, Err(Failure::NotFound));
+    let session = team.identity.accept(&now, "").await.expect("the link is good");
+    let sara = Colleague::of(&team.identity, session, team.campaign).await;
+    assert_eq!(team.seen(sara.account).await.expect("she joined").role(), Role::Owner);
+}
+
+#[tokio::test]
+async fn whoever_is_asked_to_own_a_campaign_is_asked_to_be_something_else_by_owners_alone() {
+    let team = Team::start().await;
+    let manager = team.join("omid", Role::Manager).await;
+    let link = team.invite(&team.owner, "sara", Role::Owner).await.expect("an owner may");
+
+    let turned = team.invite(&manager, "sara", Role::Staff).await;
+    assert_eq!(turned, Err(Failure::Refused("identity.member.owners_only".into())));
+    assert!(team.identity.opened(&link).await.is_ok(), "the link stays good");
+    let open = team.identity.team(team.campaign).await;
+    let open = open.into_iter().find(|member| member.invited).expect("she is asked");
+    assert_eq!(open.role(), Role::Owner);
+
+    assert!(team.invite(&team.owner, "sara", Role::Staff).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_link_that_has_been_over_for_a_month_is_let_go_of() {
+    let identity = Identity::start().await;
+    let (tehran, used) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    identity.accept(&used, "").await.expect("the link is good");
+    identity.invite(tehran, "sara@meydan.example", "Sara").await;
+    identity.advance(Duration::hours(72) + Duration::days(30));
+    identity.invite(tehran, "omid@meydan.example", "Omid").await;
+
+    // The worker sweeps when it is woken, and once more when it ends.
+    assert!(identity.log_in("last@meydan.example", "wrong", "192.0.2.1").await.is_err());
+    identity.end().await;
+
+    let kept = sqlx::query_scalar("SELECT count(*) FROM invitations");
+    let kept: i64 = kept.fetch_one(&identity.database().await).await.expect("it answers");
+    assert_eq!(kept, 2, "Omid's: the one in the letter, and the one that was shown");
 }

@@ -1,19 +1,24 @@
-//! Campaigns through the door of admins: where they may be moved, and how they are deleted.
+//! Campaigns through the door of admins: what they say of themselves, where they may be moved, and how they are deleted.
 
 use std::time::Duration as Real;
 
 use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
-        Campaign, CampaignStatus, ChangeCampaignStatusRequest, DeletionRequest, GetCampaignRequest,
+        Campaign, CampaignStatus, ChangeCampaignStatusRequest, CreateCampaignRequest,
+        DeletionRequest, EditCampaignRequest, GetCampaignRequest,
         campaigns_client::CampaignsClient, get_campaign_request::Which,
     },
 };
+use meydan_testkit::post::{Encryption, MailServer};
 use time::Duration;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::harness::{Identity, admin, member};
+use crate::{
+    harness::{Identity, PANEL, admin, member},
+    letters::with_mail,
+};
 
 fn campaigns(identity: &Identity) -> CampaignsClient<Channel> {
     CampaignsClient::new(identity.dial.channel())
@@ -60,6 +65,22 @@ async fn until(identity: &Identity, kind: &str, count: i64) {
     found.unwrap_or_else(|_| panic!("there are never {count} facts {kind}"));
 }
 
+/// Waits until no link into a campaign is kept.
+async fn until_no_links(identity: &Identity, campaign: Uuid) {
+    let pool = identity.database().await;
+    let looking = async {
+        loop {
+            let kept =
+                sqlx::query_scalar("SELECT count(*) FROM invitations WHERE campaign_id = $1");
+            let kept: i64 = kept.bind(campaign).fetch_one(&pool).await.expect("it answers");
+            if kept == 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Real::from_secs(30), looking).await.expect("links go with the campaign");
+}
+
 #[tokio::test]
 async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_with_it() {
     let identity = Identity::start().await;
@@ -81,9 +102,11 @@ async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_w
     identity.advance(Duration::days(10));
     request(&identity, tehran).await.expect("it is archived");
     until(&identity, "campaign.deletion_requested", 2).await;
+    identity.invite(tehran, "sara@meydan.example", "Sara").await;
     identity.advance(Duration::days(30));
     until(&identity, "campaign.deleted", 1).await;
     until(&identity, "subject.erased", 1).await;
+    until_no_links(&identity, tehran).await;
 
     let gone = shown(&identity, tehran, 0).await;
     assert_eq!(gone.status(), CampaignStatus::Deleted);
@@ -106,4 +129,79 @@ async fn only_admins_delete_campaigns() {
     let request = identity.dial.command(&owner, Uuid::now_v7(), message);
     let refused = campaigns(&identity).request_deletion(request).await.map_err(Failure::from);
     assert_eq!(refused.err(), Some(Failure::Denied));
+}
+
+#[tokio::test]
+async fn everybody_who_works_in_a_campaign_is_told_by_mail_that_it_will_be_deleted_or_stays() {
+    let server = MailServer::start(Encryption::Plain, None).await.expect("aiosmtpd starts");
+    let identity = with_mail(&server, "smtp://HERE").await;
+    let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    identity.invite(tehran, "sara@meydan.example", "Sara").await;
+    for _ in 0..2 {
+        let link = server.next().await.expect("an invitation").token(&format!("{PANEL}/welcome/"));
+        identity.accept(&link, "").await.expect("the link is good");
+    }
+    // Who was only asked does not work there.
+    identity.invite(tehran, "omid@meydan.example", "Omid").await;
+    server.next().await.expect("his invitation");
+    move_to(&identity, tehran, CampaignStatus::Archived).await.expect("it may be moved");
+
+    let team = ["sara@meydan.example", "tehran@meydan.example"];
+    request(&identity, tehran).await.expect("it is archived");
+    let letters = [server.next().await.expect("a mail"), server.next().await.expect("a mail")];
+    let mut to = letters.each_ref().map(|mail| mail.to[0].as_str());
+    to.sort_unstable();
+    assert_eq!(to, team);
+    for mail in &letters {
+        assert_eq!(mail.subject(), "ستاد نرگس حذف می‌شود");
+        let text = mail.text.replace(['\u{2068}', '\u{2069}'], "");
+        assert!(text.contains("تا ۳۰ روز دیگر"), "{text}");
+        assert!(text.contains(&format!("{PANEL}/c/tehran")), "{text}");
+    }
+
+    withdraw(&identity, tehran).await.expect("it is not due");
+    let letters = [server.next().await.expect("a mail"), server.next().await.expect("a mail")];
+    let mut to = letters.each_ref().map(|mail| mail.to[0].as_str());
+    to.sort_unstable();
+    assert_eq!(to, team);
+    assert!(letters.iter().all(|mail| mail.subject() == "ستاد نرگس حذف نمی‌شود"));
+    identity.end().await;
+    assert_eq!(server.waiting().await, 0, "nobody is told twice");
+}
+
+#[tokio::test]
+async fn a_home_region_is_one_of_the_provinces_or_none() {
+    let identity = Identity::start().await;
+    let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    assert_eq!(shown(&identity, tehran, 0).await.home_region, "IR-23");
+    let edit = async |home_region: &str| {
+        let seen = shown(&identity, tehran, 0).await;
+        let message = EditCampaignRequest {
+            campaign_id: seen.campaign_id,
+            candidate_name: seen.candidate_name,
+            office: seen.office,
+            constituency: seen.constituency,
+            locale: seen.locale,
+            home_region: home_region.to_owned(),
+        };
+        let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+        let done = campaigns(&identity).edit_campaign(request).await.map_err(Failure::from)?;
+        Ok::<_, Failure>(done.into_inner().position)
+    };
+
+    for (said, kept) in [("IR-10", "IR-10"), (" IR-30 ", "IR-30"), ("", "")] {
+        let position = edit(said).await.expect("it is a province, or none");
+        assert_eq!(shown(&identity, tehran, position).await.home_region, kept);
+    }
+    for wrong in ["Tehran", "IR-31", "ir-10", "IR-1"] {
+        let Err(Failure::Malformed(fields)) = edit(wrong).await else {
+            panic!("{wrong} is no province");
+        };
+        assert_eq!(fields[0].0, "home_region");
+    }
+    let message = CreateCampaignRequest { home_region: "Mars".to_owned(), ..Default::default() };
+    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let refused = campaigns(&identity).create_campaign(request).await.map_err(Failure::from);
+    let Err(Failure::Malformed(fields)) = refused else { panic!("nothing of it is right") };
+    assert!(fields.iter().any(|(field, _)| field == "home_region"), "{fields:?}");
 }

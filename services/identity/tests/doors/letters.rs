@@ -1,5 +1,7 @@
 //! Letters on their way: aiosmtpd takes the mails, and Python's parser reads them.
 
+mod notices;
+
 use identity::letters::{Mail, Sink, Sms, Smtp};
 use meydan_testkit::{
     post::{Encryption, MailServer},

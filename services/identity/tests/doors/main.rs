@@ -1,7 +1,9 @@
 //! Identity through its own door: gRPC, on a real PostgreSQL and NATS, with a clock that the test moves.
 
+mod acts;
 mod admins;
-mod authenticator;
+mod api_keys;
+mod browsers;
 mod contact;
 mod credentials;
 mod demands;
@@ -11,12 +13,15 @@ mod gate;
 mod harness;
 mod impersonation;
 mod invitations;
+mod late;
 mod leaving;
 mod letters;
+mod meanwhile;
 mod oversight;
 mod passkeys;
 mod passwords;
 mod preferences;
+mod record;
 mod recovery;
 mod team;
 
@@ -28,7 +33,8 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         AcceptInvitationRequest, GetCampaignRequest, InviteFirstAdminRequest, InviteMemberRequest,
-        ListMembersRequest, Role, campaigns_client::CampaignsClient, get_campaign_request::Which,
+        ListHistoryRequest, ListMembersRequest, LogOutRequest, Role,
+        campaigns_client::CampaignsClient, get_campaign_request::Which,
         members_client::MembersClient,
     },
 };
@@ -154,6 +160,65 @@ async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long() {
 }
 
 #[tokio::test]
+async fn a_session_that_ended_by_itself_is_on_record_once_also_when_nobody_comes_back() {
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let left = identity.accept(&link, "sara@meydan.example").await.expect("the link is good");
+    let used = identity.log_in("sara@meydan.example", PASSWORD, "192.0.2.1").await;
+    let used = used.expect("the password is right");
+
+    identity.advance(Duration::minutes(31));
+    for _ in 0..3 {
+        assert!(!identity.is_known(&used).await, "it rested for more than half an hour");
+    }
+    // The next look at what is over finds the other one, which nobody asks for.
+    let ended = async {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(50));
+        while identity.facts("account.session_expired").await < 2 {
+            looks.tick().await;
+        }
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await;
+    ended.expect("both are on record in the end");
+    assert!(!identity.is_known(&left).await);
+    identity.end().await;
+    assert_eq!(identity.facts("account.session_expired").await, 2);
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_says_from_where_that_had_come() {
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let first = identity.accept(&link, "sara@meydan.example").await.expect("the link is good");
+    let session_token = identity.log_in("sara@meydan.example", PASSWORD, "198.51.100.7").await;
+    let session_token = session_token.expect("the password is right");
+
+    let message = LogOutRequest { session_token };
+    let ended = identity.sessions().log_out(identity.dial.ask(&gateway(), message)).await;
+    ended.expect("it goes on");
+
+    let holder = identity.holder(&first).await;
+    let newest = async || {
+        let request = identity.dial.ask(&holder, ListHistoryRequest::default());
+        let history = identity.accounts().list_history(request).await.expect("it is hers");
+        history.into_inner().entries.remove(0)
+    };
+    let shown = async {
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+        loop {
+            looks.tick().await;
+            let entry = newest().await;
+            if entry.kind == "account.logged_out" {
+                return entry;
+            }
+        }
+    };
+    let shown = tokio::time::timeout(std::time::Duration::from_secs(20), shown).await;
+    let shown = shown.expect("the table shows it in the end");
+    assert_eq!((shown.address.as_str(), shown.user_agent.as_str()), ("198.51.100.7", "test"));
+}
+
+#[tokio::test]
 async fn bad_fields_are_named_all_at_once_and_nothing_is_used_up() {
     let identity = Identity::start().await;
     let link = identity.first_link().await.expect("there is no admin yet");
@@ -228,7 +293,7 @@ async fn a_call_without_an_assertion_or_with_anothers_is_refused() {
     let forger = Assertions::generate();
     let mut request = tonic::Request::new(InviteFirstAdminRequest {});
     let caller = Caller::service("meydan", None);
-    let forged = forger.sign("meydan", NAME, &caller, OffsetDateTime::now_utc());
+    let forged = forger.sign(NAME, &caller, OffsetDateTime::now_utc());
     request.metadata_mut().insert("caller", forged.parse().expect("ASCII"));
     let refused = identity.sessions().invite_first_admin(request).await.expect_err("forged");
     assert_eq!(refused.code(), Code::Unauthenticated);

@@ -5,9 +5,10 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         Account, AccountDetail, AccountStatus, AskRecoveryRequest, AuthenticateKeyRequest,
-        ChangeAccountRequest, CreateApiKeyRequest, GetAccountRequest, ListAccountsRequest,
-        ResendInvitationRequest, Role, api_keys_client::ApiKeysClient,
-        oversight_client::OversightClient, recovery_client::RecoveryClient,
+        ChangeAccountRequest, ChangePasswordRequest, CreateApiKeyRequest, GetAccountRequest,
+        ListAccountsRequest, ProveAgainRequest, ResendInvitationRequest, Role, WhichAccounts,
+        api_keys_client::ApiKeysClient, oversight_client::OversightClient,
+        recovery_client::RecoveryClient,
     },
 };
 use time::Duration;
@@ -63,7 +64,7 @@ impl Identity {
         after: &str,
     ) -> (Vec<Account>, bool) {
         let (email, after) = (email.to_owned(), after.to_owned());
-        let message = ListAccountsRequest { email, after, staff: false };
+        let message = ListAccountsRequest { email, after, ..ListAccountsRequest::default() };
         let listed = self.oversight().list_accounts(self.dial.ask(by, message)).await;
         let listed = listed.expect("an admin may").into_inner();
         (listed.accounts, listed.more)
@@ -146,7 +147,8 @@ async fn of_a_suspended_account_no_session_goes_on_and_nothing_opens_it_until_it
     assert_eq!(right, refused("login.failed"));
     assert!(!opens().await, "nor a key that they made");
     let (email, locale) = (OWNER.to_owned(), "fa".to_owned());
-    let asked = AskRecoveryRequest { email, locale, address: "192.0.2.7".to_owned() };
+    let address = "192.0.2.7".to_owned();
+    let asked = AskRecoveryRequest { email, locale, address, ..AskRecoveryRequest::default() };
     let mut recovery = RecoveryClient::new(identity.dial.channel());
     recovery.ask_recovery(identity.dial.ask(&gateway(), asked)).await.expect("all are told so");
     let detail = identity.detail(&admin, team.owner.account).await;
@@ -156,7 +158,8 @@ async fn of_a_suspended_account_no_session_goes_on_and_nothing_opens_it_until_it
 
     assert_eq!(identity.suspend(&admin, team.owner.account, false).await, Ok(()));
     let again = identity.enter(OWNER, PASSWORD, known).await.expect("the password is what it was");
-    assert!(!again.challenge_token.is_empty() && opens().await);
+    assert!(!again.challenge_token.is_empty());
+    assert!(!opens().await, "what was revoked stays so");
     identity.end().await;
     let letters = sqlx::query_scalar("SELECT count(*) FROM letters WHERE kind = 'recovery'");
     let letters: i64 = letters.fetch_one(&identity.database().await).await.expect("it answers");
@@ -225,4 +228,96 @@ async fn admins_end_the_sessions_of_an_account_and_leave_it_open() {
 
     assert!(!identity.is_known(&team.owner.session).await);
     assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
+}
+
+#[tokio::test]
+async fn admins_filter_by_who_is_suspended_locked_or_without_a_second_factor() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let sara = team.join("sara", Role::Staff).await;
+    let omid = team.join("omid", Role::Staff).await;
+    let reza = team.join("reza", Role::Staff).await;
+    let factor = identity.enrol(&reza.session).await;
+    let these = async |which: WhichAccounts| {
+        let which = which.into();
+        let message = ListAccountsRequest { which, ..ListAccountsRequest::default() };
+        let listed = identity.oversight().list_accounts(identity.dial.ask(&admin, message)).await;
+        let listed = listed.expect("an admin may").into_inner().accounts;
+        let names = listed.iter().map(|account| account.email.split('@').next().expect("a name"));
+        let mut names: Vec<_> = names.map(ToOwned::to_owned).collect();
+        names.sort();
+        names
+    };
+    let (suspended, locked) = (WhichAccounts::Suspended, WhichAccounts::Locked);
+    assert_eq!([these(suspended).await, these(locked).await], [[""; 0]; 2]);
+    let without = these(WhichAccounts::WithoutFactor).await;
+    assert_eq!(without, ["omid", "sara", "tehran"], "the admin and Reza have one");
+
+    identity.suspend(&admin, sara.account, true).await.expect("an admin may");
+    for _ in 0..5 {
+        let wrong = identity.log_in("omid@meydan.example", "wrong", "198.51.100.1").await;
+        assert!(wrong.is_err());
+    }
+    for _ in 0..4 {
+        let answer = identity.enter("reza@meydan.example", PASSWORD, from("203.0.113.1", "")).await;
+        let challenge = answer.expect("the password is right").challenge_token;
+        for _ in 0..5 {
+            let wrong = identity.prove(&challenge, "000000", from("203.0.113.1", "")).await;
+            assert!(wrong.is_err());
+        }
+    }
+    identity.letter("kind = 'locked' AND state = 'sent'").await;
+    identity.letter("kind = 'factor-locked' AND state = 'sent'").await;
+
+    assert_eq!(these(suspended).await, ["sara"]);
+    assert_eq!(these(locked).await, ["omid", "reza"]);
+    let until = identity.detail(&admin, omid.account).await.account.expect("it is there");
+    let closed = until.locked_until.expect("it says until when").seconds;
+    assert_eq!(closed, (identity.now() + Duration::minutes(15)).unix_timestamp());
+    identity.advance(Duration::minutes(15));
+    assert_eq!(these(locked).await, ["reza"], "until there is another password");
+    let message = ChangePasswordRequest {
+        current_password: PASSWORD.to_owned(),
+        new_password: "another long pass phrase 8".to_owned(),
+    };
+    let holder = identity.holder(&factor.session).await;
+    let code = meydan_testkit::authenticator::code(&factor.secret, identity.now());
+    let proof = identity.dial.ask(&holder, ProveAgainRequest { secret: code });
+    identity.accounts().prove_again(proof).await.expect("his session counts by itself");
+    let changed = identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
+    changed.expect("he has just proved himself");
+    assert_eq!(these(locked).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn admins_see_until_when_a_link_works_and_send_it_again_after_a_proof_five_times_a_day() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let asked_at = identity.now();
+    identity.invite(team.campaign, "sara@meydan.example", "Sara").await;
+    let (found, _) = identity.listed(&admin, "sara@meydan.example", "").await;
+    let account_id = found[0].account_id.clone();
+    let ends = found[0].places[0].link_ends_at.map(|at| at.seconds);
+    assert_eq!(ends, Some((asked_at + Duration::hours(72)).unix_timestamp()));
+    let (owner, _) = identity.listed(&admin, OWNER, "").await;
+    assert_eq!(owner[0].places[0].link_ends_at, None, "they joined");
+    let campaign_id = team.campaign.to_string();
+    let send = async || {
+        let message = ResendInvitationRequest {
+            account_id: account_id.clone(),
+            campaign_id: campaign_id.clone(),
+        };
+        let request = identity.dial.command(&admin, Uuid::now_v7(), message);
+        let sent = identity.oversight().resend_invitation(request).await;
+        sent.map(|_| ()).map_err(Failure::from)
+    };
+
+    for _ in 0..4 {
+        assert_eq!(send().await, Ok(()));
+    }
+    assert_eq!(send().await, refused("member.invited_too_often"), "the first was the team's");
+    identity.advance(Duration::minutes(6));
+    assert_eq!(send().await, refused("proof.needed"));
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod floods;
+mod kinds;
 
 use futures::future::join_all;
 use identity::relying_party::RelyingParty;
@@ -16,14 +17,12 @@ use meydan_rpc::{
         passkey_logins_client::PasskeyLoginsClient, passkeys_client::PasskeysClient,
     },
 };
+use meydan_testkit::passkey::Authenticator;
 use time::Duration;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::{
-    authenticator::Authenticator,
-    harness::{Identity, PANEL, PASSWORD, from, gateway},
-};
+use crate::harness::{Identity, PANEL, PASSWORD, from, gateway};
 
 const SARA: &str = "tehran@meydan.example";
 const HOME: &str = "192.0.2.1";
@@ -155,10 +154,18 @@ impl Identity {
         token: &str,
         credential: &str,
     ) -> Result<String, Failure> {
-        let holder = self.holder(session).await;
+        self.prove_as(&self.holder(session).await, token, credential).await
+    }
+
+    async fn prove_as(
+        &self,
+        holder: &Caller,
+        token: &str,
+        credential: &str,
+    ) -> Result<String, Failure> {
         let (token, credential) = (token.to_owned(), credential.to_owned());
         let message = ProveWithPasskeyRequest { token, credential };
-        let proved = self.passkeys().prove_with_passkey(self.dial.ask(&holder, message)).await?;
+        let proved = self.passkeys().prove_with_passkey(self.dial.ask(holder, message)).await?;
         Ok(proved.into_inner().session_token)
     }
 

@@ -5,7 +5,7 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
         AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest, ImportAccountRequest,
-        recovery_client::RecoveryClient,
+        ProveAgainRequest, recovery_client::RecoveryClient,
     },
 };
 use uuid::Uuid;
@@ -73,6 +73,7 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
         email: "karimi-shiraz@meydan.example".to_owned(),
         address: "192.0.2.1".to_owned(),
         locale: "fa".to_owned(),
+        device_token: String::new(),
     };
     recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await.expect("it is noted");
     identity.letter("kind = 'recovery' AND content_sealed IS NULL").await;
@@ -91,6 +92,35 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
     let message = FinishRecoveryRequest { token, new_password: "kettle sparrow violin".to_owned() };
     let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
     assert!(finished.is_ok(), "a refused password uses nothing up");
+}
+
+#[tokio::test]
+async fn a_new_password_needs_the_present_one_and_ends_every_other_session() {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let log_in = async |address| identity.log_in("tehran@meydan.example", PASSWORD, address).await;
+    let mut others = vec![];
+    for address in ["192.0.2.1", "198.51.100.1"] {
+        others.push(log_in(address).await.expect("the password is right"));
+    }
+    let holder = identity.holder(&session).await;
+    let change = async |current: &str| {
+        let (current_password, new_password) = (current.to_owned(), "kettle sparrow violin".into());
+        let message = ChangePasswordRequest { current_password, new_password };
+        let request = identity.dial.ask(&holder, message);
+        let changed = identity.accounts().change_password(request).await;
+        changed.map(|_| ()).map_err(Failure::from)
+    };
+
+    let wrong = Err(Failure::Refused("identity.password.wrong".into()));
+    assert_eq!(change("not this one").await, wrong);
+    assert!(identity.is_known(&others[0]).await && identity.is_known(&others[1]).await);
+    assert_eq!(change(PASSWORD).await, Ok(()));
+
+    assert!(!identity.is_known(&others[0]).await && !identity.is_known(&others[1]).await);
+    assert!(identity.is_known(&session).await, "whoever chose it goes on");
+    assert!(log_in("192.0.2.1").await.is_err(), "the old one opens nothing");
 }
 
 /// Made by Django 5.2 from [`IMPORTED`].
@@ -126,6 +156,40 @@ async fn an_imported_account_logs_in_with_its_old_password_which_is_hashed_anew(
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     assert!(identity.log_in("reza@meydan.example", IMPORTED, "192.0.2.1").await.is_ok());
     assert_eq!(stored(&identity, &reza).await, hash, "once is enough");
+}
+
+/// [`PASSWORD`], with a part of the least work that is asked for, as argon2-cffi writes it.
+const LITTLE_WORK: &str = "$argon2id$v=19$m=8192,t=1,p=1$xk4+ccD3EYq9EQWKqRy8Dg$tku/Djo+OqXS93DcICMx2d0YOyQVuDDaVaq68owA2a4";
+
+#[tokio::test]
+async fn a_hash_of_less_work_is_made_anew_by_a_right_password_at_a_login_and_by_no_other() {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let account = identity.held(&session).await.account_id;
+    let weaken = async || {
+        let of: Uuid = account.parse().expect("an id");
+        let weaker = sqlx::query("UPDATE credentials SET password = $2 WHERE account_id = $1");
+        let weaker = weaker.bind(of).bind(LITTLE_WORK).execute(&identity.database().await).await;
+        assert_eq!(weaker.expect("it answers").rows_affected(), 1);
+    };
+    weaken().await;
+
+    let wrong = identity.log_in("tehran@meydan.example", "another phrase", "192.0.2.1").await;
+    assert!(wrong.is_err());
+    assert_eq!(stored(&identity, &account).await, LITTLE_WORK);
+    let right = identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await;
+    assert!(right.is_ok(), "{right:?}");
+    let hash = stored(&identity, &account).await;
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+
+    // The same for whoever is in, and shows it once more.
+    weaken().await;
+    let holder = identity.holder(&session).await;
+    let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+    let proved = identity.accounts().prove_again(identity.dial.ask(&holder, message)).await;
+    proved.expect("the password is right");
+    assert!(stored(&identity, &account).await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
 #[tokio::test]

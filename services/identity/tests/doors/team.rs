@@ -8,6 +8,7 @@ use meydan_rpc::{
         LeaveRequest, Member, Role, members_client::MembersClient,
     },
 };
+use time::{Duration, OffsetDateTime};
 use tonic::transport::Channel;
 use uuid::Uuid;
 
@@ -99,14 +100,19 @@ impl Team {
         self.seen(account).await.expect("they are in the team").member_id
     }
 
-    async fn change_role(&self, by: &Caller, whom: &str, role: Role) -> Result<(), Failure> {
+    pub(crate) async fn change_role(
+        &self,
+        by: &Caller,
+        whom: &str,
+        role: Role,
+    ) -> Result<(), Failure> {
         let message = ChangeRoleRequest { member_id: whom.to_owned(), role: role.into() };
         let request = self.identity.dial.command(by, Uuid::now_v7(), message);
         self.members().change_role(request).await?;
         Ok(())
     }
 
-    async fn except(
+    pub(crate) async fn except(
         &self,
         by: &Caller,
         whom: &str,
@@ -130,7 +136,21 @@ impl Team {
         Ok(())
     }
 
-    async fn leave(&self, who: &Caller) -> Result<(), Failure> {
+    async fn remove(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
+        let message = ChangeMemberRequest { member_id: whom.to_owned() };
+        let request = self.identity.dial.command(by, Uuid::now_v7(), message);
+        self.members().remove(request).await?;
+        Ok(())
+    }
+
+    async fn reactivate(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
+        let message = ChangeMemberRequest { member_id: whom.to_owned() };
+        let request = self.identity.dial.command(by, Uuid::now_v7(), message);
+        self.members().reactivate(request).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn leave(&self, who: &Caller) -> Result<(), Failure> {
         let request = self.identity.dial.command(who, Uuid::now_v7(), LeaveRequest {});
         self.members().leave(request).await?;
         Ok(())
@@ -154,6 +174,30 @@ async fn of_two_owners_who_demote_each_other_at_the_same_moment_one_stays() {
         let back = team.change_role(&winner.caller, loser, Role::Owner).await;
         assert_eq!(back, Ok(()), "round {round}: the one who stayed owns the campaign");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_owners_who_deactivate_or_remove_each_other_at_the_same_moment_one_stays() {
+    let team = Team::start().await;
+    let other = team.join("omid", Role::Owner).await;
+    let (one, two) = (team.id(team.owner.account).await, team.id(other.account).await);
+
+    for round in 0..10 {
+        let (first, second) = tokio::join!(
+            team.deactivate(&team.owner.caller, &two),
+            team.deactivate(&other.caller, &one),
+        );
+
+        assert!(first.is_ok() != second.is_ok(), "round {round}: {first:?} and {second:?}");
+        let (winner, loser) = if first.is_ok() { (&team.owner, &two) } else { (&other, &one) };
+        let back = team.reactivate(&winner.caller, loser).await;
+        assert_eq!(back, Ok(()), "round {round}: the one who stayed owns the campaign");
+    }
+    let (first, second) =
+        tokio::join!(team.remove(&team.owner.caller, &two), team.remove(&other.caller, &one),);
+    assert!(first.is_ok() != second.is_ok(), "{first:?} and {second:?}");
+    let owners = team.identity.team(team.campaign).await;
+    assert_eq!(owners.iter().filter(|owner| owner.role() == Role::Owner).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -246,10 +290,45 @@ async fn whoever_is_deactivated_has_no_session_left_unless_they_work_elsewhere()
     assert_eq!(left.iter().map(|place| place.slug.as_str()).collect::<Vec<_>>(), ["isfahan"]);
     assert!(team.seen(staff.account).await.expect("they are shown").deactivated);
 
-    let message = ChangeMemberRequest { member_id: team.id(both.account).await };
-    let request = team.identity.dial.command(&team.owner.caller, Uuid::now_v7(), message);
-    team.members().reactivate(request).await.expect("an owner may");
+    let whom = team.id(both.account).await;
+    assert_eq!(team.reactivate(&team.owner.caller, &whom).await, Ok(()));
     assert_eq!(team.identity.held(&both.session).await.memberships.len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_deactivated_finds_in_their_history_that_the_session_ended() {
+    let team = Team::start().await;
+    let staff = team.join("sara", Role::Staff).await;
+    let whom = team.id(staff.account).await;
+
+    assert_eq!(team.deactivate(&team.owner.caller, &whom).await, Ok(()));
+
+    assert_eq!(team.identity.facts("account.logged_out").await, 1);
+}
+
+#[tokio::test]
+async fn until_somebody_joins_the_team_sees_how_long_their_link_works() {
+    let team = Team::start().await;
+    let asked_at = team.identity.now();
+    team.invite(&team.owner, "sara", Role::Staff).await.expect("an owner may");
+    let open = async || {
+        let members = team.identity.team(team.campaign).await;
+        members.into_iter().find(|member| member.invited).expect("the invitation is open")
+    };
+    let ends = |member: &Member| member.link_ends_at.map(|at| at.seconds);
+    let after = |from: OffsetDateTime| Some((from + Duration::hours(72)).unix_timestamp());
+    assert_eq!(ends(&open().await), after(asked_at));
+
+    team.identity.advance(Duration::hours(80));
+    assert_eq!(ends(&open().await), after(asked_at), "also once it is over");
+    let message = ChangeMemberRequest { member_id: open().await.member_id };
+    let request = team.identity.dial.command(&team.owner.caller, Uuid::now_v7(), message);
+    let link = team.members().renew_invitation(request).await.expect("an owner may").into_inner();
+    assert_eq!(ends(&open().await), after(team.identity.now()));
+
+    let session = team.identity.accept(&link.invitation_token, "").await.expect("it is good");
+    let joined = Colleague::of(&team.identity, session, team.campaign).await;
+    assert_eq!(ends(&team.seen(joined.account).await.expect("they are in the team")), None);
 }
 
 #[tokio::test]

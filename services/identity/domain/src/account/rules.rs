@@ -7,6 +7,9 @@ use super::{Account, AccountCommand, AccountEvent, Staff};
 /// Why an account says no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AccountRefusal {
+    /// It has begun, with the address that was said then.
+    #[error("the account has begun")]
+    Registered,
     /// There is no such account.
     #[error("there is no such account")]
     NotRegistered,
@@ -44,7 +47,7 @@ impl Account {
     /// The rule that the command would break.
     pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountRefusal> {
         match command {
-            AccountCommand::Register { .. } if self.registered => Ok(vec![]),
+            AccountCommand::Register { .. } if self.registered => Err(AccountRefusal::Registered),
             AccountCommand::Register { profile, admin, at } => {
                 Ok(vec![AccountEvent::Registered { profile, admin, at }])
             }

@@ -5,13 +5,14 @@ use super::{Member, MemberChange, MemberRefusal};
 use crate::permissions::Role;
 
 impl Member {
-    /// Whether this member may ask somebody to join as `role`.
+    /// Whether this member may ask somebody whose place is `before` to join as `role`.
     ///
     /// # Errors
     ///
     /// The rule that it would break.
-    pub fn may_invite(&self, role: Role) -> Result<(), MemberRefusal> {
-        if role == Role::Owner && !self.is_owner() {
+    pub fn may_invite(&self, before: &Self, role: Role) -> Result<(), MemberRefusal> {
+        let asked_to_own = !before.joined && before.role == Some(Role::Owner);
+        if (role == Role::Owner || asked_to_own) && !self.is_owner() {
             return Err(MemberRefusal::OwnersOnly);
         }
         self.may_give(&role.permissions())

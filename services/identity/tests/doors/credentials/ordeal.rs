@@ -1,9 +1,9 @@
 //! What happens to a credential before it is shown.
 
 use meydan_rpc::{
-    caller::Who,
+    caller::{Caller, Who},
     pb::identity::{
-        ChangeMemberRequest, GetContactRequest, Member, RevokeApiKeyRequest,
+        ChangeAccountRequest, ChangeMemberRequest, GetContactRequest, Member, RevokeApiKeyRequest,
         api_keys_client::ApiKeysClient, contacts_client::ContactsClient,
         members_client::MembersClient,
     },
@@ -25,6 +25,7 @@ pub(super) async fn befall(town: &Town, situation: Situation, shown: &mut Shown)
     match situation {
         Situation::Locked => lock(town, shown).await,
         Situation::Disabled => disable(town, shown).await,
+        Situation::Suspended => suspend(town, shown).await,
         Situation::Unverified => nobody_proved(town, shown).await,
         Situation::Foreign => {
             let other = town.give(shown.path, 2).await;
@@ -61,6 +62,9 @@ async fn lock(town: &Town, shown: &mut Shown) {
             }
         }
         Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
+        | Path::AdminPassword
         | Path::CodeAgain
         | Path::RecoveryCodeAgain
         | Path::EmailCode
@@ -81,8 +85,30 @@ async fn lock(town: &Town, shown: &mut Shown) {
     }
 }
 
-/// The founder takes away what it stands on.
+/// An admin suspends the account.
+async fn suspend(town: &Town, shown: &Shown) {
+    let admin = town.admin().await;
+    let message = ChangeAccountRequest { account_id: account(town, &admin, shown).await };
+    let request = town.identity.dial.command(&admin, Uuid::now_v7(), message);
+    town.identity.oversight().suspend_account(request).await.expect("an admin may");
+}
+
+/// Whose it is, as an admin finds them.
+async fn account(town: &Town, admin: &Caller, shown: &Shown) -> String {
+    let (found, _) = town.identity.listed(admin, &shown.person.email, "").await;
+    found.first().expect("they were asked").account_id.clone()
+}
+
+/// The founder takes away what it stands on, or whoever asked them to become an admin.
 async fn disable(town: &Town, shown: &Shown) {
+    if matches!(shown.path, Path::AdminLink | Path::AdminPassword) {
+        let admin = town.admin().await;
+        let message = ChangeAccountRequest { account_id: account(town, &admin, shown).await };
+        let request = town.identity.dial.command(&admin, Uuid::now_v7(), message);
+        let mut oversight = town.identity.oversight();
+        oversight.withdraw_admin_invitation(request).await.expect("an admin may");
+        return;
+    }
     let place = usize::from(shown.path == Path::JoinLink);
     let (campaign, founder) = &town.campaigns[place];
     let founder = in_campaign(*campaign, founder.clone());
@@ -165,17 +191,22 @@ async fn expire(town: &Town, shown: &mut Shown) {
         | Path::PasskeyAgain
         | Path::NewPasskey => Duration::minutes(5),
         Path::EmailLink | Path::EmailCode => Duration::minutes(15),
-        Path::RecoveryLink => Duration::minutes(30),
-        Path::ApiKey => Duration::hours(1),
-        Path::InvitationLink | Path::JoinLink | Path::FirstLink => Duration::hours(72),
+        Path::RecoveryLink | Path::ApiKey => Duration::hours(1),
+        Path::InvitationLink
+        | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
+        | Path::FirstLink => Duration::hours(72),
         Path::Password
         | Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
         | Path::RecoveryCode
         | Path::RecoveryCodeAgain
         | Path::Session => Duration::days(14),
     };
     town.identity.advance(life + Duration::SECOND);
-    if shown.path == Path::JoinLink {
+    if matches!(shown.path, Path::JoinLink | Path::AdminPassword) {
         shown.person.session = log_in(town, shown).await;
     }
     if shown.path == Path::ApiKey {

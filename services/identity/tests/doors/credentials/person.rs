@@ -1,16 +1,13 @@
-//! People who have something to show, and showing it.
+//! People who have something to show.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use meydan_rpc::{
     caller::{Caller, Who},
-    outcome::Failure,
     pb::identity::{
-        AskEmailRequest, AskPhoneRequest, AskRecoveryRequest, AuthenticateKeyRequest,
-        AuthenticateRequest, BeginFactorRequest, ConfirmFactorRequest, CreateApiKeyRequest,
-        FinishRecoveryRequest, Guest, InviteMemberRequest, JoinRequest, ProveAgainRequest,
-        ProveEmailRequest, ProvePhoneRequest, Role, api_keys_client::ApiKeysClient,
-        contacts_client::ContactsClient, members_client::MembersClient, prove_email_request::Proof,
+        AskEmailRequest, AskPhoneRequest, AskRecoveryRequest, BeginFactorRequest,
+        CreateApiKeyRequest, Guest, InviteMemberRequest, Role, api_keys_client::ApiKeysClient,
+        contacts_client::ContactsClient, members_client::MembersClient,
         recovery_client::RecoveryClient,
     },
 };
@@ -21,13 +18,17 @@ use uuid::Uuid;
 use super::table::Path;
 use crate::{
     factors::Sara,
-    harness::{Identity, from, gateway},
+    harness::{Identity, PASSWORD, from, gateway},
 };
 
-/// Two campaigns with their founders, to which people are asked.
+const ADMIN: &str = "admin@meydan.example";
+
+/// Two campaigns with their founders, to which people are asked, and the platform's admin.
 pub(super) struct Town {
     pub(super) identity: Identity,
     pub(super) campaigns: [(Uuid, Caller); 2],
+    /// What the platform's admin comes in with.
+    admin: Sara,
     people: AtomicU8,
 }
 
@@ -48,13 +49,16 @@ pub(super) struct Shown {
     pub(super) person: Person,
     /// Token, link, code or key.
     pub(super) secret: String,
-    /// What it belongs to, where that has a name.
+    /// What it belongs to, where that has a name; the link that it is shown with.
     pub(super) of: String,
 }
 
 impl Town {
     pub(super) async fn start() -> Self {
         let identity = Identity::start().await;
+        let link = identity.first_link().await.expect("there is no admin yet");
+        let admin = identity.accept(&link, ADMIN).await.expect("the link is good");
+        let admin = identity.enrol(&admin).await;
         let mut campaigns = Vec::new();
         for slug in ["tehran", "isfahan"] {
             let (id, link) = identity.campaign(slug, Uuid::now_v7()).await.expect("it is free");
@@ -62,20 +66,32 @@ impl Town {
             campaigns.push((id, in_campaign(id, identity.holder(&founder).await)));
         }
         let campaigns = campaigns.try_into().expect("there are two");
-        Self { identity, campaigns, people: AtomicU8::new(0) }
+        Self { identity, campaigns, admin, people: AtomicU8::new(0) }
     }
 
-    /// The founder of a campaign asks somebody to own it with them.
-    async fn invite(&self, (campaign, founder): &(Uuid, Caller), email: &str) -> String {
+    /// The platform's admin, who has just come in, after a while in which nothing else happens.
+    pub(super) async fn admin(&self) -> Caller {
+        // Each login takes another code.
+        self.identity.advance(Duration::seconds(30));
+        let guest = from("192.0.2.1", "");
+        let entered = self.identity.enter(ADMIN, PASSWORD, guest.clone()).await;
+        let challenge = entered.expect("the password is right").challenge_token;
+        let code = authenticator::code(&self.admin.secret, self.identity.now());
+        let entered = self.identity.prove(&challenge, &code, guest).await;
+        self.identity.holder(&entered.expect("the code is right").session_token).await
+    }
+
+    /// Somebody is asked to own a campaign with its founder.
+    async fn invite(&self, (campaign, _): &(Uuid, Caller), email: &str) -> String {
         let message = InviteMemberRequest {
             email: email.to_owned(),
             display_name: "Omid".to_owned(),
             role: Role::Owner.into(),
         };
-        let founder = in_campaign(*campaign, founder.clone());
-        let request = self.identity.dial.command(&founder, Uuid::now_v7(), message);
+        let service = Caller::service("demo", Some(*campaign));
+        let request = self.identity.dial.command(&service, Uuid::now_v7(), message);
         let invited = MembersClient::new(self.identity.dial.channel()).invite_member(request).await;
-        invited.expect("an owner may").into_inner().invitation_token
+        invited.expect("it may").into_inner().invitation_token
     }
 
     /// Somebody new with what a path takes, enough for so many uses.
@@ -90,9 +106,14 @@ impl Town {
             challenges: vec![],
             email,
         };
-        let link = self.invite(&self.campaigns[0], &person.email).await;
+        let link = if path == Path::AdminLink {
+            let admin = self.admin().await;
+            self.identity.ask_admin(&admin, &person.email).await.expect("an admin may")
+        } else {
+            self.invite(&self.campaigns[0], &person.email).await
+        };
         let (mut secret, mut of) = (link, String::new());
-        if path != Path::InvitationLink {
+        if !matches!(path, Path::InvitationLink | Path::AdminLink) {
             let begun = self.identity.accept_with(&secret, &person.password).await;
             person.session = begun.expect("the link is good");
             (secret, of) = self.made(path, &mut person, uses).await;
@@ -108,7 +129,15 @@ impl Town {
             | Path::Challenge
             | Path::CodeAgain
             | Path::RecoveryCodeAgain => self.factor_of(path, person, uses).await,
-            Path::Password | Path::PasswordAgain => (person.password.clone(), nothing()),
+            Path::Password
+            | Path::PasswordAgain
+            | Path::PasswordToChange
+            | Path::PasswordToMove => (person.password.clone(), nothing()),
+            Path::AdminPassword => {
+                let admin = self.admin().await;
+                let link = self.identity.ask_admin(&admin, &person.email).await;
+                (person.password.clone(), link.expect("an admin may"))
+            }
             Path::Session => (person.session.clone(), nothing()),
             Path::JoinLink => (self.invite(&self.campaigns[1], &person.email).await, nothing()),
             Path::NewAuthenticator => {
@@ -123,7 +152,9 @@ impl Town {
                 (self.letter(path, person).await, nothing())
             }
             Path::ApiKey => self.key(person).await,
-            Path::FirstLink | Path::InvitationLink => panic!("nobody who has begun holds one"),
+            Path::FirstLink | Path::InvitationLink | Path::AdminLink => {
+                panic!("nobody who has begun holds one")
+            }
             Path::Passkey | Path::PasskeyAgain | Path::NewPasskey => {
                 panic!("tests of their own show passkeys")
             }
@@ -165,8 +196,9 @@ impl Town {
         let kind = match path {
             Path::RecoveryLink => {
                 let email = person.email.clone();
+                let address = person.guest.address.clone();
                 let message =
-                    AskRecoveryRequest { email, address: person.guest.address.clone(), locale };
+                    AskRecoveryRequest { email, address, locale, ..AskRecoveryRequest::default() };
                 let mut recovery = RecoveryClient::new(identity.dial.channel());
                 let asked = recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await;
                 asked.expect("anybody may");
@@ -225,113 +257,4 @@ impl Town {
 pub(super) fn in_campaign(campaign: Uuid, caller: Caller) -> Caller {
     let all = identity_domain::CATALOGUE.iter().map(|permission| permission.name.to_owned());
     Caller { campaign: Some(campaign), permissions: all.collect(), ..caller }
-}
-
-impl Shown {
-    /// Whoever shows it, as the gateway asserts them: nobody in particular, unless it takes a session.
-    pub(super) async fn caller(&self, town: &Town) -> Result<Caller, Failure> {
-        let comes_in = matches!(
-            self.path,
-            Path::Password
-                | Path::Totp
-                | Path::RecoveryCode
-                | Path::Challenge
-                | Path::FirstLink
-                | Path::InvitationLink
-                | Path::RecoveryLink
-                | Path::ApiKey
-                | Path::Session
-        );
-        if comes_in {
-            return Ok(gateway());
-        }
-        let message = AuthenticateRequest { session_token: self.person.session.clone() };
-        let request = town.identity.dial.ask(&gateway(), message);
-        town.identity.sessions().authenticate(request).await?;
-        Ok(town.identity.holder(&self.person.session).await)
-    }
-
-    /// Shows it, for the time with this number; the session that begins, if one does.
-    pub(super) async fn present(&self, town: &Town, number: usize) -> Result<String, Failure> {
-        let caller = self.caller(town).await?;
-        self.present_as(town, &caller, number).await
-    }
-
-    pub(super) async fn present_as(
-        &self,
-        town: &Town,
-        caller: &Caller,
-        number: usize,
-    ) -> Result<String, Failure> {
-        let (identity, person, secret) = (&town.identity, &self.person, self.secret.clone());
-        let guest = || person.guest.clone();
-        let dial = &identity.dial;
-        match self.path {
-            Path::Password => {
-                let answer = identity.enter(&person.email, &secret, guest()).await?;
-                return Ok(answer.session_token);
-            }
-            Path::Totp | Path::RecoveryCode => {
-                let challenge = &person.challenges[number];
-                return Ok(identity.prove(challenge, &secret, guest()).await?.session_token);
-            }
-            Path::Challenge => {
-                let codes = &person.factor.as_ref().expect("they have a factor").codes;
-                let code = &codes[number % codes.len()];
-                return Ok(identity.prove(&secret, code, guest()).await?.session_token);
-            }
-            Path::InvitationLink | Path::FirstLink => {
-                return identity.accept_with(&secret, &person.password).await;
-            }
-            Path::PasswordAgain | Path::CodeAgain | Path::RecoveryCodeAgain => {
-                let request = dial.ask(caller, ProveAgainRequest { secret });
-                identity.accounts().prove_again(request).await?;
-            }
-            Path::NewAuthenticator => {
-                let message = ConfirmFactorRequest { factor_id: self.of.clone(), code: secret };
-                identity.accounts().confirm_factor(dial.ask(caller, message)).await?;
-            }
-            Path::JoinLink => {
-                let request =
-                    dial.ask(caller, JoinRequest { token: secret, password: String::new() });
-                identity.accounts().join(request).await?;
-            }
-            _ => self.present_letter(town, caller, number).await?,
-        }
-        Ok(String::new())
-    }
-
-    async fn present_letter(&self, town: &Town, by: &Caller, number: usize) -> Result<(), Failure> {
-        let (identity, secret) = (&town.identity, self.secret.clone());
-        let dial = &identity.dial;
-        let mut contacts = ContactsClient::new(dial.channel());
-        match self.path {
-            Path::RecoveryLink => {
-                let new_password = format!("quite another pass phrase {number}");
-                let message = FinishRecoveryRequest { token: secret, new_password };
-                let mut recovery = RecoveryClient::new(dial.channel());
-                recovery.finish_recovery(dial.ask(&gateway(), message)).await?;
-            }
-            Path::EmailLink | Path::EmailCode => {
-                let link = self.path == Path::EmailLink;
-                let proof = if link { Proof::Token(secret) } else { Proof::Code(secret) };
-                let message = ProveEmailRequest { proof: Some(proof) };
-                contacts.prove_email(dial.ask(by, message)).await?;
-            }
-            Path::PhoneCode => {
-                let message = ProvePhoneRequest { code: secret };
-                contacts.prove_phone(dial.ask(by, message)).await?;
-            }
-            Path::ApiKey => {
-                let request = dial.ask(&gateway(), AuthenticateKeyRequest { key: secret });
-                let opened = identity.sessions().authenticate_key(request).await?.into_inner();
-                assert_eq!(opened.campaign_id, town.campaigns[0].0.to_string(), "its own alone");
-            }
-            _ => {
-                let request = dial.ask(&gateway(), AuthenticateRequest { session_token: secret });
-                identity.sessions().authenticate(request).await?;
-            }
-        }
-        Ok(())
-    }
 }

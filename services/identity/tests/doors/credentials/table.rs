@@ -1,6 +1,6 @@
 //! The table: what must come of each path in each situation.
 
-use self::Cell::{Never, NotFound, Once, OneFact, Open, Placeless, Refused, ShownBy};
+use self::Cell::{Closes, Never, NotFound, Once, OneFact, Open, Placeless, Refused, ShownBy};
 
 /// An enum and the list of all of it.
 macro_rules! every {
@@ -18,11 +18,17 @@ macro_rules! every {
 every! {
     /// Where something is shown that proves somebody.
     Path {
+        /// To come in.
         Password,
         Totp,
         RecoveryCode,
         Challenge,
+        /// As a fresh proof, by somebody who is in.
         PasswordAgain,
+        /// The present one, to choose another.
+        PasswordToChange,
+        /// For another address than the present one.
+        PasswordToMove,
         CodeAgain,
         RecoveryCodeAgain,
         NewAuthenticator,
@@ -33,6 +39,10 @@ every! {
         FirstLink,
         InvitationLink,
         JoinLink,
+        /// By which somebody without an account becomes an admin.
+        AdminLink,
+        /// The password with which an account's holder accepts to become one.
+        AdminPassword,
         RecoveryLink,
         EmailLink,
         EmailCode,
@@ -49,6 +59,8 @@ every! {
         Locked,
         /// Whose it is was deactivated; a link or a key was withdrawn.
         Disabled,
+        /// An admin suspended the account.
+        Suspended,
         /// The address of the account is not proved.
         Unverified,
         /// It is another account's, or another campaign's.
@@ -72,10 +84,12 @@ pub(super) enum Cell {
     Open,
     /// It lets in, to no campaign.
     Placeless,
-    /// It works for one of a hundred.
-    Once,
+    /// It works for one of a hundred, and leaves one fact of this kind.
+    Once(&'static str),
     /// It works for all of a hundred, who are the same person, and leaves one fact of this kind.
     OneFact(&'static str),
+    /// A hundred wrong ones close it to the right one.
+    Closes(&'static str),
     /// Another test of this folder shows it.
     ShownBy(&'static str),
     /// It cannot occur, because of this.
@@ -86,6 +100,7 @@ const TO_BE_USED_AGAIN: Cell = Never("it is made to be used as often as its hold
 const NAMES_ITS_ACCOUNT: Cell = Never("it says itself whose it is; nothing else is shown with it");
 const WRONG_CODE: Cell = Refused("identity.code.wrong");
 const WRONG_PROOF: Cell = Refused("identity.proof.wrong");
+const WRONG_PASSWORD: Cell = Refused("identity.password.wrong");
 const FAILED: Cell = Refused("identity.login.failed");
 const OVER: Cell = Refused("identity.challenge.over");
 
@@ -93,6 +108,7 @@ pub(super) fn cell(path: Path, situation: Situation) -> Cell {
     match situation {
         Situation::Locked => locked(path),
         Situation::Disabled => disabled(path),
+        Situation::Suspended => suspended(path),
         Situation::Unverified => unverified(path),
         Situation::Foreign => foreign(path),
         Situation::Replayed => replayed(path),
@@ -103,11 +119,13 @@ pub(super) fn cell(path: Path, situation: Situation) -> Cell {
 
 fn locked(path: Path) -> Cell {
     match path {
-        Path::Passkey | Path::PasskeyAgain => ShownBy("the_gate_counts_passkeys_and_closes_them"),
+        Path::Passkey => ShownBy("the_gate_counts_passkeys_and_closes_them"),
+        Path::PasskeyAgain => ShownBy("twenty_wrong_passkeys_of_somebody_who_is_in_close_them"),
         Path::NewPasskey => Never("whoever answers has just been shown its challenge"),
         Path::Password => FAILED,
         Path::Totp | Path::RecoveryCode => WRONG_CODE,
         Path::Challenge => OVER,
+        Path::PasswordToChange | Path::PasswordToMove | Path::AdminPassword => WRONG_PASSWORD,
         Path::PasswordAgain
         | Path::CodeAgain
         | Path::RecoveryCodeAgain
@@ -118,6 +136,7 @@ fn locked(path: Path) -> Cell {
         // Guesses at the password take nothing from whoever holds 256 random bits.
         Path::InvitationLink
         | Path::JoinLink
+        | Path::AdminLink
         | Path::RecoveryLink
         | Path::EmailLink
         | Path::ApiKey
@@ -131,6 +150,8 @@ fn disabled(path: Path) -> Cell {
         Path::PasskeyAgain | Path::NewPasskey => Never("their session ended, and nothing takes it"),
         Path::Password | Path::Totp | Path::RecoveryCode | Path::Challenge => Placeless,
         Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
         | Path::CodeAgain
         | Path::RecoveryCodeAgain
         | Path::NewAuthenticator
@@ -139,11 +160,41 @@ fn disabled(path: Path) -> Cell {
         | Path::PhoneCode
         | Path::InvitationLink
         | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
         | Path::ApiKey
         | Path::Session => NotFound,
         // A new password opens no more than the old one.
         Path::RecoveryLink => Open,
         Path::FirstLink => Never("the first admin is nobody's to deactivate"),
+    }
+}
+
+/// Whatever is shown of a suspended account opens nothing, in the words for what is wrong.
+fn suspended(path: Path) -> Cell {
+    match path {
+        Path::Passkey => ShownBy("a_passkey_of_a_suspended_account_opens_nothing"),
+        Path::PasskeyAgain | Path::NewPasskey => Never("their session ended, and nothing takes it"),
+        Path::Password => FAILED,
+        // The login that waited for it is over.
+        Path::Totp | Path::RecoveryCode | Path::Challenge => OVER,
+        Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
+        | Path::CodeAgain
+        | Path::RecoveryCodeAgain
+        | Path::NewAuthenticator
+        | Path::EmailLink
+        | Path::EmailCode
+        | Path::PhoneCode
+        | Path::InvitationLink
+        | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
+        | Path::RecoveryLink
+        | Path::ApiKey
+        | Path::Session => NotFound,
+        Path::FirstLink => Never("there is no account yet that could be suspended"),
     }
 }
 
@@ -162,11 +213,15 @@ fn unverified(path: Path) -> Cell {
         | Path::RecoveryCode
         | Path::Challenge
         | Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
         | Path::CodeAgain
         | Path::RecoveryCodeAgain
         | Path::NewAuthenticator
         | Path::InvitationLink
         | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
         | Path::RecoveryLink
         | Path::EmailLink
         | Path::EmailCode
@@ -184,17 +239,20 @@ fn foreign(path: Path) -> Cell {
         Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
         Path::Password => FAILED,
         Path::Totp | Path::RecoveryCode | Path::Challenge => WRONG_CODE,
+        Path::PasswordToChange | Path::PasswordToMove => WRONG_PASSWORD,
         Path::PasswordAgain
         | Path::CodeAgain
         | Path::RecoveryCodeAgain
         | Path::EmailCode
         | Path::PhoneCode => WRONG_PROOF,
-        Path::NewAuthenticator | Path::JoinLink | Path::EmailLink => NotFound,
+        Path::NewAuthenticator | Path::JoinLink | Path::AdminPassword | Path::EmailLink => NotFound,
         Path::InvitationLink => {
             ShownBy("a_link_left_over_from_another_campaign_does_not_take_an_account_over")
         }
         // `present` holds each key to the campaign whose it is.
-        Path::FirstLink | Path::RecoveryLink | Path::ApiKey | Path::Session => NAMES_ITS_ACCOUNT,
+        Path::FirstLink | Path::AdminLink | Path::RecoveryLink | Path::ApiKey | Path::Session => {
+            NAMES_ITS_ACCOUNT
+        }
     }
 }
 
@@ -203,9 +261,11 @@ fn replayed(path: Path) -> Cell {
         Path::Passkey => ShownBy("of_a_hundred_answers_to_one_challenge_at_once_one_succeeds"),
         Path::PasskeyAgain => ShownBy("a_passkey_proves_once_more_who_somebody_is"),
         Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
-        Path::Password | Path::PasswordAgain => TO_BE_USED_AGAIN,
+        Path::Password | Path::PasswordAgain | Path::PasswordToMove => TO_BE_USED_AGAIN,
         Path::Totp | Path::RecoveryCode => WRONG_CODE,
         Path::Challenge => OVER,
+        // Another one has taken its place.
+        Path::PasswordToChange => WRONG_PASSWORD,
         Path::CodeAgain | Path::RecoveryCodeAgain | Path::EmailCode | Path::PhoneCode => {
             WRONG_PROOF
         }
@@ -213,6 +273,8 @@ fn replayed(path: Path) -> Cell {
         Path::NewAuthenticator
         | Path::InvitationLink
         | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
         | Path::RecoveryLink
         | Path::EmailLink
         | Path::ApiKey
@@ -222,11 +284,12 @@ fn replayed(path: Path) -> Cell {
 
 fn expired(path: Path) -> Cell {
     match path {
-        Path::Passkey | Path::PasskeyAgain => {
-            ShownBy("a_challenge_is_over_after_five_minutes_and_after_a_wrong_answer")
+        Path::Passkey => ShownBy("a_challenge_is_over_after_five_minutes_and_after_a_wrong_answer"),
+        Path::PasskeyAgain | Path::NewPasskey => {
+            ShownBy("what_a_session_was_asked_for_is_over_after_five_minutes")
         }
-        Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
-        Path::Password => Never("passwords do not expire (ASVS 6.2.10)"),
+        // Passwords do not run out (ASVS 6.2.10).
+        Path::Password => Open,
         Path::RecoveryCode => Never("they are for the day when everything else is lost"),
         Path::Totp => WRONG_CODE,
         Path::Challenge => OVER,
@@ -235,9 +298,13 @@ fn expired(path: Path) -> Cell {
         Path::FirstLink => ShownBy("a_newer_first_link_replaces_the_older_and_three_days_end_it"),
         // Of what somebody shows who is in, the session is over first.
         Path::PasswordAgain
+        | Path::PasswordToChange
+        | Path::PasswordToMove
         | Path::RecoveryCodeAgain
         | Path::InvitationLink
         | Path::JoinLink
+        | Path::AdminLink
+        | Path::AdminPassword
         | Path::RecoveryLink
         | Path::EmailLink
         | Path::ApiKey
@@ -247,26 +314,24 @@ fn expired(path: Path) -> Cell {
 
 fn parallel(path: Path) -> Cell {
     match path {
-        Path::Passkey | Path::PasskeyAgain => {
-            ShownBy("of_a_hundred_answers_to_one_challenge_at_once_one_succeeds")
-        }
+        Path::Passkey => ShownBy("of_a_hundred_answers_to_one_challenge_at_once_one_succeeds"),
+        Path::PasskeyAgain => ShownBy("of_a_hundred_passkeys_of_somebody_who_is_in_one_counts"),
         Path::NewPasskey => ShownBy("an_enrolment_is_answered_once_by_whoever_began_it_and_soon"),
-        Path::Password | Path::PasswordAgain => {
-            ShownBy("guesses_at_the_same_time_count_like_guesses_in_turn")
-        }
+        // They may be shown again, so it is guesses that must not gain from coming at once.
+        Path::Password => Closes("identity.login.failed"),
+        Path::PasswordAgain => Closes("identity.proof.wrong"),
+        Path::PasswordToChange | Path::PasswordToMove => Closes("identity.password.wrong"),
         Path::FirstLink => ShownBy("a_one_time_link_makes_one_admin_however_many_use_it_at_once"),
         Path::JoinLink => OneFact("member.joined"),
+        Path::AdminPassword => OneFact("account.admin_appointed"),
         Path::ApiKey | Path::Session => TO_BE_USED_AGAIN,
-        Path::Totp
-        | Path::RecoveryCode
-        | Path::Challenge
-        | Path::CodeAgain
-        | Path::RecoveryCodeAgain
-        | Path::NewAuthenticator
-        | Path::InvitationLink
-        | Path::RecoveryLink
-        | Path::EmailLink
-        | Path::EmailCode
-        | Path::PhoneCode => Once,
+        Path::Totp | Path::RecoveryCode | Path::Challenge => Once("account.logged_in"),
+        Path::CodeAgain | Path::RecoveryCodeAgain => Once("account.proved_again"),
+        Path::NewAuthenticator => Once("account.factor_added"),
+        Path::InvitationLink => Once("member.joined"),
+        Path::AdminLink => Once("account.admin_appointed"),
+        Path::RecoveryLink => Once("account.recovered"),
+        Path::EmailLink | Path::EmailCode => Once("account.email_verified"),
+        Path::PhoneCode => Once("account.phone_verified"),
     }
 }

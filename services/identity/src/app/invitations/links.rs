@@ -1,0 +1,92 @@
+//! Links that are made: each in the letter that brings it, and where mail reaches nobody one more, to be shown.
+
+use meydan_event_log::{Committed, Meta};
+use uuid::Uuid;
+
+use super::super::{AppError, Identity, Result, acts::Act, step};
+use crate::{
+    invitations::{self, InvitationRow},
+    letters::{Letter, Locale, Written},
+    projections::campaigns,
+    tokens::Token,
+};
+
+/// A one-time link that is about to be kept.
+pub(in crate::app) struct Link {
+    account: Uuid,
+    campaign: Option<Uuid>,
+    mailed: Token,
+    letter: Written,
+    shown: Option<Token>,
+}
+
+impl Link {
+    fn row(&self, mailed: bool) -> InvitationRow {
+        InvitationRow { account_id: Some(self.account), campaign_id: self.campaign, mailed }
+    }
+}
+
+impl Identity {
+    /// A one-time link to an address, into a campaign or among admins: in the letter that `says` writes, and where mail
+    /// reaches nobody one more, to be shown; that one proves less.
+    pub(in crate::app) async fn link(
+        &self,
+        (account, campaign): (Uuid, Option<Uuid>),
+        to: (String, Locale),
+        says: impl FnOnce(String) -> Letter + Send,
+        meta: &Meta,
+    ) -> Result<Link> {
+        let mailed = Token::fresh();
+        let letter_id = step(meta, "letter").command_id;
+        let letter = says(mailed.clone().into_text());
+        let letter = self.letter((letter_id, account), to, letter).await?;
+        let shown = (!self.post.mail.reaches_people()).then(Token::fresh);
+        Ok(Link { account, campaign, mailed, letter, shown })
+    }
+
+    /// A one-time link into a campaign.
+    pub(in crate::app) async fn link_into(
+        &self,
+        (campaign, account): (Uuid, Uuid),
+        email: &str,
+        meta: &Meta,
+    ) -> Result<Link> {
+        let row = campaigns::find(self.log.pool(), Some(campaign), None).await?;
+        let row = row.ok_or(AppError::NotFound)?;
+        let to = (email.to_owned(), Locale::from_code(&row.locale));
+        let candidate = row.candidate_name;
+        let says = |token| Letter::Invitation { candidate, token };
+        self.link((account, Some(campaign)), to, says, meta).await
+    }
+
+    /// What is to be shown of a link whose act is done. When it was done before, its letter is that of then; whoever
+    /// asks again where mail reaches nobody gets a link of their own.
+    pub(in crate::app) async fn shown(&self, link: Link, done: Committed) -> Result<Option<Token>> {
+        if let Some(token) = &link.shown
+            && done.repeated
+        {
+            let mut rows = self.log.pool().begin().await?;
+            let now = self.clock.now();
+            invitations::keep_invitation(&mut rows, token, &link.row(false), now).await?;
+            rows.commit().await?;
+        }
+        Ok(link.shown)
+    }
+}
+
+impl Act<'_> {
+    /// Keeps a link, and the letter that brings it. Links from before end: they would lead to what the person is asked to
+    /// be now, whoever has them.
+    pub(in crate::app) async fn keep_link(&mut self, link: &Link) -> Result<()> {
+        let at = self.at;
+        // A letter that was written before keeps its own link.
+        if self.letter(&link.letter).await? {
+            invitations::end_links(self.db(), link.campaign, link.account).await?;
+            invitations::keep_invitation(self.db(), &link.mailed, &link.row(true), at).await?;
+        }
+        if let Some(shown) = &link.shown {
+            invitations::keep_invitation(self.db(), shown, &link.row(false), at).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! What was right a moment ago, and is not any more when it is to open something: it opens nothing.
+
+use futures::future::join_all;
+use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::ChangePasswordRequest};
+use sqlx::{PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::{
+    harness::{Identity, PASSWORD, from},
+    team::Team,
+};
+
+const OWNER: &str = "tehran@meydan.example";
+const NEW: &str = "quite another pass phrase 9";
+const OTHER: &str = "kettle sparrow violin 1405";
+
+/// An account that nobody acts on while this is there: whoever wants to waits, each in their turn.
+struct Busy {
+    held: Transaction<'static, Postgres>,
+    database: PgPool,
+}
+
+impl Busy {
+    async fn with(identity: &Identity, account: Uuid) -> Self {
+        let database = identity.database().await;
+        let mut held = database.begin().await.expect("it answers");
+        let [.., a, b, c, d] = account.into_bytes();
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(7101, $1)");
+        let lock = lock.bind(i32::from_be_bytes([a, b, c, d])).execute(&mut *held).await;
+        lock.expect("nobody holds it for long");
+        Self { held, database }
+    }
+
+    /// Waits until so many wait for it.
+    async fn waited_for(database: &PgPool, by: i64) {
+        let look = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7101 AND NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let waiting = async {
+            let mut looks = tokio::time::interval(std::time::Duration::from_millis(10));
+            loop {
+                looks.tick().await;
+                let waiting: i64 =
+                    sqlx::query_scalar(look).fetch_one(database).await.expect("it answers");
+                if waiting >= by {
+                    return;
+                }
+            }
+        };
+        let limit = std::time::Duration::from_secs(20);
+        tokio::time::timeout(limit, waiting).await.expect("they get there");
+    }
+
+    /// Has two act on the account, the first one before the second; what comes of them.
+    async fn then<A, B>(
+        self,
+        first: impl Future<Output = A>,
+        second: impl Future<Output = B>,
+    ) -> (A, B) {
+        let Self { held, database } = self;
+        let second = async {
+            Self::waited_for(&database, 1).await;
+            second.await
+        };
+        let release = async {
+            Self::waited_for(&database, 2).await;
+            held.rollback().await.expect("it answers");
+        };
+        let (first, second, ()) = tokio::join!(first, second, release);
+        (first, second)
+    }
+}
+
+impl Identity {
+    async fn change(&self, holder: &Caller, new: &str) -> Result<(), Failure> {
+        let (current_password, new_password) = (PASSWORD.to_owned(), new.to_owned());
+        let message = ChangePasswordRequest { current_password, new_password };
+        self.accounts().change_password(self.dial.ask(holder, message)).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_login_with_a_password_that_is_changed_meanwhile_begins_nothing() {
+    for second_factor in [false, true] {
+        let team = Team::start().await;
+        let identity = &team.identity;
+        let session = if second_factor {
+            identity.enrol(&team.owner.session).await.session
+        } else {
+            team.owner.session.clone()
+        };
+        let owner = identity.holder(&session).await;
+        let before = identity.facts("account.logged_in").await;
+
+        let busy = Busy::with(identity, team.owner.account).await;
+        let log_in = identity.enter(OWNER, PASSWORD, from("198.51.100.9", ""));
+        let (changed, entered) = busy.then(identity.change(&owner, NEW), log_in).await;
+
+        assert_eq!(changed, Ok(()));
+        let failed = Some(Failure::Refused("identity.login.failed".to_owned()));
+        assert_eq!(entered.err(), failed, "with a second factor: {second_factor}");
+        assert_eq!(identity.facts("account.logged_in").await, before);
+        assert_eq!(identity.facts("account.challenged").await, 0);
+        assert!(identity.is_known(&session).await, "whoever changed it goes on");
+        assert!(identity.enter(OWNER, NEW, from("198.51.100.9", "")).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_change_a_password_at_once_the_second_changes_nothing() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let stolen = identity.log_in(OWNER, PASSWORD, "198.51.100.9").await.expect("it is right");
+    let (owner, thief) =
+        (identity.holder(&team.owner.session).await, identity.holder(&stolen).await);
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let (first, second) =
+        busy.then(identity.change(&owner, NEW), identity.change(&thief, OTHER)).await;
+
+    assert_eq!(first, Ok(()));
+    assert_eq!(second, Err(Failure::Refused("identity.password.wrong".to_owned())));
+    assert!(identity.is_known(&team.owner.session).await && !identity.is_known(&stolen).await);
+    assert!(identity.log_in(OWNER, OTHER, "192.0.2.1").await.is_err());
+    assert!(identity.log_in(OWNER, NEW, "192.0.2.1").await.is_ok());
+    assert_eq!(identity.facts("account.password_set").await, 2, "the first one, and one more");
+}
+
+/// [`PASSWORD`], with a part of the least work that is asked for, as argon2-cffi writes it.
+const LITTLE_WORK: &str = "$argon2id$v=19$m=8192,t=1,p=1$xk4+ccD3EYq9EQWKqRy8Dg$tku/Djo+OqXS93DcICMx2d0YOyQVuDDaVaq68owA2a4";
+
+#[tokio::test]
+async fn whoever_logs_in_while_another_login_makes_the_hash_anew_is_let_in() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let weaker = sqlx::query("UPDATE credentials SET password = $2 WHERE account_id = $1");
+    let weaker = weaker.bind(team.owner.account).bind(LITTLE_WORK);
+    let weaker = weaker.execute(&identity.database().await).await.expect("it answers");
+    assert_eq!(weaker.rows_affected(), 1);
+
+    let logins = (0..4).map(|_| identity.log_in(OWNER, PASSWORD, "192.0.2.1"));
+    let logins = join_all(logins).await;
+
+    assert!(logins.iter().all(Result::is_ok), "{logins:?}");
+}

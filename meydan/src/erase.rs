@@ -81,9 +81,10 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     if !arguments.yes && !person.is_meant()? {
         bail!("nobody was erased");
     }
-    if let Ok(jetstream) = platform.jetstream().await {
-        restored::refuse_beside_newer_streams(&platform, &jetstream).await?;
-    }
+    let jetstream = platform.jetstream().await;
+    let jetstream =
+        jetstream.context("nobody was erased: streams may have facts that the logs lack")?;
+    restored::refuse_beside_newer_streams(&platform, &jetstream).await?;
     let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;
     let patience = Duration::from_secs(arguments.patience);

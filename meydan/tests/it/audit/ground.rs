@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use meydan_testkit::{process::Ground, servers};
+use meydan_testkit::{ports, process::Ground, servers};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use tokio::{process::Command, sync::Mutex};
@@ -146,6 +146,25 @@ impl Copy {
         let free = sqlx::raw_sql("SET session_replication_role = replica");
         free.execute(&mut session).await.expect("a superuser may");
         session
+    }
+
+    /// Has the program find no broker any more; where it was.
+    pub(super) fn without_broker(&mut self) -> String {
+        let nowhere = format!("nats://127.0.0.1:{}", ports::free());
+        self.settings.insert("MEYDAN_NATS_URL", nowhere).expect("there was one")
+    }
+
+    /// Has the program find the broker where it was.
+    pub(super) fn with_broker(&mut self, url: String) {
+        self.settings.insert("MEYDAN_NATS_URL", url);
+    }
+
+    /// How often it is on record that checkpoints of the campaign were let go of.
+    pub(super) async fn let_go_on_record(&self) -> i64 {
+        let facts = "SELECT count(*) FROM es.events
+                     WHERE event_type = 'operation.checkpoints_let_go' AND tenant_id = $1";
+        let facts = sqlx::query_scalar(facts).bind(self.campaign);
+        facts.fetch_one(&mut self.session("identity").await).await.expect("it can be read")
     }
 
     /// Does something in a database.

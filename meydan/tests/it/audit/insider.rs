@@ -48,6 +48,7 @@ async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_da
 
     let let_go = ["audit", "let-go", "--why", "the backup of the morning\nwas restored"];
     assert_eq!(end(&let_go).await, (Some(0), String::new()));
+    assert_eq!(copy.let_go_on_record().await, 1);
 
     let (code, told) = end(&["audit", "verify"]).await;
     assert!(code == Some(3) && told.contains("let go of after a restore: 1, of up to"), "{told}");
@@ -57,12 +58,31 @@ async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_da
     assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report}");
     let (_, told) = end(&let_go).await;
     assert!(told.contains("nothing is to be let go of"), "{told}");
+    assert_eq!(copy.let_go_on_record().await, 1);
 
     let altered = "UPDATE entries SET action = 'x' WHERE tree_id = $CAMPAIGN AND leaf = 2";
     copy.harm("audit", altered).await;
     assert_eq!(end(&["audit", "verify"]).await.0, Some(1));
     let findings = copy.findings().await;
     assert_eq!(first(&findings), (vec!["altered", "differs_from_event", "let_go"], Some(2)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_on_record_is_not_let_go_of() {
+    let mut copy = Copy::new().await;
+    let newest = "DELETE FROM checkpoints WHERE tree_id = $CAMPAIGN
+                  AND size = (SELECT max(size) FROM checkpoints WHERE tree_id = $CAMPAIGN)";
+    copy.harm("audit", newest).await;
+    let before = copy.findings().await;
+    let broker = copy.without_broker();
+
+    let refused = copy.run(&["audit", "let-go", "--why", "the backup was restored"]).await;
+
+    let told = String::from_utf8(refused.stderr).expect("it writes text");
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("nothing was done, because it could not be put on record"), "{told}");
+    copy.with_broker(broker);
+    assert_eq!((copy.findings().await, copy.let_go_on_record().await), (before, 0));
 }
 
 #[tokio::test]

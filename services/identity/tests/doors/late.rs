@@ -1,15 +1,12 @@
 //! What is done is answered for, though the tables are late to show it: a link that is used up and a session that has
 //! begun come once.
 
-use meydan_rpc::pb::identity::{
-    AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest,
-    recovery_client::RecoveryClient,
-};
+use meydan_rpc::pb::identity::ChangePasswordRequest;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PASSWORD, gateway},
+    harness::{Identity, PASSWORD},
     team::Team,
 };
 
@@ -56,20 +53,12 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
 async fn whoever_recovers_an_account_while_the_tables_are_late_is_told_that_it_is_done() {
     let team = Team::start().await;
     let identity = &team.identity;
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    let message = AskRecoveryRequest {
-        email: "tehran@meydan.example".to_owned(),
-        address: "192.0.2.1".to_owned(),
-        locale: "fa".to_owned(),
-        device_token: String::new(),
-    };
-    let asked = recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await;
+    let asked = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
     asked.expect("anybody may ask");
     let token = identity.mailed("recovery", "/recover/").await;
     let late = late(identity).await;
 
-    let message = FinishRecoveryRequest { token, new_password: NEW.to_owned() };
-    let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
+    let finished = identity.finish_recovery(&token, NEW).await;
 
     assert!(finished.is_ok(), "{finished:?}");
     late.rollback().await.expect("it answers");

@@ -4,11 +4,10 @@ use meydan_rpc::{
     caller::{Caller, Who},
     outcome::Failure,
     pb::identity::{
-        Account, AccountDetail, AccountStatus, AskRecoveryRequest, AuthenticateKeyRequest,
-        ChangeAccountRequest, ChangePasswordRequest, CreateApiKeyRequest, GetAccountRequest,
-        ListAccountsRequest, ProveAgainRequest, ResendInvitationRequest, Role, WhichAccounts,
+        Account, AccountDetail, AccountStatus, AuthenticateKeyRequest, ChangeAccountRequest,
+        ChangePasswordRequest, CreateApiKeyRequest, GetAccountRequest, ListAccountsRequest,
+        ProveAgainRequest, ResendInvitationRequest, Role, WhichAccounts,
         api_keys_client::ApiKeysClient, oversight_client::OversightClient,
-        recovery_client::RecoveryClient,
     },
 };
 use time::Duration;
@@ -146,11 +145,7 @@ async fn of_a_suspended_account_no_session_goes_on_and_nothing_opens_it_until_it
     assert_eq!((&right, &wrong), (&nobody, &nobody), "the same words for all");
     assert_eq!(right, refused("login.failed"));
     assert!(!opens().await, "nor a key that they made");
-    let (email, locale) = (OWNER.to_owned(), "fa".to_owned());
-    let address = "192.0.2.7".to_owned();
-    let asked = AskRecoveryRequest { email, locale, address, ..AskRecoveryRequest::default() };
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    recovery.ask_recovery(identity.dial.ask(&gateway(), asked)).await.expect("all are told so");
+    identity.ask_recovery(OWNER, "192.0.2.7").await.expect("all are told so");
     let detail = identity.detail(&admin, team.owner.account).await;
     assert_eq!(detail.account.expect("it is there").status(), AccountStatus::Suspended);
     assert!(detail.sessions.is_empty());

@@ -1,18 +1,12 @@
 //! Guesses at the second step, and at passwords of whoever is in: where the bounds are, and what opens them again.
 
-use meydan_rpc::{
-    outcome::Failure,
-    pb::identity::{
-        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest,
-        recovery_client::RecoveryClient,
-    },
-};
+use meydan_rpc::{outcome::Failure, pb::identity::ChangePasswordRequest};
 use time::Duration;
 use uuid::Uuid;
 
 use super::{SARA, Sara, refused};
 use crate::{
-    harness::{Identity, PASSWORD, from, gateway},
+    harness::{Identity, PASSWORD, from},
     oversight::id,
 };
 
@@ -63,18 +57,9 @@ impl Identity {
     }
 
     async fn recover(&self) {
-        let mut recovery = RecoveryClient::new(self.dial.channel());
-        let message = AskRecoveryRequest {
-            email: SARA.to_owned(),
-            address: "192.0.2.1".to_owned(),
-            locale: "fa".to_owned(),
-            device_token: String::new(),
-        };
-        recovery.ask_recovery(self.dial.ask(&gateway(), message)).await.expect("anybody may");
+        self.ask_recovery(SARA, "192.0.2.1").await.expect("anybody may");
         let token = self.mailed("recovery", "/recover/").await;
-        let message = FinishRecoveryRequest { token, new_password: NEW.to_owned() };
-        let finished = recovery.finish_recovery(self.dial.ask(&gateway(), message)).await;
-        finished.expect("the link is good");
+        self.finish_recovery(&token, NEW).await.expect("the link is good");
     }
 }
 

@@ -127,9 +127,14 @@ impl Platform {
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {
+        Ok(jetstream::new(self.nats().await?))
+    }
+
+    /// The broker.
+    pub(crate) async fn nats(&self) -> Result<async_nats::Client> {
         let url =
             self.nats.as_deref().context("NATS does not run beside us, and nats-url is not set")?;
-        Ok(jetstream::new(servers::connect_nats(url, &self.origin).await?))
+        servers::connect_nats(url, &self.origin).await
     }
 }
 

@@ -146,6 +146,10 @@ async fn put_back(
     part: i16,
     facts: Vec<(Recorded, Vec<KeyChange>)>,
 ) -> Result<(), RepairError> {
+    let edges = facts.first().zip(facts.last());
+    let Some(edges) = edges.map(|((first, _), (last, _))| [edge(first), edge(last)]) else {
+        return Ok(());
+    };
     let mut tx = session.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(7100, $1)", i32::from(part))
         .execute(&mut *tx)
@@ -174,12 +178,17 @@ async fn put_back(
         .execute(&mut *tx)
         .await;
         written.map_err(|error| taken(error, fact.position))?;
-        know_command(&mut tx, fact.tenant, &fact).await?;
         for change in keys {
             change_key(&mut tx, &fact, change).await?;
         }
     }
+    know_commands(&mut tx, part, edges).await?;
     Ok(tx.commit().await?)
+}
+
+/// Where a fact is, and what command led to it.
+fn edge(fact: &Recorded) -> (i64, Uuid) {
+    (fact.position, fact.meta.command_id)
 }
 
 /// The log went another way meanwhile when a fact's place is taken, in the log or in its aggregate.
@@ -189,22 +198,35 @@ fn taken(error: sqlx::Error, position: i64) -> RepairError {
     if unique { RepairError::Diverged(position) } else { error.into() }
 }
 
-/// A command that comes again gets the answer of its last event.
-async fn know_command(
+/// Commands that come again get the answers of their last facts, in every tenant that they changed. The facts of one
+/// stand next to each other, also beyond those that came back just now. A tenant that a command named and left as it was
+/// is in no fact: to it alone, the command would be a new one.
+async fn know_commands(
     tx: &mut PgConnection,
-    tenant: Uuid,
-    fact: &Recorded,
+    part: i16,
+    [(first, begun_by), (last, ended_by)]: [(i64, Uuid); 2],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
-        INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (tenant_id, command_id) DO UPDATE SET last_position = $3, last_sequence = $4
-        WHERE es.commands.last_position < $3
+        INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence)
+        SELECT DISTINCT tenant_id, command_id, first_value(position) OVER facts, first_value(sequence) OVER facts
+          FROM (SELECT tenant_id, position, sequence, (meta ->> 'command_id')::uuid AS command_id FROM es.events
+                 WHERE part = $1
+                   AND position > coalesce((SELECT max(x.position) FROM es.events x
+                         WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
+                   AND position < coalesce((SELECT min(x.position) FROM es.events x
+                         WHERE x.part = $1 AND x.position > $4 AND (x.meta ->> 'command_id')::uuid <> $5),
+                         9223372036854775807)) back
+        WINDOW facts AS (PARTITION BY command_id ORDER BY position DESC)
+        ON CONFLICT (tenant_id, command_id)
+          DO UPDATE SET last_position = excluded.last_position, last_sequence = excluded.last_sequence
+          WHERE es.commands.last_position < excluded.last_position
         "#,
-        tenant,
-        fact.meta.command_id,
-        fact.position,
-        fact.sequence,
+        part,
+        first,
+        begun_by,
+        last,
+        ended_by,
     )
     .execute(tx)
     .await?;

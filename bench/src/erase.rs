@@ -74,6 +74,9 @@ async fn fill(crm: &PgPool, keys: &PgPool, campaign: Uuid) -> Result<()> {
     );
     rows.execute(&mut *tx).await?;
     tx.commit().await?;
+    let mut tx = keys.begin().await?;
+    // Whoever makes one key takes a lock for whom it is, and these are a million.
+    sqlx::raw_sql("SET LOCAL session_replication_role = replica").execute(&mut *tx).await?;
     let rows = sqlx::query(
         r"
         INSERT INTO subject_keys (tenant_id, subject_id, key_id, wrapped, campaign_version, fingerprint)
@@ -81,6 +84,6 @@ async fn fill(crm: &PgPool, keys: &PgPool, campaign: Uuid) -> Result<()> {
         FROM generate_series(1, $2)
         ",
     );
-    rows.bind(campaign).bind(OTHERS).execute(keys).await?;
-    Ok(())
+    rows.bind(campaign).bind(OTHERS).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }

@@ -83,7 +83,8 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     }
     let nats = platform.nats().await;
     let nats = nats.context("nobody was erased: streams may have facts that the logs lack")?;
-    restored::refuse_beside_newer_streams(&platform, &jetstream::new(nats.clone())).await?;
+    let jetstream = jetstream::new(nats.clone());
+    restored::refuse_beside_newer_streams(&platform, &jetstream, &operate::Context::ALL).await?;
     let eraser = Eraser { keyring: eraser.keyring.announcing(nats), ..eraser };
     let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;

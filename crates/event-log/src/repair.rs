@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, stream::Stream};
 use sqlx::{Acquire, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    compare::{Finding, Messages, compare, find_stream, position},
+    compare::{Finding, Messages, Standing, compare, find_stream, position},
     envelope::Recorded,
     keys::{KeyChange, change_key},
     log::EventLog,
@@ -76,6 +76,9 @@ pub enum RepairError {
     /// The stream stays behind its log.
     #[error("the stream does not grow; what `meydan up` logs as `relay waits` says why")]
     Stuck,
+    /// So many facts are in the log again, and then something went wrong.
+    #[error("facts that were given back before this went wrong: {0}")]
+    Partly(i64, #[source] Box<Self>),
 }
 
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
@@ -88,7 +91,7 @@ pub enum RepairError {
 ///
 /// [`RepairError::Diverged`] when the log has gone another way, and [`RepairError::Forgotten`] when the end
 /// of the log could not be given back without a gap; nothing is written then. [`RepairError::Keys`] when `keys_of`
-/// fails; trying again goes on from there.
+/// fails; trying again goes on from there. [`RepairError::Partly`] when some facts are back already.
 pub async fn recover_from_stream(
     log: &EventLog,
     jetstream: &jetstream::Context,
@@ -113,10 +116,27 @@ pub async fn recover_from_stream(
         return Err(RepairError::Forgotten(*gap.start()));
     }
     let Some(stream) = find_stream(log, jetstream, part).await? else { return Ok(0) };
-    let (mut back, all) = (0, standing.log_lacks.count());
+    let mut back = 0;
+    let given = give_back((log, part), &stream, &standing, keys_of, progress, &mut back).await;
+    match given {
+        Err(error) if back > 0 => Err(RepairError::Partly(back, Box::new(error))),
+        done => done.map(|()| back),
+    }
+}
+
+/// Copies what the log lacks, and counts what it has again.
+async fn give_back(
+    (log, part): (&EventLog, i16),
+    stream: &Stream,
+    standing: &Standing,
+    keys_of: impl AsyncFn(&Recorded) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>>,
+    progress: impl Fn(i64, i64),
+    back: &mut i64,
+) -> Result<(), RepairError> {
+    let all = standing.log_lacks.count();
     let mut session = log.pool().acquire().await?;
     for range in standing.log_lacks.ranges() {
-        let mut messages = Messages::among(&stream, range).await?;
+        let mut messages = Messages::among(stream, range).await?;
         let mut facts = Vec::new();
         loop {
             let message = messages.next().await?;
@@ -128,16 +148,17 @@ pub async fn recover_from_stream(
                 facts.push((fact, keys.map_err(|error| RepairError::Keys(at, error))?));
             }
             if facts.len() == PAGE || ended {
-                back += i64::try_from(facts.len()).expect("a page is small");
+                let page = i64::try_from(facts.len()).expect("a page is small");
                 put_back(&mut session, part, std::mem::take(&mut facts)).await?;
-                progress(back, all);
+                *back += page;
+                progress(*back, all);
             }
             if ended {
                 break;
             }
         }
     }
-    Ok(back)
+    Ok(())
 }
 
 /// Writes facts to where they were, with what they did to the unique keys, if nothing else has come there.

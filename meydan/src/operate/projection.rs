@@ -13,7 +13,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, Record, advance, columns, holes, readers};
+use super::{Context, ON_RECORD, Output, Platform, Record, advance, columns, holes, readers};
 
 /// Looks after read models and the other readers of the logs.
 #[derive(Debug, clap::Subcommand)]
@@ -42,6 +42,7 @@ pub(crate) enum Command {
         over_parked: bool,
     },
     /// Puts tables that were grown anew to the end of the log in the place of the old ones, which are kept.
+    #[command(after_help = ON_RECORD)]
     Switch {
         /// Whose.
         context: Context,
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     },
     /// Puts back the tables that were replaced last, and keeps those that were in use in their place: once more
     /// is back again.
+    #[command(after_help = ON_RECORD)]
     Rollback {
         /// Whose.
         context: Context,

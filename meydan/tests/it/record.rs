@@ -314,11 +314,12 @@ async fn what_operators_do_past_the_panel_is_on_record() {
     office.admin.until("/admin/audit?action=operation.", "ساختن پیوند نخستین مدیر").await;
 
     meydan(ground, &["keys", "rotate", "--platform", "--campaign", "tehran"]).await.expect("it is");
-    meydan(ground, &["relay", "repair", "crm"]).await.expect("nothing is wrong");
+    let discard = ["relay", "repair", "crm", "--discard-stream", "--force"];
+    meydan(ground, &discard).await.expect("whoever insists may");
     meydan(ground, &["projection", "rebuild", "crm", "--switch"]).await.expect("they grow");
 
     let all = "/admin/audit?action=operation.";
-    for words in ["یکسان کردن سیاهه و رونوشت آن", "به‌کار گرفتن جدول‌های بازساخته"]
+    for words in ["دور ریختن رونوشت سیاهه", "به‌کار گرفتن جدول‌های بازساخته"]
     {
         let page = office.admin.until(all, words).await;
         assert!(page.says("<small>گفت‌وگوها</small>"), "whose: {}", page.html);

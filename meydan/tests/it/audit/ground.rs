@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use audit::note::Notary;
 use meydan_testkit::{ports, process::Ground, servers};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
@@ -135,6 +136,12 @@ impl Copy {
     /// The file of checkpoints.
     pub(super) fn file(&self) -> PathBuf {
         Path::new(self.folder.path()).join(audit::FILE)
+    }
+
+    /// Signs as the platform does.
+    pub(super) fn notary(&self) -> Notary {
+        let key = Path::new(&self.settings["MEYDAN_DATA_DIR"]).join("secrets/audit.pem");
+        Notary::open(&key).expect("it is there")
     }
 
     /// A session of somebody who may do everything, and for whom no trigger fires.

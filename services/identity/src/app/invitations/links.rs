@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::own;
 use crate::{
-    app::{AppError, Identity, Result, acts::Act, step},
+    app::{AppError, Identity, Result, acts::Act, member_of, step},
     invitations::{self, InvitationRow},
     letters::{Letter, Locale, Written},
     projections::campaigns,
@@ -38,7 +38,9 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Link> {
         let mailed = Token::fresh();
-        let letter_id = step(meta, "letter").command_id;
+        // A page names one command for all places of an account, each of which has a letter of its own.
+        let seat = member_of(campaign.unwrap_or_default(), account);
+        let letter_id = Uuid::new_v5(&step(meta, "letter").command_id, seat.as_bytes());
         let letter = says(mailed.clone().into_text());
         let letter = self.letter((letter_id, account), to, letter).await?;
         let shown = (!self.post.mail.reaches_people()).then(Token::fresh);

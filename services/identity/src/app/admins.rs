@@ -132,7 +132,9 @@ impl Identity {
             return Err(AppError::Refused("identity.account.oneself", words));
         }
         self.dismiss(account, meta.clone()).await?;
-        if accounts::is_admin(self.log.pool(), account).await? {
+        // Asked of the log: the tables may be late to show it.
+        let target = Target { tenant: PLATFORM, id: account };
+        if self.log.load::<Account>(target).await?.aggregate.is_admin() {
             // A form from before they were appointed anew must not be answered for the dismissal of that time.
             self.dismiss(account, Meta { command_id: Uuid::now_v7(), ..meta.clone() }).await?;
         }
@@ -144,7 +146,7 @@ impl Identity {
         let mut act = self.act(meta, &[account]).await?;
         act.administer(account, false, standing).await?;
         let done = act.done().await.map_err(refused)?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         self.changes.tell(account).await;
         Ok(())
     }
@@ -172,7 +174,8 @@ impl Identity {
 }
 
 impl Act<'_> {
-    /// Gives or takes the role. Sessions from before end: they lasted as long as the former role's may.
+    /// Gives or takes the role. Sessions from before end: they lasted as long as the former role's may. So do links to a
+    /// new password, which may be judged by the rules of members.
     pub(super) async fn administer(
         &mut self,
         account: Uuid,
@@ -182,6 +185,11 @@ impl Act<'_> {
         let (at, target) = (self.at, Target { tenant: PLATFORM, id: account });
         self.ask::<Account>(target, AccountCommand::Administer { admin, at });
         self.list(PLATFORM, (account, admin), standing);
+        if admin {
+            sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account)
+                .execute(self.db())
+                .await?;
+        }
         self.end_sessions(account).await
     }
 }

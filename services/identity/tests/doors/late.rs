@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     harness::{Identity, PASSWORD},
+    oversight::id,
     team::Team,
 };
 
@@ -63,4 +64,21 @@ async fn whoever_recovers_an_account_while_the_tables_are_late_is_told_that_it_i
     assert!(finished.is_ok(), "{finished:?}");
     late.rollback().await.expect("it answers");
     assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_dismisses_an_admin_while_the_tables_are_late_is_told_that_it_is_done() {
+    let identity = Identity::start().await;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, "omid@meydan.example").await.expect("an admin may");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let omid = id(&identity.holder(&session).await);
+    let late = late(&identity).await;
+
+    let dismissed = identity.dismiss(&admin, omid).await;
+
+    assert_eq!(dismissed, Ok(()));
+    late.rollback().await.expect("it answers");
+    assert!(!identity.is_known(&session).await);
+    assert_eq!(identity.facts("account.admin_dismissed").await, 1);
 }

@@ -1,7 +1,11 @@
 //! What was right a moment ago, and is not any more when it is to open something: it opens nothing.
 
 use futures::future::join_all;
-use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::ChangePasswordRequest};
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{ChangePasswordRequest, Role},
+};
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -124,6 +128,35 @@ async fn of_two_who_change_a_password_at_once_the_second_changes_nothing() {
     assert!(identity.log_in(OWNER, OTHER, "192.0.2.1").await.is_err());
     assert!(identity.log_in(OWNER, NEW, "192.0.2.1").await.is_ok());
     assert_eq!(identity.facts("account.password_set").await, 2, "the first one, and one more");
+}
+
+#[tokio::test]
+async fn a_seat_that_an_owner_gives_meanwhile_is_left_as_it_is_and_no_link_leads_there() {
+    for renews in [false, true] {
+        let team = Team::start().await;
+        let manager = team.join("omid", Role::Manager).await;
+        team.invite(&manager, "sara", Role::Staff).await.expect("a manager may");
+        let sara = team.asked().await.member_id;
+        let account = sqlx::query_scalar("SELECT account_id FROM members WHERE joined_at IS NULL");
+        let account = account.fetch_one(&team.identity.database().await).await;
+        let account: Uuid = account.expect("she is asked");
+
+        let busy = Busy::with(&team.identity, account).await;
+        let raise = team.change_role(&team.owner.caller, &sara, Role::Owner);
+        let ask = async {
+            if renews {
+                team.renew(&manager, &sara).await
+            } else {
+                team.invite(&manager, "sara", Role::Support).await
+            }
+        };
+        let (raised, asked) = busy.then(raise, ask).await;
+
+        assert_eq!(raised, Ok(()));
+        assert_eq!(asked, Err(Failure::Conflict), "renewed: {renews}");
+        assert_eq!(team.asked().await.role(), Role::Owner);
+        assert_eq!(team.open_links().await, 0);
+    }
 }
 
 /// [`PASSWORD`], with a part of the least work that is asked for, as argon2-cffi writes it.

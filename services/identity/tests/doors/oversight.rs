@@ -286,6 +286,32 @@ async fn admins_filter_by_who_is_suspended_locked_or_without_a_second_factor() {
 }
 
 #[tokio::test]
+async fn links_into_two_campaigns_that_are_made_from_one_page_have_a_letter_each() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    for campaign in [team.campaign, isfahan] {
+        identity.invite(campaign, "sara@meydan.example", "Sara").await;
+    }
+    let (found, _) = identity.listed(&admin, "sara@meydan.example", "").await;
+    let page = Uuid::now_v7();
+
+    for campaign in [team.campaign, isfahan] {
+        let message = ResendInvitationRequest {
+            account_id: found[0].account_id.clone(),
+            campaign_id: campaign.to_string(),
+        };
+        let request = identity.dial.command(&admin, page, message);
+        identity.oversight().resend_invitation(request).await.expect("an admin may");
+    }
+
+    let letters = sqlx::query_scalar("SELECT count(*) FROM letters WHERE kind = 'invitation'");
+    let letters: i64 = letters.fetch_one(&identity.database().await).await.expect("it answers");
+    assert_eq!(letters, 6, "the two owners', Sara's two, and the two that were made anew");
+}
+
+#[tokio::test]
 async fn admins_see_until_when_a_link_works_and_send_it_again_after_a_proof_five_times_a_day() {
     let team = Team::start().await;
     let identity = &team.identity;

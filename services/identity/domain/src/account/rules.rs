@@ -40,6 +40,12 @@ impl Account {
         self.registered
     }
 
+    /// Whether its holder is an admin.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        matches!(self.staff, Staff::Admin)
+    }
+
     /// Judges `command` against the present state. An empty list means: already so.
     ///
     /// # Errors

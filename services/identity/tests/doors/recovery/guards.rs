@@ -10,7 +10,7 @@ use meydan_rpc::{
 use time::Duration;
 use uuid::Uuid;
 
-use super::{NEW, ask, ask_with, finish, finish_knowing, link, opened, with_owner};
+use super::{NEW, link, opened, with_owner};
 use crate::harness::{Identity, PANEL, PASSWORD, from};
 
 const OWNER: &str = "tehran@meydan.example";
@@ -212,6 +212,28 @@ async fn an_account_that_cannot_be_read_holds_up_nobody_elses_link() {
     assert_eq!(broken.rows_affected(), 1);
 
     identity.ask_recovery("isfahan@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+
+    let token = link(&mails).await;
+    assert_eq!(opened(&identity, &token).await, Ok(OWNER.to_owned()));
+}
+
+#[tokio::test]
+async fn however_many_requests_cannot_be_answered_the_next_one_is() {
+    let (mails, identity, _) = with_owner().await;
+    identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let own = mails.next().await.expect("a mail comes").token(&format!("{PANEL}/welcome/"));
+    let other = identity.accept(&own, "").await.expect("the link is good");
+    let other: Uuid = identity.held(&other).await.account_id.parse().expect("an id");
+    let database = identity.database().await;
+    let damaged = "UPDATE accounts SET profile_sealed = 'no seal' WHERE account_id = $1";
+    let broken = sqlx::query(damaged).bind(other).execute(&database).await.expect("it answers");
+    assert_eq!(broken.rows_affected(), 1);
+    let asked = "INSERT INTO recovery_requests (account_id, locale, at)
+                 SELECT $1, 'fa', $2 FROM generate_series(1, 150)";
+    let asked = sqlx::query(asked).bind(other).bind(identity.now()).execute(&database).await;
+    assert_eq!(asked.expect("it answers").rows_affected(), 150);
+
     identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
 
     let token = link(&mails).await;

@@ -249,7 +249,7 @@ pub async fn end_session_of(
 ///
 /// Fails if PostgreSQL does.
 pub async fn proved_at(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     account: Uuid,
     session: Uuid,
 ) -> sqlx::Result<Option<OffsetDateTime>> {
@@ -258,7 +258,7 @@ pub async fn proved_at(
         account,
         session,
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await
 }
 

@@ -124,7 +124,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.proof.wrong`, also while too many wrong ones have closed it.
+    /// `identity.proof.wrong`, also while too many wrong ones have closed it, and for a password that was changed this
+    /// moment.
     pub async fn prove_again(
         &self,
         (account, session): (Uuid, Uuid),
@@ -133,11 +134,15 @@ impl Identity {
     ) -> Result<Token> {
         let wrong = || AppError::Refused("identity.proof.wrong", "that is not right");
         if !factors::has(self.log.pool(), account).await? {
-            self.confirm((account, session), secret, guest).await.map_err(|error| match error {
+            let shown = self.confirm((account, session), secret, guest).await;
+            let hash = shown.map_err(|error| match error {
                 AppError::Refused(..) => wrong(),
                 other => other,
             })?;
             let mut act = self.act_of(account).await?;
+            if !act.is_still_proved(account, &hash).await? {
+                return Err(wrong());
+            }
             let token = act.renew((account, session), Proof::Password).await?;
             act.done().await?;
             return Ok(token);

@@ -105,6 +105,7 @@ impl Identity {
         let kept = self.kept(account).await?;
         let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
         let guesses = self.guesses_at_factors(account).await?;
+        let on_browser = self.codes_on_browser((account, session)).await?;
         let mut act = self.act_of(account).await?;
         let at = act.at;
         let holder = (account, session);
@@ -114,7 +115,7 @@ impl Identity {
         act.set_password(account, row.admin);
         let ended = tokens::end_others(act.db(), account, session).await?;
         act.ended(account, ended).await?;
-        act.forgive_guesses_at_logins(account, guesses).await?;
+        act.forgive_guesses_at_logins(account, (guesses, on_browser)).await?;
         act.letter(&letter).await?;
         let done = act.done().await.map_err(admins::refused)?;
         self.show(done.position).await;

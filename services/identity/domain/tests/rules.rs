@@ -84,6 +84,29 @@ fn what_happens_to_an_account_is_recorded() {
 }
 
 #[test]
+fn an_admin_gets_no_password_that_was_judged_as_a_members() {
+    let member = || vec![registered()];
+    let asked =
+        || [member(), vec![AccountEvent::AdminInvited { said: sealed(), at: NOON }]].concat();
+    let admin = || [asked(), vec![AccountEvent::AdminAppointed { at: NOON }]].concat();
+    let dismissed = || [admin(), vec![AccountEvent::AdminDismissed { at: NOON }]].concat();
+    let account = |facts: Vec<AccountEvent>| TestFramework::<Account>::with(()).given(facts);
+    let set = |by_admin| AccountCommand::SetPassword { by_admin, at: NOON };
+
+    for facts in [member(), asked(), dismissed()] {
+        for by_admin in [false, true] {
+            account(facts.clone())
+                .when(set(by_admin))
+                .then_expect_events(vec![AccountEvent::PasswordSet { at: NOON }]);
+        }
+    }
+    account(admin())
+        .when(set(true))
+        .then_expect_events(vec![AccountEvent::PasswordSet { at: NOON }]);
+    account(admin()).when(set(false)).then_expect_error(AccountRefusal::NotJudgedAsAdmins);
+}
+
+#[test]
 fn an_account_is_never_registered_by_recording_it() {
     TestFramework::<Account>::with(())
         .given(vec![registered()])

@@ -37,6 +37,7 @@ impl From<AccountRefusal> for AppError {
             AccountRefusal::AlreadyAdmin => {
                 Self::Refused("identity.admin.already", "that is an admin already")
             }
+            AccountRefusal::NotJudgedAsAdmins => Self::Conflict,
         }
     }
 }
@@ -158,18 +159,19 @@ impl Identity {
         self.revealed(&said, &asked_place(account)).await
     }
 
-    /// Lets the holder of a session show that their password is right, and one that admins may have.
+    /// Lets the holder of a session show that their password is right, and one that admins may have; the hash that it
+    /// is right by.
     pub(super) async fn prove_for_admin(
         &self,
         (account, session): (Uuid, Uuid),
         password: String,
         guest: &Guest,
-    ) -> Result<()> {
-        self.confirm((account, session), password.clone(), guest).await?;
+    ) -> Result<String> {
+        let hash = self.confirm((account, session), password.clone(), guest).await?;
         let (_, profile) = self.account(account).await?;
         let chooser = self.chooser((account, true), &profile, None).await?;
         self.choose("password", password, chooser).await?;
-        Ok(())
+        Ok(hash)
     }
 }
 

@@ -218,7 +218,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown.
+    /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown, and when the session has
+    /// ended; `identity.password.wrong`, also when it was changed this moment.
     pub async fn join(
         &self,
         (account, session): (Uuid, Uuid),
@@ -230,11 +231,13 @@ impl Identity {
         if invitation.account_id != Some(account) {
             return Err(AppError::NotFound);
         }
-        if invitation.campaign_id.is_none() {
-            self.prove_for_admin((account, session), password, guest).await?;
-        }
+        let hash = match invitation.campaign_id {
+            Some(_) => None,
+            None => Some(self.prove_for_admin((account, session), password, guest).await?),
+        };
         let seat = self.seat(&invitation, account).await?;
         let mut act = self.act_of(account).await?;
+        act.confirmed((account, session), hash.as_deref()).await?;
         act.take_up(account, token, seat).await?;
         let done = act.done().await.map_err(refused)?;
         self.show(done.position).await;

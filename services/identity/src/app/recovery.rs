@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, email, gate::network, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, admins, email, gate::network, quotas::Quota};
 use crate::{
     devices, factors,
     letters::{Kept, Letter, Locale, Notice},
@@ -228,6 +228,7 @@ impl Identity {
     /// # Errors
     ///
     /// [`AppError::NotFound`] for a link that cannot be used; nothing is used up when the password is refused.
+    /// [`AppError::Conflict`] for one that is not enough for the admin who they have become meanwhile.
     pub async fn finish_recovery(&self, token: &str, password: String) -> Result<Token> {
         let (account, _) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
@@ -257,7 +258,7 @@ impl Identity {
         }
         tokens::set_password(act.db(), account, &hash, at).await?;
         act.record(account, AccountEvent::Recovered { at });
-        act.record(account, AccountEvent::PasswordSet { at });
+        act.set_password(account, row.admin);
         if !proved {
             for factor_id in factors::drop_all(act.db(), account).await? {
                 act.record(account, AccountEvent::FactorRemoved { factor_id, at });
@@ -273,7 +274,7 @@ impl Identity {
             act.prove(account, address).await?;
         }
         act.letter(&letter).await?;
-        let done = act.done().await?;
+        let done = act.done().await.map_err(admins::refused)?;
         if !proved {
             self.show(done.position).await;
         }

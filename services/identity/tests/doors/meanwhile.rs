@@ -4,7 +4,10 @@ use futures::future::join_all;
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{ChangePasswordRequest, Role},
+    pb::identity::{
+        AskEmailRequest, ChangePasswordRequest, ProveAgainRequest, Role,
+        contacts_client::ContactsClient,
+    },
 };
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -17,6 +20,8 @@ use crate::{
 const OWNER: &str = "tehran@meydan.example";
 const NEW: &str = "quite another pass phrase 9";
 const OTHER: &str = "kettle sparrow violin 1405";
+/// Enough for a member, and not for an admin.
+const SHORT: &str = "mopzeq-84vutk";
 
 /// An account that nobody acts on while this is there: whoever wants to waits, each in their turn.
 struct Busy {
@@ -81,6 +86,25 @@ impl Identity {
         self.accounts().change_password(self.dial.ask(holder, message)).await?;
         Ok(())
     }
+
+    /// Asks for a code to an address, with the password that the account had at first.
+    async fn move_to(&self, email: &str, holder: &Caller) -> Result<(), Failure> {
+        let (email, current_password) = (email.to_owned(), PASSWORD.to_owned());
+        let message = AskEmailRequest { email, current_password, locale: "en".to_owned() };
+        let mut contacts = ContactsClient::new(self.dial.channel());
+        contacts.ask_email(self.dial.ask(holder, message)).await?;
+        Ok(())
+    }
+
+    /// How many codes are under way.
+    async fn codes_under_way(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM proofs");
+        count.fetch_one(&self.database().await).await.expect("it answers")
+    }
+}
+
+fn refused<T>(code: &str) -> Result<T, Failure> {
+    Err(Failure::Refused(code.to_owned()))
 }
 
 #[tokio::test]
@@ -175,4 +199,111 @@ async fn whoever_logs_in_while_another_login_makes_the_hash_anew_is_let_in() {
     let logins = join_all(logins).await;
 
     assert!(logins.iter().all(Result::is_ok), "{logins:?}");
+}
+
+#[tokio::test]
+async fn nobody_becomes_an_admin_by_a_password_that_is_changed_meanwhile() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let join = identity.join_with(&owner, &link, PASSWORD);
+    let (changed, joined) = busy.then(identity.change(&owner, SHORT), join).await;
+
+    assert_eq!(changed, Ok(()), "a member may have it");
+    assert_eq!(joined, refused("identity.password.wrong"));
+    assert!(!identity.held(&team.owner.session).await.is_admin);
+    assert_eq!(identity.facts("account.admin_appointed").await, 0);
+    assert!(identity.opened(&link).await.is_ok(), "the link stays good");
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_meanwhile_is_no_proof() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let owner = identity.holder(&team.owner.session).await;
+    let before = identity.facts("account.proved_again").await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let prove = async {
+        let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+        let proved = identity.accounts().prove_again(identity.dial.ask(&owner, message)).await;
+        proved.map(|_| ()).map_err(Failure::from)
+    };
+    let (changed, proved) = busy.then(identity.change(&owner, NEW), prove).await;
+
+    assert_eq!(changed, Ok(()));
+    assert_eq!(proved, refused("identity.proof.wrong"));
+    assert_eq!(identity.facts("account.proved_again").await, before);
+    assert!(identity.is_known(&team.owner.session).await, "whoever changed it goes on");
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_meanwhile_brings_no_code_to_another_address() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let ask = identity.move_to("new@meydan.example", &owner);
+    let (changed, asked) = busy.then(identity.change(&owner, NEW), ask).await;
+
+    assert_eq!(changed, Ok(()));
+    assert_eq!(asked, refused("identity.password.wrong"));
+    assert_eq!(identity.codes_under_way().await, 0);
+}
+
+#[tokio::test]
+async fn whoever_is_thrown_out_meanwhile_joins_nothing_and_is_sent_no_code() {
+    for joins in [true, false] {
+        let team = Team::start().await;
+        let identity = &team.identity;
+        let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+        let link = identity.invite(isfahan, OWNER, "Owner").await;
+        let stolen = identity.log_in(OWNER, PASSWORD, "198.51.100.9").await.expect("it is right");
+        let (owner, thief) =
+            (identity.holder(&team.owner.session).await, identity.holder(&stolen).await);
+        let before = identity.facts("member.joined").await;
+
+        let busy = Busy::with(identity, team.owner.account).await;
+        let act = async {
+            if joins {
+                identity.join_with(&thief, &link, "").await
+            } else {
+                // The address that the account has asks for no password.
+                identity.move_to("", &thief).await
+            }
+        };
+        let (changed, done) = busy.then(identity.change(&owner, NEW), act).await;
+
+        assert_eq!(changed, Ok(()));
+        assert_eq!(done, Err(Failure::NotFound), "joins: {joins}");
+        assert_eq!(identity.facts("member.joined").await, before);
+        assert_eq!(identity.codes_under_way().await, 0);
+        assert_eq!(identity.join_with(&owner, &link, "").await, Ok(()), "the link stays good");
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_gives_whoever_becomes_an_admin_meanwhile_no_password_of_a_members() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+    let token = identity.mailed("recovery", "/recover/").await;
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let join = identity.join_with(&owner, &link, PASSWORD);
+    let (joined, recovered) = busy.then(join, identity.finish_recovery(&token, SHORT)).await;
+
+    assert_eq!(joined, Ok(()));
+    assert_eq!(recovered, Err(Failure::Conflict), "they are told to try again, as an admin");
+    assert_eq!(identity.facts("account.recovered").await, 0);
+    assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
+    assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
 }

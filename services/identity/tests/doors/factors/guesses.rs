@@ -133,6 +133,39 @@ async fn a_new_password_of_whoever_is_in_opens_codes_at_the_login_again() {
 }
 
 #[tokio::test]
+async fn a_new_password_opens_codes_again_on_the_known_browser_that_it_is_chosen_on() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    let (challenge, code) = (identity.challenge().await, identity.code(&sara));
+    let known = identity.prove(&challenge, &code, from("192.0.2.1", "")).await;
+    let known = known.expect("the code is right").device_token;
+    let half_in = async || {
+        let answer = identity.enter(SARA, PASSWORD, from("192.0.2.1", &known)).await;
+        answer.expect("the password is right").challenge_token
+    };
+    for _ in 0..4 {
+        let challenge = half_in().await;
+        for _ in 0..5 {
+            let wrong = identity.prove(&challenge, "000000", from("192.0.2.1", &known)).await;
+            assert_eq!(wrong.map(|_| ()), refused("identity.code.wrong"));
+        }
+    }
+    identity.advance(Duration::days(3));
+    assert!(!identity.opens(&sara, PASSWORD, ("192.0.2.1", &known)).await, "days open nothing");
+
+    // She comes in there by something else, which is counted apart.
+    let challenge = half_in().await;
+    let entered = identity.prove(&challenge, &sara.codes[0], from("192.0.2.1", &known)).await;
+    let holder = identity.holder(&entered.expect("it is hers").session_token).await;
+    let (current_password, new_password) = (PASSWORD.to_owned(), NEW.to_owned());
+    let message = ChangePasswordRequest { current_password, new_password };
+    let changed = identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
+    changed.expect("she came in a moment ago");
+
+    assert!(identity.opens(&sara, NEW, ("192.0.2.1", &known)).await, "it is hers as before");
+}
+
+#[tokio::test]
 async fn codes_that_a_new_password_leaves_closed_to_a_session_are_shown_so_to_admins() {
     let identity = Identity::start().await;
     let sara = identity.sara().await;

@@ -213,12 +213,12 @@ async fn of_two_who_ask_for_an_unknown_address_in_the_same_instant_both_have_ask
 
     let sara = "sara@meydan.example";
     let other = ask_by(&identity, (isfahan, Uuid::now_v7()), sara);
-    let campaigns = in_one_instant(&identity, ask_first(sara), other).await;
+    let campaigns = Box::pin(in_one_instant(&identity, ask_first(sara), other)).await;
     let omid = "omid@meydan.example";
     let staff = identity.ask_admin(&admin, omid);
-    let staff = in_one_instant(&identity, ask_first(omid), staff).await;
+    let staff = Box::pin(in_one_instant(&identity, ask_first(omid), staff)).await;
     let owns = async { identity.campaign("shiraz", Uuid::now_v7()).await.map(|(_, link)| link) };
-    let owner = in_one_instant(&identity, ask_first("shiraz@meydan.example"), owns).await;
+    let owner = Box::pin(in_one_instant(&identity, ask_first("shiraz@meydan.example"), owns)).await;
 
     for (first, second) in [campaigns, staff, owner] {
         for link in [first, second] {

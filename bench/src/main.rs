@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use meydan_testkit::{
     process::{Ground, Meydan, Person},
+    servers,
     telegram::TelegramSimulator,
 };
 
@@ -45,7 +46,7 @@ async fn main() -> Result<()> {
 async fn platform(program: &str) -> Result<()> {
     let telegram = TelegramSimulator::start_flowing().await?;
     telegram.add_bot(TOKEN, "bench_bot");
-    let mut ground = Ground::prepare_durable(&telegram.url()).await;
+    let mut ground = Ground::on(servers::durable(), &telegram.url()).await;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     ground.settings.insert("MEYDAN_LISTEN", format!("127.0.0.1:{port}"));
     ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://127.0.0.1:{port}"));

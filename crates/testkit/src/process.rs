@@ -35,15 +35,11 @@ pub struct Ground {
 impl Ground {
     /// Databases, a NATS and a folder of a test's own; Telegram is at `telegram`.
     pub async fn prepare(telegram: &str) -> Self {
-        Self::prepare_on(servers::postgres(), telegram).await
+        Self::on(servers::postgres(), telegram).await
     }
 
-    /// The same for whatever measures: PostgreSQL keeps its promises.
-    pub async fn prepare_durable(telegram: &str) -> Self {
-        Self::prepare_on(servers::durable(), telegram).await
-    }
-
-    async fn prepare_on(database: &str, telegram: &str) -> Self {
+    /// The same on another server.
+    pub async fn on(database: &str, telegram: &str) -> Self {
         let (nats, prefix) = (Nats::start().await, servers::prefix());
         let settings = HashMap::from([
             ("MEYDAN_LISTEN", "127.0.0.1:0".to_owned()),

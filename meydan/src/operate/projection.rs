@@ -75,8 +75,6 @@ pub(crate) enum Command {
     },
 }
 
-/// How many of the aggregates that are lacking are named.
-const SHOWN: usize = 5;
 /// What is said of tables that were put in place.
 const IN_USE: &str = "in use; meydan projection rollback goes back";
 

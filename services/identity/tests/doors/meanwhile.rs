@@ -302,7 +302,7 @@ async fn a_recovery_gives_whoever_becomes_an_admin_meanwhile_no_password_of_a_me
     let (joined, recovered) = busy.then(join, identity.finish_recovery(&token, SHORT)).await;
 
     assert_eq!(joined, Ok(()));
-    assert_eq!(recovered, Err(Failure::Conflict), "they are told to try again, as an admin");
+    assert_eq!(recovered, Err(Failure::NotFound), "the link has ended, and an admin asks anew");
     assert_eq!(identity.facts("account.recovered").await, 0);
     assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
     assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());

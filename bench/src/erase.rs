@@ -11,18 +11,21 @@ use uuid::Uuid;
 /// Facts, and keys, of other people.
 pub(crate) const OTHERS: i64 = 1_000_000;
 
-/// Times `meydan erase` of one of the citizens who have written, from the start of the command to its end.
-pub(crate) async fn measure(program: &str, ground: &Ground) -> Result<Duration> {
+/// Times `meydan erase` of one of the citizens who have written, from the start of the command to its end; and before,
+/// until every reader has read what the others did.
+pub(crate) async fn measure(program: &str, ground: &Ground) -> Result<[Duration; 2]> {
     let crm = database(ground, "crm").await?;
     let someone = "SELECT tenant_id, citizen_id FROM tickets ORDER BY number LIMIT 1";
     let (campaign, citizen): (Uuid, Uuid) = sqlx::query_as(someone).fetch_one(&crm).await?;
     fill(&crm, &database(ground, "keys").await?, campaign).await?;
+    let came = Instant::now();
     digested(program, ground).await?;
+    let read = came.elapsed();
     let (campaign, citizen) = (campaign.to_string(), citizen.to_string());
     let began = Instant::now();
     let erase = ["erase", "--campaign", &campaign, "--subject", &citizen, "--yes"];
     ground.run(program, &erase).await.map_err(Error::msg)?;
-    Ok(began.elapsed())
+    Ok([began.elapsed(), read])
 }
 
 /// Waits until every reader has read the facts: a million that come at once are work for minutes, which is not the

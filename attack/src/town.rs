@@ -4,6 +4,7 @@ use anyhow::{Context, Error, Result, ensure};
 use meydan_testkit::{
     ports,
     process::{Ground, Meydan, Person},
+    servers,
     telegram::TelegramSimulator,
     visitor::Visitor,
 };
@@ -55,7 +56,7 @@ impl Town {
         settings: &[(&'static str, &str)],
     ) -> Result<Self> {
         let telegram = TelegramSimulator::start_flowing().await?;
-        let mut ground = Ground::prepare(&telegram.url()).await;
+        let mut ground = Ground::on(servers::durable(), &telegram.url()).await;
         let metrics = format!("127.0.0.1:{}", ports::free());
         ground.settings.insert("MEYDAN_METRICS_LISTEN", metrics.clone());
         ground.settings.insert("MEYDAN_TRUSTED_PROXIES", "127.0.0.1/32".to_owned());

@@ -7,7 +7,7 @@ use async_nats::jetstream;
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use meydan_testkit::{
     process::Ground,
-    servers::{folder, postgres, workspace},
+    servers::{durable, folder, workspace},
 };
 use tokio::process::Command;
 
@@ -53,7 +53,7 @@ pub(crate) async fn insert(clients: u32) -> Result<Figures> {
         format!("INSERT INTO bare (payload) VALUES ('{}');\n", "x".repeat(256)),
     )?;
     let psql = Command::new(programs.join("psql"))
-        .args(["--quiet", "--dbname", postgres()])
+        .args(["--quiet", "--dbname", durable()])
         .args(["--command", "CREATE TABLE bare (id bigserial PRIMARY KEY, payload text NOT NULL)"])
         .status()
         .await?;
@@ -63,7 +63,7 @@ pub(crate) async fn insert(clients: u32) -> Result<Figures> {
         .arg(format!("--log-prefix={}/log", folder.path().display()))
         .args([format!("--client={clients}"), format!("--time={}", SPAN.as_secs())])
         .arg(format!("--file={}", script.display()))
-        .arg(postgres())
+        .arg(durable())
         .output()
         .await?;
     ensure!(pgbench.status.success(), "{}", String::from_utf8_lossy(&pgbench.stderr));

@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use meydan_testkit::{
     process::{Ground, Meydan, Person},
+    servers,
     telegram::TelegramSimulator,
 };
 
@@ -45,7 +46,7 @@ async fn main() -> Result<()> {
 async fn platform(program: &str) -> Result<()> {
     let telegram = TelegramSimulator::start_flowing().await?;
     telegram.add_bot(TOKEN, "bench_bot");
-    let mut ground = Ground::prepare(&telegram.url()).await;
+    let mut ground = Ground::on(servers::durable(), &telegram.url()).await;
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     ground.settings.insert("MEYDAN_LISTEN", format!("127.0.0.1:{port}"));
     ground.settings.insert("MEYDAN_PUBLIC_URL", format!("http://127.0.0.1:{port}"));
@@ -69,7 +70,7 @@ async fn platform(program: &str) -> Result<()> {
     row("updates to 200, 1,000 a second", &load::open(&hook, 1_000, SPAN, 10_000_000).await?);
     let most = load::closed(&hook, 64, SPAN, 0).await?;
     row("updates to 200, 64 clients", &most);
-    let erased = erase::measure(program, &ground).await?;
+    let [erased, read] = erase::measure(program, &ground).await?;
     println!("\nratio of updates accepted to the bare limit: {:.2}", most.rate() / limit.rate());
     println!("memory of all services, idle: {idle:.0} MB");
     println!(
@@ -80,6 +81,10 @@ async fn platform(program: &str) -> Result<()> {
         "erasing a person beside {} facts and as many keys of others: {:.1} s",
         erase::OTHERS,
         erased.as_secs_f32()
+    );
+    println!(
+        "until every reader has read those facts, most of which concern none but the record: {:.0} s",
+        read.as_secs_f32()
     );
     meydan.stop().await;
     Ok(())

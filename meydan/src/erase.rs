@@ -5,6 +5,7 @@ mod whom;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use async_nats::jetstream;
 use clap::Args;
 use meydan_erasure::{Certificate, CertificateKey, Eraser, OWNER};
 use meydan_event_log::{Actor, Clock};
@@ -16,8 +17,7 @@ use self::whom::{Person, Whom};
 use crate::{
     keys,
     operate::{self, Platform},
-    reach::{self, Origin},
-    restored, servers,
+    reach, restored, servers,
 };
 
 /// Whom to erase, or what to check.
@@ -81,9 +81,11 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
     if !arguments.yes && !person.is_meant()? {
         bail!("nobody was erased");
     }
-    if let Ok(jetstream) = platform.jetstream().await {
-        restored::refuse_beside_newer_streams(&platform, &jetstream).await?;
-    }
+    let nats = platform.nats().await;
+    let nats = nats.context("nobody was erased: streams may have facts that the logs lack")?;
+    let jetstream = jetstream::new(nats.clone());
+    restored::refuse_beside_newer_streams(&platform, &jetstream, &operate::Context::ALL).await?;
+    let eraser = Eraser { keyring: eraser.keyring.announcing(nats), ..eraser };
     let Person { tenant, subject, .. } = person;
     eraser.erase(tenant, subject, &by).await?;
     let patience = Duration::from_secs(arguments.patience);
@@ -99,27 +101,13 @@ pub(crate) async fn run(settings: Settings, arguments: Arguments) -> Result<()> 
 }
 
 async fn open(settings: &Settings, platform: &Platform) -> Result<Eraser> {
-    let (server, nats) = servers::running(settings)?;
+    let (server, _) = servers::running(settings)?;
     let mut logs = Vec::new();
     for context in operate::Context::ALL {
         logs.push(platform.log(context).await?);
     }
     let log = logs.iter().find(|log| log.context() == OWNER).cloned();
     let keyring = keys::open(settings, &keys::database(settings, &server, "keys")?).await?;
-    let nats = match nats {
-        Some(url) => {
-            let connected = servers::connect_nats(&url, &Origin::of(settings)).await;
-            connected.map_err(|error| operate::words(&error))
-        }
-        None => Err("nats-url is not set".to_owned()),
-    };
-    let keyring = match nats {
-        Ok(nats) => keyring.announcing(nats),
-        Err(error) => {
-            eprintln!("meydan: running processes forget the keys within a minute only: {error}");
-            keyring
-        }
-    };
     reach::secret("certificate-key-file", &settings.certificate_key_file)?;
     Ok(Eraser {
         log: log.context("identity is no context")?,

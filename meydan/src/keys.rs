@@ -15,7 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    operate::{Context, Output, Platform, Record, campaign_of, columns},
+    operate::{Context, ON_RECORD, Output, Platform, Record, both, campaign_of, columns},
     reach::{self, Origin},
     servers,
 };
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     /// Lists the campaigns' keys, which the platform's key wraps, and how many keys of people and bots each wraps.
     List,
     /// Exchanges keys that wrap other keys. No event, table or hash is touched; the platform may run.
+    #[command(after_help = ON_RECORD)]
     Rotate {
         /// The platform's key: the file gets a new version, or, with a key service, which rotates its own key,
         /// all is wrapped by the newest.
@@ -117,43 +118,32 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             bail!("say what: --platform, --campaign ID or --campaigns")
         }
         Command::Rotate { platform, forget_older, campaign, campaigns } => {
-            let record = Platform::find(&settings)?.record().await?;
+            let running = Platform::find(&settings)?;
+            let record = running.record().await?;
             let keyring = open(&settings, &database).await?;
-            let all = keyring.campaigns().await?;
-            let mut one = None;
-            if let Some(name) = campaign {
-                let identity = Platform::find(&settings)?.log(Context::Identity).await?;
-                one = Some(campaign_of(&identity, &keyring, &name).await?);
-            }
-            let (mut wrapped, mut whose) = (None, Vec::new());
-            if platform {
-                wrapped = Some(rotate_platform(&settings, &keyring, forget_older).await?);
-                whose.push(PLATFORM);
-            }
-            let mut rotated = Vec::new();
-            let mut outcome = Ok(());
-            for campaign in if campaigns { all } else { one.into_iter().collect() } {
-                match keyring.rotate_campaign(campaign).await {
-                    Ok(keys) => {
-                        rotated.push(json!({"campaign": campaign, "keys": keys}));
-                        whose.push(campaign);
-                    }
-                    Err(error) => outcome = outcome.and(Err(error.into())),
+            let chosen = match campaign {
+                Some(name) => {
+                    let identity = running.log(Context::Identity).await?;
+                    vec![campaign_of(&identity, &keyring, &name).await?]
                 }
+                None if campaigns => keyring.campaigns().await?,
+                None => Vec::new(),
+            };
+            let mut done = Rotated::default();
+            let mut outcome = Ok(());
+            if platform {
+                outcome = done.rotate_platform(&settings, &keyring, forget_older).await;
             }
-            // Whatever failed: a key that was rotated has to be copied.
-            let done = json!({"platform": wrapped, "campaigns": rotated});
-            output.print(&done, |_| words(wrapped.as_ref(), &rotated))?;
-            outcome.and(note_rotations(&record, whose).await)
+            if outcome.is_ok() {
+                outcome = done.rotate_campaigns(&keyring, chosen).await;
+            }
+            // On record before anybody is told, who may read no more; and whatever failed, a key that was rotated has to
+            // be copied.
+            let noted = done.note(&record).await;
+            let told = output.print(&done.document(), |_| done.words());
+            both(outcome, noted).and(told)
         }
     }
-}
-
-/// Puts on record that what wraps keys was exchanged: of campaigns, and of the platform by its own id.
-async fn note_rotations(record: &Record, whose: Vec<Uuid>) -> Result<()> {
-    let at = OffsetDateTime::now_utc();
-    let rotated = whose.into_iter().map(|tenant| (tenant, OperationEvent::KeysRotated { at }));
-    record.note(rotated.collect()).await
 }
 
 /// What wraps the campaigns' keys, for programs and for people.
@@ -212,47 +202,100 @@ async fn list(
     })
 }
 
-/// Gives the platform's key a new version, where it lies in a file, and wraps the campaigns' keys by the newest.
-async fn rotate_platform(
-    settings: &Settings,
-    keyring: &Keyring,
-    forget_older: bool,
-) -> Result<Value> {
-    let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
-    if let Some(file) = file {
-        KeyFile::add_version(file)?;
-    }
-    let campaigns = keyring.rewrap_campaigns().await?;
-    let forgot = file.filter(|_| forget_older);
-    if let Some(file) = forgot {
-        KeyFile::remove_older(file)?;
-    }
-    Ok(json!({"campaigns": campaigns, "file": file, "older_versions_removed": forgot.is_some()}))
+/// What was rotated, also where it was cut short.
+#[derive(Default)]
+struct Rotated {
+    /// Whose keys are wrapped by another: those of campaigns, and all campaigns' by the platform's own id.
+    whose: Vec<Uuid>,
+    platform: Option<Value>,
+    campaigns: Vec<Value>,
 }
 
-/// What was rotated, for people.
-fn words(platform: Option<&Value>, campaigns: &[Value]) -> String {
-    let mut said = Vec::new();
-    if let Some(done) = platform {
-        let count = &done["campaigns"];
-        said.push(format!("the platform's newest key wraps the keys of campaigns: {count}"));
-        if let Some(file) = done["file"].as_str() {
-            if done["older_versions_removed"] == true {
+impl Rotated {
+    /// Gives the platform's key a new version, where it lies in a file, and wraps the campaigns' keys by the newest.
+    async fn rotate_platform(
+        &mut self,
+        settings: &Settings,
+        keyring: &Keyring,
+        forget_older: bool,
+    ) -> Result<()> {
+        let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
+        if let Some(file) = file {
+            KeyFile::add_version(file)?;
+        }
+        // From here on keys are wrapped by another, whatever fails.
+        self.whose.push(PLATFORM);
+        let done = json!({"campaigns": null, "file": file, "older_versions_removed": false});
+        let done = self.platform.insert(done);
+        let campaigns = keyring.rewrap_campaigns().await?;
+        done["campaigns"] = json!(campaigns);
+        if let Some(file) = file.filter(|_| forget_older) {
+            KeyFile::remove_older(file)?;
+            done["older_versions_removed"] = json!(true);
+        }
+        Ok(())
+    }
+
+    /// Gives campaigns new keys. One that fails keeps no other from it.
+    async fn rotate_campaigns(&mut self, keyring: &Keyring, chosen: Vec<Uuid>) -> Result<()> {
+        let mut outcome = Ok(());
+        for campaign in chosen {
+            let keys = keyring.rotate_campaign(campaign).await;
+            // When even that cannot be told, it may have a new key.
+            if keys.is_ok() || keyring.is_cut_short(campaign).await.unwrap_or(true) {
+                self.whose.push(campaign);
+                self.campaigns.push(json!({"campaign": campaign, "keys": keys.as_ref().ok()}));
+            }
+            let rotated = keys.with_context(|| format!("the key of campaign {campaign}"));
+            outcome = both(outcome, rotated.map(drop));
+        }
+        outcome
+    }
+
+    async fn note(&self, record: &Record) -> Result<()> {
+        let at = OffsetDateTime::now_utc();
+        let rotated = self.whose.iter().map(|&of| (of, OperationEvent::KeysRotated { at }));
+        record.note(rotated.collect()).await
+    }
+
+    /// For programs. What was cut short has no count.
+    fn document(&self) -> Value {
+        json!({"platform": self.platform, "campaigns": self.campaigns})
+    }
+
+    /// For people.
+    fn words(&self) -> String {
+        let mut said = Vec::new();
+        if let Some(done) = &self.platform {
+            said.push(match &done["campaigns"] {
+                Value::Null => "the platform's newest key does not wrap the keys of all campaigns yet: rotate it once \
+                                more"
+                    .to_owned(),
+                count => format!("the platform's newest key wraps the keys of campaigns: {count}"),
+            });
+            if let Some(file) = done["file"].as_str() {
+                if done["older_versions_removed"] == true {
+                    said.push(format!(
+                        "the older versions are no more in {file}; keep the last copy that has them with each backup \
+                         of the databases from before now, which nothing else opens"
+                    ));
+                }
                 said.push(format!(
-                    "the older versions are no more in {file}; keep the last copy that has them with each backup of \
-                     the databases from before now, which nothing else opens"
+                    "keep a copy of {file} now: copies from before do not open what it wraps now"
                 ));
             }
-            said.push(format!(
-                "keep a copy of {file} now: copies from before do not open what it wraps now"
-            ));
         }
+        for one in &self.campaigns {
+            let campaign = one["campaign"].as_str().unwrap_or_default();
+            said.push(match &one["keys"] {
+                Value::Null => format!(
+                    "campaign {campaign}: a new key, which does not wrap all that it should yet: rotate it once more"
+                ),
+                keys => format!(
+                    "campaign {campaign}: a new key wraps the keys of {keys} people and bots"
+                ),
+            });
+        }
+        said.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()
     }
-    for one in campaigns {
-        let (campaign, keys) = (one["campaign"].as_str().unwrap_or_default(), &one["keys"]);
-        said.push(format!(
-            "campaign {campaign}: a new key wraps the keys of {keys} people and bots"
-        ));
-    }
-    said.join("\n") + "\n"
 }

@@ -12,12 +12,12 @@ pub(crate) mod verify;
 
 use std::io::{self, Write};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail};
 use async_nats::jetstream;
 use identity::app::note_operation;
 use identity_domain::OperationEvent;
 use indicatif::{ProgressBar, ProgressStyle};
-use meydan_event_log::{EventLog, beyond, gaps, stream_name};
+use meydan_event_log::{EventLog, gaps, stream_name};
 use meydan_keyring::Keyring;
 use meydan_settings::Settings;
 use serde::Serialize;
@@ -25,10 +25,15 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use url::Url;
 use uuid::Uuid;
 
-use crate::{reach::Origin, servers};
+use crate::{reach::Origin, restored, servers};
 
 /// Sessions of a command; most work with one.
 const CONNECTIONS: u32 = 4;
+/// What the help of each command says that opens the record.
+pub(crate) const ON_RECORD: &str = "This is put on record, or not done: the broker has to answer, and the log of \
+                                    identity has to have all that its stream has.";
+/// What is said of acts that cannot be put on record any more.
+const NOT_ON_RECORD: &str = "it is done, but could not be put on record";
 
 /// A bounded context with a log of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -113,23 +118,30 @@ impl Platform {
 
     /// Opens the record of what operators do, before they do it: what could not be put on record is not done.
     pub(crate) async fn record(&self) -> Result<Record> {
-        let opened = async {
-            let identity = self.log(Context::Identity).await?;
-            // What is recorded in a log that has to be given facts back would stand in their place.
-            let lacking = beyond(&identity, &self.jetstream().await?, 0).await?;
-            ensure!(
-                lacking == 0,
-                "the log of identity lacks facts that its stream has: first `meydan relay repair identity`"
-            );
-            anyhow::Ok(Record(identity))
-        };
-        opened.await.context("nothing was done, because it could not be put on record")
+        let opened = self.open_record().await;
+        opened.context("nothing was done, because it could not be put on record")
+    }
+
+    /// Opens it for what was done already, because the record itself had to be mended first.
+    pub(crate) async fn record_of_done(&self) -> Result<Record> {
+        self.open_record().await.context(NOT_ON_RECORD)
+    }
+
+    async fn open_record(&self) -> Result<Record> {
+        let (identity, jetstream) = (self.log(Context::Identity).await?, self.jetstream().await?);
+        restored::refuse_beside_newer_streams(self, &jetstream, &[Context::Identity]).await?;
+        Ok(Record(identity))
     }
 
     pub(crate) async fn jetstream(&self) -> Result<jetstream::Context> {
+        Ok(jetstream::new(self.nats().await?))
+    }
+
+    /// The broker.
+    pub(crate) async fn nats(&self) -> Result<async_nats::Client> {
         let url =
             self.nats.as_deref().context("NATS does not run beside us, and nats-url is not set")?;
-        Ok(jetstream::new(servers::connect_nats(url, &self.origin).await?))
+        servers::connect_nats(url, &self.origin).await
     }
 }
 
@@ -138,13 +150,27 @@ pub(crate) struct Record(EventLog);
 
 impl Record {
     /// Puts on record what was done: with campaigns, and with the platform by its own id. The acts are done when this
-    /// fails, and whoever did them hears that they are not on record.
+    /// fails, and whoever did them hears that they are not on record. One that fails keeps no other off the record.
     pub(crate) async fn note(&self, done: Vec<(Uuid, OperationEvent)>) -> Result<()> {
+        let mut outcome = Ok(());
         for (tenant, act) in done {
-            let noted = note_operation(&self.0, tenant, act).await;
-            noted.context("it is done, but could not be put on record")?;
+            let noted = self.note_once((tenant, Uuid::now_v7()), act).await;
+            outcome = outcome.and(noted.map(drop));
         }
-        Ok(())
+        outcome
+    }
+
+    /// Puts an act on record that has an id of its own, with its campaign. Says whether it was not there yet.
+    pub(crate) async fn note_once(&self, whose: (Uuid, Uuid), act: OperationEvent) -> Result<bool> {
+        note_operation(&self.0, whose, act).await.context(NOT_ON_RECORD)
+    }
+}
+
+/// How an act ended that failed, and is not on record either: both are told.
+pub(crate) fn both(done: Result<()>, noted: Result<()>) -> Result<()> {
+    match (done, noted) {
+        (Err(failed), Err(unnoted)) => Err(anyhow!("{}\n{}", words(&failed), words(&unnoted))),
+        (done, noted) => done.and(noted),
     }
 }
 
@@ -163,6 +189,11 @@ pub(crate) struct LetGo(pub(crate) String);
 #[error("could not compare everything")]
 pub(crate) struct NotCompared;
 
+/// Nobody reads any more what is printed: they have seen enough, and the program ends with 0.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads any more")]
+pub(crate) struct Unread;
+
 /// How a command ends that compares: what differs counts more than what could not be compared.
 pub(crate) fn judge(wrong: &[String], unread: &[String]) -> Result<()> {
     let all = [wrong, unread].concat().join("\n");
@@ -173,19 +204,17 @@ pub(crate) fn judge(wrong: &[String], unread: &[String]) -> Result<()> {
     }
 }
 
-/// Tells whatever else went wrong apart from [`Differs`] and [`LetGo`].
+/// Tells whatever else went wrong apart from [`Differs`], [`LetGo`] and [`Unread`].
 pub(crate) fn not_compared(error: anyhow::Error) -> anyhow::Error {
-    if error.is::<Differs>() || error.is::<LetGo>() { error } else { error.context(NotCompared) }
+    let known = error.is::<Differs>() || error.is::<LetGo>() || error.is::<Unread>();
+    if known { error } else { error.context(NotCompared) }
 }
 
 /// With what the program ends after this error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let broken = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    if broken.map(io::Error::kind).any(|kind| kind == io::ErrorKind::BrokenPipe) {
-        // Nobody reads on: they have seen enough.
-        return 0;
-    }
-    if error.is::<NotCompared>() {
+    if error.is::<Unread>() {
+        0
+    } else if error.is::<NotCompared>() {
         2
     } else if error.is::<LetGo>() {
         3
@@ -215,7 +244,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prints what was found: as JSON, or as `table` lays it out.
+    /// Prints what was found: as JSON, or as `table` lays it out. What was done is on record before, and what was compared
+    /// is judged all the same when nobody reads.
     pub(crate) fn print<T: Serialize>(
         self,
         found: &T,
@@ -223,7 +253,7 @@ impl Output {
     ) -> Result<()> {
         let text =
             if self.json { serde_json::to_string_pretty(found)? + "\n" } else { table(found) };
-        Ok(io::stdout().write_all(text.as_bytes())?)
+        write(&text)
     }
 
     /// A bar on the terminal while something takes long; nothing when JSON is wanted or nobody looks.
@@ -236,6 +266,14 @@ impl Output {
         bar.set_style(style.expect("the template is well-formed"));
         bar
     }
+}
+
+/// Writes to whoever reads, and fails with [`Unread`] when nobody does.
+fn write(text: &str) -> Result<()> {
+    io::stdout().write_all(text.as_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Unread.into(),
+        _ => error.into(),
+    })
 }
 
 /// Tells a bar how far something is.

@@ -15,8 +15,10 @@ use url::Url;
 
 /// PostgreSQL's codes for somebody who is not let in.
 const NOT_LET_IN: [&str; 2] = ["28P01", "28000"];
-/// PostgreSQL's code for a database that is not there.
-const NO_DATABASE: &str = "3D000";
+/// PostgreSQL's codes for a database that is not there, or was dropped a moment ago.
+const NO_DATABASE: [&str; 2] = ["3D000", "57P04"];
+/// PostgreSQL's code for a disk without room.
+const DISK_FULL: &str = "53100";
 
 /// Where the addresses of the servers come from.
 #[derive(Debug, Clone)]
@@ -47,10 +49,13 @@ impl Origin {
             Some(code) if NOT_LET_IN.contains(&code) => format!(
                 "{from}: PostgreSQL at {place} does not let the user `{user}` in; put the right user and password there"
             ),
-            Some(NO_DATABASE) => format!(
+            Some(code) if NO_DATABASE.contains(&code) => format!(
                 "{from}: PostgreSQL at {place} has no database `{name}`; has `meydan up` made it, with this \
                  database-prefix?"
             ),
+            Some(DISK_FULL) => {
+                format!("{from}: PostgreSQL at {place} has no room on its disk; make room there")
+            }
             Some(code) if code.starts_with("53") || code.starts_with("57") => {
                 format!("{from}: PostgreSQL at {place} is busy, or just starting; try again")
             }

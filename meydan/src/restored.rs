@@ -26,7 +26,7 @@ pub(crate) async fn wait_until_whole(settings: &Settings, servers: &Servers) -> 
     tell_lost_streams(&platform, &jetstream).await?;
     let (mut told, mut known) = (String::new(), Known::new());
     loop {
-        let lacking = lacking(&platform, &jetstream, &mut known).await?;
+        let lacking = lacking(&platform, &jetstream, &Context::ALL, &mut known).await?;
         if lacking.is_empty() {
             return Ok(());
         }
@@ -62,13 +62,14 @@ async fn tell_lost_streams(platform: &Platform, jetstream: &jetstream::Context) 
     Ok(())
 }
 
-/// Fails when a stream is beyond its log: whatever is recorded then takes the place of a fact that the stream has, which
+/// Fails when the stream of one of `contexts` is beyond its log: whatever is recorded then takes the place of a fact that the stream has, which
 /// cannot be given back any more.
 pub(crate) async fn refuse_beside_newer_streams(
     platform: &Platform,
     jetstream: &jetstream::Context,
+    contexts: &[Context],
 ) -> Result<()> {
-    let lacking = lacking(platform, jetstream, &mut Known::new()).await?;
+    let lacking = lacking(platform, jetstream, contexts, &mut Known::new()).await?;
     ensure!(
         lacking.is_empty(),
         "streams are further than the logs in the database, and what is recorded now would take the places of what only \
@@ -85,10 +86,11 @@ type Known = BTreeMap<&'static str, (i64, String)>;
 async fn lacking(
     platform: &Platform,
     jetstream: &jetstream::Context,
+    contexts: &[Context],
     known: &mut Known,
 ) -> Result<String> {
     let mut lacking = String::new();
-    for context in Context::ALL {
+    for &context in contexts {
         let (name, log) = (context.name(), platform.log(context).await?);
         let facts = beyond(&log, jetstream, 0).await?;
         if facts == 0 {

@@ -23,6 +23,8 @@ pub enum Notice {
     MemberRemoved,
     /// An invitation was withdrawn.
     InvitationWithdrawn,
+    /// A key was made by a form that came again; what it is was shown then.
+    KeyMade,
     /// A key was revoked.
     KeyRevoked,
     /// A campaign will be deleted.
@@ -75,7 +77,7 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -86,6 +88,7 @@ impl Notice {
         Self::MemberLeft,
         Self::MemberRemoved,
         Self::InvitationWithdrawn,
+        Self::KeyMade,
         Self::KeyRevoked,
         Self::DeletionRequested,
         Self::DeletionWithdrawn,
@@ -124,6 +127,7 @@ impl Notice {
             Self::MemberLeft => "notice-member-left",
             Self::MemberRemoved => "notice-member-removed",
             Self::InvitationWithdrawn => "notice-invitation-withdrawn",
+            Self::KeyMade => "notice-key-made",
             Self::KeyRevoked => "notice-key-revoked",
             Self::DeletionRequested => "notice-deletion-requested",
             Self::DeletionWithdrawn => "notice-deletion-withdrawn",

@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt, future::OptionFuture, stream};
 use meydan_event_log::{
     Actor, EventLog, Meta, Options, Progress, ProjectionRunner, Relay, Source, Target, stream_name,
 };
-use meydan_testkit::servers::{Nats, postgres};
+use meydan_testkit::servers::{Nats, durable};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -73,7 +73,7 @@ pub(super) async fn log(name: &str, hot_bytes: u64) -> Result<EventLog> {
 
 /// Where it is.
 pub(super) fn url_of(name: &str) -> Result<url::Url> {
-    let mut url = url::Url::parse(postgres())?;
+    let mut url = url::Url::parse(durable())?;
     url.set_path(name);
     Ok(url)
 }

@@ -291,14 +291,14 @@ fn again<'a>(
     async move {
         let tenant = asked.first().map(|(_, target)| target.tenant).unwrap_or_default();
         let changed = changed(log, log.part_of(tenant), (committed.position, command)).await?;
-        let asked = |(kind, id): &(String, Uuid)| {
-            asked.iter().any(|(asked, at)| asked == kind && at.id == *id)
+        let asked = |(tenant, kind, id): &(Uuid, String, Uuid)| {
+            asked.iter().any(|(asked, at)| asked == kind && (at.tenant, at.id) == (*tenant, *id))
         };
         if changed.iter().any(asked) {
             return Ok(committed);
         }
         let last = changed.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
-        let (aggregate_type, aggregate_id) = last;
+        let (_, aggregate_type, aggregate_id) = last;
         Err(ExecuteError::CommandIdTaken(Elsewhere { aggregate_type, aggregate_id, committed }))
     }
 }
@@ -308,9 +308,9 @@ async fn changed(
     log: &EventLog,
     part: i16,
     (position, command): (i64, Uuid),
-) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+) -> Result<Vec<(Uuid, String, Uuid)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT aggregate_type, aggregate_id FROM es.events
+        "SELECT tenant_id, aggregate_type, aggregate_id FROM es.events
          WHERE part = $1 AND position <= $2 AND position > coalesce((
            SELECT max(x.position) FROM es.events x
            WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
@@ -320,7 +320,7 @@ async fn changed(
         command,
     );
     let rows = rows.fetch_all(log.pool()).await?;
-    Ok(rows.into_iter().map(|row| (row.aggregate_type, row.aggregate_id)).collect())
+    Ok(rows.into_iter().map(|row| (row.tenant_id, row.aggregate_type, row.aggregate_id)).collect())
 }
 
 /// What all parts of a command say together.

@@ -7,6 +7,7 @@
 //! Whoever reads names the tables as ever, and notices nothing.
 
 mod error;
+mod exchange;
 mod indexes;
 mod lacks;
 
@@ -24,8 +25,6 @@ use crate::{
     projection::{BATCH, Digester, Projection},
 };
 
-/// How far the new tables may be behind the old ones, which rest while that is made up.
-const BEHIND: i64 = 5_000;
 /// Names the lock of those who grow tables.
 const GROWING: i32 = 7_104;
 /// How long to wait for the end of those.
@@ -198,58 +197,6 @@ impl Rebuild {
         PgPoolOptions::new().max_connections(2).connect_with(owner).await
     }
 
-    /// Puts the new tables in the place of the old ones, in one transaction, when they reflect as much.
-    ///
-    /// # Errors
-    ///
-    /// [`RebuildError::NotBegun`] when nothing was built, [`RebuildError::Unfinished`] and
-    /// [`RebuildError::Behind`] when too much is missing.
-    pub async fn switch<P: Projection>(&self, projection: P) -> Result<(), RebuildError> {
-        let (next, previous) = (self.next(), self.previous());
-        let mut owner = self.claim(&next).await?;
-        let mut tx = self.hold(&mut owner, &[self.name]).await?;
-        let mark = self.require(&mut tx, &next, RebuildError::NotBegun).await?;
-        if mark.as_deref() != Some(GROWN) {
-            return Err(RebuildError::Unfinished(self.log.context()));
-        }
-        let ends = self.served(&mut tx).await?;
-        for &(part, serving) in &ends {
-            let behind = serving - position(&mut tx, &next, part).await?;
-            if behind > BEHIND {
-                return Err(RebuildError::Behind(self.log.context(), behind));
-            }
-        }
-        self.grow(&next, projection, &ends, |_, _| {}).await?;
-        run(&mut tx, format!("DROP SCHEMA IF EXISTS {previous} CASCADE")).await?;
-        run(&mut tx, format!("CREATE SCHEMA {previous}")).await?;
-        self.swap(&mut tx, &next, &previous).await?;
-        run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
-        tx.commit().await?;
-        Ok(owner.close().await?)
-    }
-
-    /// Puts the tables that were replaced last back in place, and keeps those that were in use.
-    ///
-    /// # Errors
-    ///
-    /// [`RebuildError::NoneKept`] when none are.
-    pub async fn roll_back(&self) -> Result<(), RebuildError> {
-        let (kept, aside) = (self.previous(), format!("{}_aside", self.name));
-        let mut owner = PgConnection::connect_with(&self.owner).await?;
-        let mut tx = self.hold(&mut owner, &[self.name, &kept]).await?;
-        self.require(&mut tx, &kept, RebuildError::NoneKept).await?;
-        run(&mut tx, format!("CREATE SCHEMA {aside}")).await?;
-        self.swap(&mut tx, &kept, &aside).await?;
-        run(&mut tx, format!("DROP SCHEMA {kept}")).await?;
-        run(&mut tx, format!("ALTER SCHEMA {aside} RENAME TO {kept}")).await?;
-        for table in ["checkpoints", "parked"] {
-            let rename =
-                format!("UPDATE es.{table} SET reader = '{kept}' WHERE reader = '{aside}'");
-            run(&mut tx, rename).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
     /// Compares the tables in use with what the log says they should hold, up to where they are: for each table, how
     /// many rows it has too much, and how many it lacks. The projection rests while the last facts are taken in, and
     /// goes on while rows are compared.
@@ -326,35 +273,6 @@ impl Rebuild {
             schema,
         );
         mark.fetch_optional(tx).await?.ok_or_else(|| why(self.log.context()))
-    }
-
-    /// Moves the tables in use to `aside` and those of `from` into their place, with all that belongs to them.
-    async fn swap(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        from: &str,
-        aside: &str,
-    ) -> Result<(), sqlx::Error> {
-        for table in self.tables {
-            run(tx, format!("ALTER TABLE public.{table} SET SCHEMA {aside}")).await?;
-            run(tx, format!("ALTER TABLE {from}.{table} SET SCHEMA public")).await?;
-        }
-        for table in ["checkpoints", "parked"] {
-            let moves = [(aside, None), (self.name, Some(aside)), (from, Some(self.name))];
-            for (reader, to) in moves {
-                run(
-                    tx,
-                    match to {
-                        None => format!("DELETE FROM es.{table} WHERE reader = '{reader}'"),
-                        Some(to) => format!(
-                            "UPDATE es.{table} SET reader = '{to}' WHERE reader = '{reader}'"
-                        ),
-                    },
-                )
-                .await?;
-            }
-        }
-        Ok(())
     }
 }
 

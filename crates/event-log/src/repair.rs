@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, stream::Stream};
 use sqlx::{Acquire, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    compare::{Finding, Messages, compare, find_stream, position},
+    compare::{Finding, Messages, Standing, compare, find_stream, position},
     envelope::Recorded,
     keys::{KeyChange, change_key},
     log::EventLog,
@@ -76,6 +76,9 @@ pub enum RepairError {
     /// The stream stays behind its log.
     #[error("the stream does not grow; what `meydan up` logs as `relay waits` says why")]
     Stuck,
+    /// So many facts are in the log again, and then something went wrong.
+    #[error("facts that were given back before this went wrong: {0}")]
+    Partly(i64, #[source] Box<Self>),
 }
 
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
@@ -88,7 +91,7 @@ pub enum RepairError {
 ///
 /// [`RepairError::Diverged`] when the log has gone another way, and [`RepairError::Forgotten`] when the end
 /// of the log could not be given back without a gap; nothing is written then. [`RepairError::Keys`] when `keys_of`
-/// fails; trying again goes on from there.
+/// fails; trying again goes on from there. [`RepairError::Partly`] when some facts are back already.
 pub async fn recover_from_stream(
     log: &EventLog,
     jetstream: &jetstream::Context,
@@ -113,10 +116,27 @@ pub async fn recover_from_stream(
         return Err(RepairError::Forgotten(*gap.start()));
     }
     let Some(stream) = find_stream(log, jetstream, part).await? else { return Ok(0) };
-    let (mut back, all) = (0, standing.log_lacks.count());
+    let mut back = 0;
+    let given = give_back((log, part), &stream, &standing, keys_of, progress, &mut back).await;
+    match given {
+        Err(error) if back > 0 => Err(RepairError::Partly(back, Box::new(error))),
+        done => done.map(|()| back),
+    }
+}
+
+/// Copies what the log lacks, and counts what it has again.
+async fn give_back(
+    (log, part): (&EventLog, i16),
+    stream: &Stream,
+    standing: &Standing,
+    keys_of: impl AsyncFn(&Recorded) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>>,
+    progress: impl Fn(i64, i64),
+    back: &mut i64,
+) -> Result<(), RepairError> {
+    let all = standing.log_lacks.count();
     let mut session = log.pool().acquire().await?;
     for range in standing.log_lacks.ranges() {
-        let mut messages = Messages::among(&stream, range).await?;
+        let mut messages = Messages::among(stream, range).await?;
         let mut facts = Vec::new();
         loop {
             let message = messages.next().await?;
@@ -128,16 +148,17 @@ pub async fn recover_from_stream(
                 facts.push((fact, keys.map_err(|error| RepairError::Keys(at, error))?));
             }
             if facts.len() == PAGE || ended {
-                back += i64::try_from(facts.len()).expect("a page is small");
+                let page = i64::try_from(facts.len()).expect("a page is small");
                 put_back(&mut session, part, std::mem::take(&mut facts)).await?;
-                progress(back, all);
+                *back += page;
+                progress(*back, all);
             }
             if ended {
                 break;
             }
         }
     }
-    Ok(back)
+    Ok(())
 }
 
 /// Writes facts to where they were, with what they did to the unique keys, if nothing else has come there.
@@ -146,6 +167,10 @@ async fn put_back(
     part: i16,
     facts: Vec<(Recorded, Vec<KeyChange>)>,
 ) -> Result<(), RepairError> {
+    let edges = facts.first().zip(facts.last());
+    let Some(edges) = edges.map(|((first, _), (last, _))| [edge(first), edge(last)]) else {
+        return Ok(());
+    };
     let mut tx = session.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(7100, $1)", i32::from(part))
         .execute(&mut *tx)
@@ -174,12 +199,17 @@ async fn put_back(
         .execute(&mut *tx)
         .await;
         written.map_err(|error| taken(error, fact.position))?;
-        know_command(&mut tx, fact.tenant, &fact).await?;
         for change in keys {
             change_key(&mut tx, &fact, change).await?;
         }
     }
+    know_commands(&mut tx, part, edges).await?;
     Ok(tx.commit().await?)
+}
+
+/// Where a fact is, and what command led to it.
+fn edge(fact: &Recorded) -> (i64, Uuid) {
+    (fact.position, fact.meta.command_id)
 }
 
 /// The log went another way meanwhile when a fact's place is taken, in the log or in its aggregate.
@@ -189,22 +219,35 @@ fn taken(error: sqlx::Error, position: i64) -> RepairError {
     if unique { RepairError::Diverged(position) } else { error.into() }
 }
 
-/// A command that comes again gets the answer of its last event.
-async fn know_command(
+/// Commands that come again get the answers of their last facts, in every tenant that they changed. The facts of one
+/// stand next to each other, also beyond those that came back just now. A tenant that a command named and left as it was
+/// is in no fact: to it alone, the command would be a new one.
+async fn know_commands(
     tx: &mut PgConnection,
-    tenant: Uuid,
-    fact: &Recorded,
+    part: i16,
+    [(first, begun_by), (last, ended_by)]: [(i64, Uuid); 2],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
-        INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (tenant_id, command_id) DO UPDATE SET last_position = $3, last_sequence = $4
-        WHERE es.commands.last_position < $3
+        INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence)
+        SELECT DISTINCT tenant_id, command_id, first_value(position) OVER facts, first_value(sequence) OVER facts
+          FROM (SELECT tenant_id, position, sequence, (meta ->> 'command_id')::uuid AS command_id FROM es.events
+                 WHERE part = $1
+                   AND position > coalesce((SELECT max(x.position) FROM es.events x
+                         WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
+                   AND position < coalesce((SELECT min(x.position) FROM es.events x
+                         WHERE x.part = $1 AND x.position > $4 AND (x.meta ->> 'command_id')::uuid <> $5),
+                         9223372036854775807)) back
+        WINDOW facts AS (PARTITION BY command_id ORDER BY position DESC)
+        ON CONFLICT (tenant_id, command_id)
+          DO UPDATE SET last_position = excluded.last_position, last_sequence = excluded.last_sequence
+          WHERE es.commands.last_position < excluded.last_position
         "#,
-        tenant,
-        fact.meta.command_id,
-        fact.position,
-        fact.sequence,
+        part,
+        first,
+        begun_by,
+        last,
+        ended_by,
     )
     .execute(tx)
     .await?;

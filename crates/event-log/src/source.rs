@@ -325,20 +325,20 @@ async fn next_of_stream(
     limit: usize,
     patience: Duration,
 ) -> Result<Vec<Recorded>, SourceError> {
-    let mut events: Vec<Recorded> = Vec::new();
+    let (mut events, mut wait): (Vec<Recorded>, _) = (Vec::new(), patience);
     while events.len() < limit {
-        let next = if events.is_empty() {
-            match tokio::time::timeout(patience, messages.next()).await {
+        let next = match messages.next().now_or_never() {
+            Some(next) => next,
+            None if wait.is_zero() => break,
+            None => match tokio::time::timeout(wait, messages.next()).await {
                 Ok(next) => next,
                 Err(_) => break,
-            }
-        } else {
-            match messages.next().now_or_never() {
-                Some(next) => next,
-                None => break,
-            }
+            },
         };
         let message = next.ok_or_else(|| broken("the subscription ended"))?.map_err(broken)?;
+        // What the broker has besides is on its way: many facts in one round share a transaction and its flush.
+        let more = message.info().is_ok_and(|info| info.pending > 0);
+        wait = if more { GATHER } else { Duration::ZERO };
         let event = read(&message)?;
         let last = events.last().map_or(after, |event| event.position);
         match place(last, event.position) {

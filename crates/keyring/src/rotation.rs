@@ -70,6 +70,16 @@ impl Keyring {
         Ok(campaigns)
     }
 
+    /// Whether a rotation of a campaign's key was cut short: it has a new one, and older ones still wrap.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Unavailable`]
+    pub async fn is_cut_short(&self, tenant: Uuid) -> Result<bool, KeyError> {
+        let rows = rows::all_campaigns(&self.pool).await?;
+        Ok(rows.iter().filter(|row| row.tenant_id == tenant).count() > 1)
+    }
+
     /// Gives a campaign a new key, wraps its subjects' keys and the secret of its hashes by it, and destroys
     /// the older one. Returns how many subjects' keys were wrapped anew.
     ///

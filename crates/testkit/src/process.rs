@@ -35,11 +35,16 @@ pub struct Ground {
 impl Ground {
     /// Databases, a NATS and a folder of a test's own; Telegram is at `telegram`.
     pub async fn prepare(telegram: &str) -> Self {
+        Self::on(servers::postgres(), telegram).await
+    }
+
+    /// The same on another server.
+    pub async fn on(database: &str, telegram: &str) -> Self {
         let (nats, prefix) = (Nats::start().await, servers::prefix());
         let settings = HashMap::from([
             ("MEYDAN_LISTEN", "127.0.0.1:0".to_owned()),
             ("MEYDAN_METRICS_LISTEN", "127.0.0.1:0".to_owned()),
-            ("MEYDAN_DATABASE_URL", servers::postgres().to_owned()),
+            ("MEYDAN_DATABASE_URL", database.to_owned()),
             ("MEYDAN_DATABASE_PREFIX", prefix.clone()),
             ("MEYDAN_DATABASE_CONNECTIONS", "6".to_owned()),
             ("MEYDAN_NATS_URL", nats.url()),

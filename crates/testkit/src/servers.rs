@@ -79,29 +79,53 @@ async fn start(options: Options) -> (TempDir, LocalServers) {
     (folder, servers.expect("the servers start; `make runtime` fetches them"))
 }
 
-/// URL of a PostgreSQL server that all tests of this process share.
+/// URL of a PostgreSQL server that all tests of this process share. It flushes nothing: what it is asked to do is right,
+/// how long that takes means nothing ([`durable`] is for that).
 ///
 /// # Panics
 ///
 /// When it does not start.
 pub fn postgres() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
-        // The server belongs to a thread of its own, because each test ends its runtime.
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime can be made").block_on(async {
-                let options = Options { nats: false, ..Options::default() };
-                let (_folder, servers) = start(options).await;
-                let url = servers.database_url().expect("it was asked for");
-                lighten(&url).await;
-                tell.send(url).expect("it is awaited");
-                std::future::pending::<()>().await;
-            });
+    URL.get_or_init(|| shared(lighten))
+}
+
+/// URL of a PostgreSQL server that keeps its promises as the platform's own does, for whatever measures.
+///
+/// # Panics
+///
+/// When it does not start, or would lose what it says is kept.
+pub fn durable() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| shared(ensure_durable))
+}
+
+/// Starts a server that ends with the process.
+fn shared(before: impl AsyncFnOnce(&str) + Send + 'static) -> String {
+    let (tell, told) = std::sync::mpsc::channel();
+    // The server belongs to a thread of its own, because each test ends its runtime.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be made").block_on(async {
+            let options = Options { nats: false, ..Options::default() };
+            let (_folder, servers) = start(options).await;
+            let url = servers.database_url().expect("it was asked for");
+            before(&url).await;
+            tell.send(url).expect("it is awaited");
+            std::future::pending::<()>().await;
         });
-        told.recv().expect("PostgreSQL starts")
-    })
+    });
+    told.recv().expect("PostgreSQL starts")
+}
+
+async fn ensure_durable(url: &str) {
+    let mut server = PgConnection::connect(url).await.expect("the server answers");
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let show = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
+        let is: String = sqlx::query_scalar(show).fetch_one(&mut server).await.expect("it tells");
+        assert_eq!(is, "on", "{setting}: what is measured has to be kept");
+    }
+    server.close().await.expect("it says goodbye");
 }
 
 /// Spares a server what only a loss of power would need: each test makes databases, page by page. A killed server

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::reach;
 
-use super::{Context, Differs, LetGo, Output, Platform, not_compared};
+use super::{Context, Differs, LetGo, ON_RECORD, Output, Platform, Record, not_compared, write};
 
 /// Proves that nobody changed what happened.
 #[derive(Debug, clap::Subcommand)]
@@ -35,7 +35,8 @@ pub(crate) enum Command {
     },
     /// Puts on record that the databases were restored: lets go of the checkpoints that were signed after the backup,
     /// which are in the file and not in the table. From then on verify tells them apart from anything else that is
-    /// wrong, and ends with 3 when there is nothing else.
+    /// wrong, and ends with 3 when there is nothing else. Once more puts on record what could not be the first time.
+    #[command(after_help = ON_RECORD)]
     LetGo {
         /// Why, in one line: which backup was restored, and when.
         #[arg(long)]
@@ -74,19 +75,18 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
         Evidence { audit: &entries, logs: &[], file: &file, copies: None, verifier, tree: None };
     match command {
         Command::LetGo { why } => {
-            let (record, at) = (platform.record().await?, OffsetDateTime::now_utc());
-            let counts = alone.let_go(&why, at).await?;
+            let record = platform.record().await?;
+            let count = alone.let_go(&why, OffsetDateTime::now_utc()).await?;
+            let noted = note_let_go(&record, &alone).await?;
             ensure!(
-                !counts.is_empty(),
+                noted > 0,
                 "every checkpoint of the file is in the table: nothing is to be let go of"
             );
-            let count = counts.values().sum::<u64>();
-            let done = counts.into_iter();
-            let done =
-                done.map(|(tree, count)| (tree, OperationEvent::CheckpointsLetGo { count, at }));
-            record.note(done.collect()).await?;
-            output.print(&json!({"let_go": count}), |_| {
-                format!("checkpoints that were let go of: {count}\n`meydan audit verify` goes on telling them\n")
+            output.print(&json!({"let_go": count, "put_on_record": noted}), |_| {
+                format!(
+                    "checkpoints that were let go of: {count}; put on record: {noted}\n\
+                     `meydan audit verify` goes on telling them\n"
+                )
             })
         }
         Command::Verify { campaign, notes } => {
@@ -105,17 +105,33 @@ async fn carry_out(settings: Settings, output: Output, command: Command) -> Resu
                 bail!("there is no tree of a campaign {campaign}");
             }
             let key = notary.verifier().public();
-            output.print(&json!({"key": key, "report": report}), |_| table(&report))?;
-            judge(&report)
+            let found = json!({"key": key, "report": report});
+            let printed = output.print(&found, |_| table(&report));
+            judge(&report).and(printed)
         }
         Command::Prove { context, position } => {
             let fact = (context.name(), position);
             let proof = prove(&entries, notary.verifier(), fact).await;
             let proof = proof.with_context(|| format!("{} at {position}", context.name()))?;
-            println!("{}", serde_json::to_string_pretty(&proof)?);
-            Ok(())
+            write(&(serde_json::to_string_pretty(&proof)? + "\n"))
         }
     }
+}
+
+/// Puts on record what was ever let go of and is not there yet, because an earlier run could not; how many checkpoints
+/// those are. An act has its id from its tree and its time, so that it is there once.
+async fn note_let_go(record: &Record, evidence: &Evidence<'_>) -> Result<u64> {
+    let (mut noted, mut outcome) = (0, Ok(()));
+    for ((tree, at), count) in evidence.all_let_go()? {
+        let act = format!("checkpoints let go of at {}", at.unix_timestamp_nanos());
+        let id = Uuid::new_v5(&tree, act.as_bytes());
+        match record.note_once((tree, id), OperationEvent::CheckpointsLetGo { count, at }).await {
+            Ok(true) => noted += count,
+            Ok(false) => {}
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    outcome.map(|()| noted)
 }
 
 /// The tree of a campaign: by its id, even when it is gone from the tables of identity, or by its name in addresses.

@@ -1,9 +1,6 @@
 //! `meydan log`: what is in the logs.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use anyhow::{Result, bail};
 use meydan_event_log::{Actor, EventLog, Recorded, Source, Subscription};
@@ -13,7 +10,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, columns};
+use super::{Context, Output, Platform, columns, write};
 
 /// Facts read at a time.
 const PAGE: usize = 500;
@@ -108,15 +105,15 @@ async fn tail(log: &EventLog, output: Output, lines: i64, follow: bool) -> Resul
 }
 
 /// Prints a fact in a line; fails when nobody reads any more.
-fn line(fact: &Recorded, output: Output) -> io::Result<()> {
+fn line(fact: &Recorded, output: Output) -> Result<()> {
     if output.json {
-        return writeln!(io::stdout(), "{}", whole(fact));
+        return write(&format!("{}\n", whole(fact)));
     }
     let (time, actor) = (recorded_at(fact), actor(&fact.meta.actor));
     let (kind, version) = (&fact.event_type, fact.event_version);
     let (aggregate, sequence) = (fact.aggregate_id, fact.sequence);
     let at = fact.position;
-    writeln!(io::stdout(), "{at:>9}  {time}  {kind} v{version}  {aggregate}#{sequence}  {actor}")
+    write(&format!("{at:>9}  {time}  {kind} v{version}  {aggregate}#{sequence}  {actor}\n"))
 }
 
 async fn show(log: &EventLog, output: Output, what: &str) -> Result<()> {

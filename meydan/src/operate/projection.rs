@@ -13,7 +13,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Context, Output, Platform, Record, advance, columns, holes, readers};
+use super::{Context, ON_RECORD, Output, Platform, Record, advance, columns, holes, readers};
 
 /// Looks after read models and the other readers of the logs.
 #[derive(Debug, clap::Subcommand)]
@@ -42,6 +42,7 @@ pub(crate) enum Command {
         over_parked: bool,
     },
     /// Puts tables that were grown anew to the end of the log in the place of the old ones, which are kept.
+    #[command(after_help = ON_RECORD)]
     Switch {
         /// Whose.
         context: Context,
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     },
     /// Puts back the tables that were replaced last, and keeps those that were in use in their place: once more
     /// is back again.
+    #[command(after_help = ON_RECORD)]
     Rollback {
         /// Whose.
         context: Context,
@@ -73,8 +75,6 @@ pub(crate) enum Command {
     },
 }
 
-/// How many of the aggregates that are lacking are named.
-const SHOWN: usize = 5;
 /// What is said of tables that were put in place.
 const IN_USE: &str = "in use; meydan projection rollback goes back";
 
@@ -95,12 +95,14 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             }
             grow(&log, context, output).await?;
             if let Some(record) = record {
-                refuse_parked(&log, context, over_parked).await?;
-                put_in_place(&log, context).await?;
+                put_in_place(&log, context, over_parked).await?;
                 note_exchange(&record, context).await?;
                 return done(output, context, IN_USE);
             }
-            refuse_parked(&log, context, false).await?;
+            let lacks = rebuild(&log, context).lacks().await?;
+            if !lacks.is_empty() {
+                return Err(RebuildError::Lacks(context.name(), lacks).into());
+            }
             let name = context.name();
             done(
                 output,
@@ -110,9 +112,8 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         }
         Command::Switch { context, over_parked } => {
             let log = platform.log(context).await?;
-            refuse_parked(&log, context, over_parked).await?;
             let record = platform.record().await?;
-            put_in_place(&log, context).await?;
+            put_in_place(&log, context, over_parked).await?;
             note_exchange(&record, context).await?;
             done(output, context, IN_USE)
         }
@@ -172,28 +173,16 @@ async fn refuse_gaps(log: &EventLog, context: Context, output: Output) -> Result
     Ok(())
 }
 
-/// Fails when tables that were grown lack what those in use have.
-async fn refuse_parked(log: &EventLog, context: Context, over_parked: bool) -> Result<()> {
-    let (lacks, name) = (rebuild(log, context).lacks().await?, context.name());
-    let which = |one: &meydan_event_log::Parked| {
-        let (kind, id, at) = (&one.aggregate_type, one.aggregate_id, one.position);
-        format!("{kind} {id} from position {at} on: {}", one.reason)
-    };
-    ensure!(
-        over_parked || lacks.is_empty(),
-        "the new tables of {name} are grown, and lack what could not be digested on the way: {}. Mend the cause and grow \
-         them again, or put them in use even so with `meydan projection switch {name} --over-parked`",
-        lacks.iter().take(SHOWN).map(which).collect::<Vec<_>>().join("; ")
-    );
-    Ok(())
-}
-
-async fn put_in_place(log: &EventLog, context: Context) -> Result<(), RebuildError> {
+async fn put_in_place(
+    log: &EventLog,
+    context: Context,
+    over_parked: bool,
+) -> Result<(), RebuildError> {
     let rebuild = rebuild(log, context);
     match context {
-        Context::Identity => rebuild.switch(Directory { changes: None }).await,
-        Context::Crm => rebuild.switch(inbox(log)).await,
-        Context::BotHub => rebuild.switch(Hub::default()).await,
+        Context::Identity => rebuild.switch(Directory { changes: None }, over_parked).await,
+        Context::Crm => rebuild.switch(inbox(log), over_parked).await,
+        Context::BotHub => rebuild.switch(Hub::default(), over_parked).await,
     }
 }
 

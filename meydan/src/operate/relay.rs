@@ -12,8 +12,12 @@ use meydan_settings::Settings;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
-use super::{Context, Output, Platform, advance, columns, judge, not_compared, stream, words};
+use super::{
+    Context, ON_RECORD, Output, Platform, advance, both, columns, judge, not_compared, stream,
+    words,
+};
 use crate::{keys, servers};
 
 /// Looks after the copies of the logs on JetStream.
@@ -27,6 +31,7 @@ pub(crate) enum Command {
     },
     /// Makes a log and its stream agree: gives the log back the facts that only the stream has, each at its own
     /// position, and publishes what the stream has lost. What neither has, only a backup can give back.
+    #[command(after_help = ON_RECORD)]
     Repair {
         /// Whose.
         context: Context,
@@ -47,32 +52,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             status(&settings, output, context).await.map_err(not_compared)
         }
         Command::Repair { context, discard_stream, force } => {
-            let platform = Platform::find(&settings)?;
-            // Identity's log holds the record: what it lacks itself has to come back first.
-            let record =
-                if context == Context::Identity { None } else { Some(platform.record().await?) };
-            let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
-            if discard_stream {
-                discard(&log, &jetstream, output, (context, force)).await?;
-            }
-            let repaired = repair(&settings, (&log, &jetstream), output, context).await;
-            let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
-            let mut done = Vec::new();
-            if discard_stream {
-                done.push((PLATFORM, OperationEvent::StreamDiscarded { kind: kind.clone(), at }));
-            }
-            if repaired.is_ok() {
-                done.push((PLATFORM, OperationEvent::LogRepaired { kind, at }));
-            }
-            let noted = async {
-                match record {
-                    _ if done.is_empty() => Ok(()),
-                    Some(record) => record.note(done).await,
-                    None => platform.record().await?.note(done).await,
-                }
-            };
-            let noted = noted.await;
-            repaired.and(noted)
+            repair(&settings, output, context, discard_stream.then_some(force)).await
         }
     }
 }
@@ -152,12 +132,13 @@ async fn status(settings: &Settings, output: Output, context: Option<Context>) -
         (one["stream"], one["verdict"]) = (json!(name), json!(verdict));
         found.push(one);
     }
-    output.print(&found, |_| columns(&["stream", "recorded", "published", "behind", ""], &rows))?;
-    judge(&wrong, &unread)
+    let head = ["stream", "recorded", "published", "behind", ""];
+    let printed = output.print(&found, |_| columns(&head, &rows));
+    judge(&wrong, &unread).and(printed)
 }
 
 /// Throws a stream away that is wrong, or any when that is insisted on.
-async fn discard(
+async fn throw_away(
     log: &EventLog,
     jetstream: &jetstream::Context,
     output: Output,
@@ -199,11 +180,80 @@ async fn keys_of(
     }
 }
 
+/// What a repair did, however it ended.
+#[derive(Default)]
+struct Done {
+    discarded: bool,
+    /// Facts that the log has again.
+    back: i64,
+    /// Messages that the stream has again, or has now.
+    published: i64,
+}
+
+impl Done {
+    /// What is put on record; nothing when nothing is other than it was.
+    fn acts(&self, context: Context) -> Vec<(Uuid, OperationEvent)> {
+        let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+        let discarded = OperationEvent::StreamDiscarded { kind: kind.clone(), at };
+        let repaired = OperationEvent::LogRepaired { kind, at };
+        let acts = [(self.discarded, discarded), (self.back + self.published > 0, repaired)];
+        acts.into_iter().filter_map(|(done, act)| done.then_some((PLATFORM, act))).collect()
+    }
+
+    fn print(&self, output: Output, context: Context) -> Result<()> {
+        let (name, stream) = (context.name(), stream(context));
+        let (back, published) = (self.back, self.published);
+        let found = json!({"context": name, "recovered": back, "stream": stream, "published_again": published});
+        output.print(&found, |_| {
+            let told = format!(
+                "facts given back to {name}: {back}\nmessages that {stream} lacked and has now: {published}\n"
+            );
+            let passed = format!(
+                "readers may have passed over what came back: `meydan verify {name}` tells, and `meydan projection \
+                 rebuild {name}` mends tables\n"
+            );
+            if back > 0 { told + &passed } else { told }
+        })
+    }
+}
+
+/// Makes a log and its stream agree, and puts on record what that took. With `discard`, the stream is thrown away before:
+/// whatever it holds, if that is true.
 async fn repair(
     settings: &Settings,
-    (log, jetstream): (&EventLog, &jetstream::Context),
     output: Output,
     context: Context,
+    discard: Option<bool>,
+) -> Result<()> {
+    let platform = Platform::find(settings)?;
+    // Identity's log holds the record: what it lacks itself has to come back first.
+    let record = if context == Context::Identity { None } else { Some(platform.record().await?) };
+    let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
+    let mut done = Done::default();
+    if let Some(force) = discard {
+        throw_away(&log, &jetstream, output, (context, force)).await?;
+        done.discarded = true;
+    }
+    let agree = make_agree(settings, (&log, &jetstream), (output, context), &mut done).await;
+    let acts = done.acts(context);
+    let noted = async {
+        match record {
+            _ if acts.is_empty() => Ok(()),
+            Some(record) => record.note(acts).await,
+            None => platform.record_of_done().await?.note(acts).await,
+        }
+    };
+    let noted = noted.await;
+    let told = agree.is_ok() || done.back > 0;
+    let told = if told { done.print(output, context) } else { Ok(()) };
+    both(agree, noted).and(told)
+}
+
+async fn make_agree(
+    settings: &Settings,
+    (log, jetstream): (&EventLog, &jetstream::Context),
+    (output, context): (Output, Context),
+    done: &mut Done,
 ) -> Result<()> {
     let (name, stream) = (context.name(), stream(context));
     let bar =
@@ -216,8 +266,13 @@ async fn repair(
         };
         keys_of(context, keyring.get_or_try_init(open).await?, fact).await
     };
-    let back = recover_from_stream(log, jetstream, 0, told, advance(&bar)).await?;
+    let recovered = recover_from_stream(log, jetstream, 0, told, advance(&bar)).await;
     bar.finish_and_clear();
+    done.back = match &recovered {
+        Ok(back) | Err(RepairError::Partly(back, _)) => *back,
+        Err(_) => 0,
+    };
+    recovered?;
     let before = standing(log, jetstream, output, context).await?;
     match before.finding() {
         Some(Finding::Foreign(count, first)) => {
@@ -227,20 +282,10 @@ async fn repair(
         _ => {}
     }
     let bar = output.bar(format!("publishing what {stream} lacks"));
-    refill(log, jetstream, 0, advance(&bar)).await?;
+    let refilled = refill(log, jetstream, 0, advance(&bar)).await;
     bar.finish_and_clear();
+    refilled?;
     let gone = before.published.map_or(0, |_| before.stream_lacks.count());
-    let missing = gone + before.behind();
-    let found =
-        json!({"context": name, "recovered": back, "stream": stream, "published_again": missing});
-    output.print(&found, |_| {
-        let told = format!(
-            "facts given back to {name}: {back}\nmessages that {stream} lacked and has now: {missing}\n"
-        );
-        let passed = format!(
-            "readers may have passed over what came back: `meydan verify {name}` tells, and `meydan projection \
-             rebuild {name}` mends tables\n"
-        );
-        if back > 0 { told + &passed } else { told }
-    })
+    done.published = gone + before.behind();
+    Ok(())
 }

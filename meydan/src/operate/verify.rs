@@ -51,7 +51,7 @@ async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Re
     }
     let Findings { contexts, wrong, unread } = &found;
     let document = json!({"contexts": contexts, "wrong": wrong, "not_compared": unread});
-    output.print(&document, |_| {
+    let printed = output.print(&document, |_| {
         let line = |one: &Value| {
             let tables = one["tables"].as_array().map_or(0, Vec::len);
             let stream = if one["stream"].is_null() { "not the stream" } else { "stream" };
@@ -59,8 +59,8 @@ async fn verify(settings: &Settings, output: Output, arguments: Arguments) -> Re
             format!("{context}: {} facts, {stream} and {tables} tables compared\n", one["facts"])
         };
         contexts.iter().map(line).collect::<String>()
-    })?;
-    judge(wrong, unread)
+    });
+    judge(wrong, unread).and(printed)
 }
 
 impl Findings {

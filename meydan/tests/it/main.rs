@@ -20,6 +20,7 @@ mod limits;
 mod methods;
 mod metrics;
 mod networks;
+mod noted;
 mod office;
 mod open_page;
 mod operate;

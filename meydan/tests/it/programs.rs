@@ -24,8 +24,13 @@ async fn make(office: &Office, person: &meydan_testkit::process::Person, slug: &
     let fields = [("name", "گزارش"), ("may", "crm:ticket.read"), ("days", "30")];
     let made = person.send(&page, &path, &fields).await;
     assert_eq!(made.status, 200, "{}", made.html);
-    let key = made.html.split("value=\"mk_").nth(1).expect("the key is shown");
-    format!("mk_{}", key.split('"').next().expect("it ends"))
+    shown(&made.html).expect("the key is shown")
+}
+
+/// The key that a page shows.
+fn shown(html: &str) -> Option<String> {
+    let key = html.split("value=\"mk_").nth(1)?;
+    Some(format!("mk_{}", key.split('"').next()?))
 }
 
 #[tokio::test]
@@ -96,4 +101,27 @@ async fn a_revoked_key_and_one_whose_maker_left_open_nothing() {
     let path = "/admin/campaigns/tehran/status";
     assert_eq!(office.admin.send(&admin, path, &[("status", "suspended")]).await.status, 200);
     assert_eq!(ask(&url, bearer()).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_again_says_that_its_key_was_made_once_a_program_works_with_it() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let path = "/c/tehran/api-keys";
+    let form = office.owner.open(path).await;
+    let fields = [("name", "گزارش"), ("may", "crm:ticket.read"), ("days", "30")];
+    let made = async || office.owner.send(&form, path, &fields).await;
+    let lost = shown(&made().await.html).expect("it is shown");
+    let key = shown(&made().await.html).expect("whoever did not see it is shown another one");
+    let url = format!("{}/api/v1/tickets", office.meydan.url);
+    let opens =
+        async |key: &str| ask(&url, Some(("Authorization", format!("Bearer {key}")))).await.0;
+    assert_eq!((opens(&lost).await, opens(&key).await), (401, 200));
+
+    let again = made().await;
+
+    assert!(again.status == 200 && again.says("پیش از این ساخته شده است"), "{}", again.html);
+    assert!(!again.says("فقط اختیارهایی را می‌توانید بدهید"), "they hold what they gave");
+    assert_eq!(shown(&again.html), None);
+    assert_eq!(opens(&key).await, 200, "the program goes on");
 }

@@ -4,6 +4,7 @@ use meydan_testkit::{authenticator, process::Person};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
+    erase::database,
     office::{Office, PASSWORD, Reach, telegram},
     revocation::House,
 };
@@ -189,4 +190,36 @@ async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_
     let proof = owner.open("/account/prove?next=/account").await;
     owner.send(&proof, "/account/prove", &[("secret", PASSWORD), ("next", "/account")]).await;
     assert_eq!(shown().await, (true, false));
+}
+
+#[tokio::test]
+async fn a_form_that_would_be_refused_for_want_of_a_proof_is_not_shown_but_the_way_to_the_proof() {
+    let office = office().await;
+    office.owner.enrol().await;
+    let (form, way) = ("action=\"/account/email\"", "href=\"/account/prove?next=/account\"");
+    let fresh = office.owner.open("/account").await;
+    assert!(fresh.says(form) && !fresh.says(way), "{}", fresh.html);
+
+    let identity = database(&office.ground, "identity").await;
+    let later = "UPDATE sessions SET proved_at = proved_at - interval '1 hour'";
+    sqlx::raw_sql(later).execute(&identity).await.expect("a superuser may");
+
+    let stale = office.owner.until("/account", way).await;
+    assert!(!stale.says(form), "{}", stale.html);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_at_the_login_need_not_say_again_that_the_browser_is_theirs_alone() {
+    let office = office().await;
+    let person = Person::visiting(&office.meydan.url);
+    let form = person.open("/login").await;
+    let checked = "name=\"trusted\" value=\"yes\" checked";
+    assert!(!form.says(checked));
+
+    let who = [("email", "tehran@meydan.example"), ("password", "wrong"), ("trusted", "yes")];
+    let wrong = person.send(&form, "/login", &who).await;
+    assert!(wrong.status == 422 && wrong.says(checked), "{}", wrong.html);
+    let passkey = [("token", "of nobody"), ("credential", "{}"), ("trusted", "yes")];
+    let wrong = person.send(&wrong, "/login/passkey", &passkey).await;
+    assert!(wrong.status == 422 && wrong.says(checked), "{}", wrong.html);
 }

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt, stream};
 use meydan_rpc::{
-    caller::Assertions,
+    caller::{Assertions, Caller, Who},
     client::Dial,
     pb::{
         audit::{
@@ -13,7 +13,10 @@ use meydan_rpc::{
             ListEntriesResponse,
             entries_server::{Entries, EntriesServer},
         },
-        identity::ChangePermissionsRequest,
+        identity::{
+            ChangePermissionsRequest, LogOutRequest, ProveAgainRequest,
+            accounts_client::AccountsClient,
+        },
     },
 };
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -23,7 +26,7 @@ use crate::{
     erase::database,
     office::{Office, Reach, TOKEN, telegram},
     operate::meydan,
-    revocation::{House, get},
+    revocation::{House, PASSWORD, Team, get},
 };
 
 /// What stands between two pieces of a page.
@@ -259,6 +262,71 @@ impl Entries for Record {
     }
 }
 
+impl House {
+    /// Lets the member of a team read the record.
+    async fn let_read(&self, team: &Team) {
+        let message = ChangePermissionsRequest {
+            member_id: team.member_id.clone(),
+            granted: vec!["identity:audit.read".to_owned()],
+            denied: vec![],
+        };
+        let request = self.identity.command(&team.owner, uuid::Uuid::now_v7(), message);
+        self.members().change_permissions(request).await.expect("an owner may");
+    }
+
+    /// Whoever has a session proves who they are, as in another tab; its new token.
+    async fn prove(&self, session: &str) -> String {
+        let held = self.held(session).await;
+        let who = Who::Account {
+            id: held.account_id.parse().expect("an id"),
+            session: held.session_id.parse().expect("an id"),
+            admin: held.is_admin,
+        };
+        let fresh_until = Some(i64::MAX);
+        let caller =
+            Caller { who, campaign: None, permissions: vec![], address: None, fresh_until };
+        let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+        let mut accounts = AccountsClient::new(self.identity.channel());
+        let proved = accounts.prove_again(self.identity.ask(&caller, message)).await;
+        proved.expect("it is the password").into_inner().session_token
+    }
+
+    /// A copy of the campaign's record that has begun.
+    async fn begun(&self, session: &str) -> reqwest::Response {
+        let mut copy = get(self.gateways[0], "/c/tehran/audit/export.csv", session).await;
+        assert_eq!(copy.status(), 200);
+        copy.chunk().await.expect("it is read").expect("it begins");
+        copy
+    }
+}
+
+#[tokio::test]
+async fn a_copy_goes_on_when_its_session_gets_another_token_and_breaks_off_when_that_ends() {
+    let let_go = Arc::new(Semaphore::new(0));
+    let house = Record::Held(let_go.clone()).house().await;
+    let team = house.team().await;
+    house.let_read(&team).await;
+    let first = house.log_in().await;
+
+    let copy = house.begun(&first).await;
+    let second = house.prove(&first).await;
+    while house.answers(&first).await != [303; 3] {}
+    let_go.add_permits(1);
+    let (rest, whole) = lines(copy).await;
+    assert!(whole && rest >= 100, "{rest} lines: whoever reads goes on");
+
+    let copy = house.begun(&second).await;
+    let third = house.prove(&second).await;
+    let request = house
+        .identity
+        .ask(&Caller::service("gateway", None), LogOutRequest { session_token: third });
+    house.sessions().log_out(request).await.expect("it goes on");
+    while house.answers(&second).await != [303; 3] {}
+    let_go.add_permits(1);
+    let (_, whole) = lines(copy).await;
+    assert!(!whole, "by whatever token it is, it has ended");
+}
+
 #[tokio::test]
 async fn a_copy_that_breaks_off_is_no_whole_answer() {
     let house = Record::Broken.house().await;
@@ -277,23 +345,14 @@ async fn a_copy_breaks_off_before_the_first_line_that_its_reader_may_not_read_an
     let let_go = Arc::new(Semaphore::new(1));
     let house = Record::Held(let_go.clone()).house().await;
     let team = house.team().await;
-    let message = ChangePermissionsRequest {
-        member_id: team.member_id.clone(),
-        granted: vec!["identity:audit.read".to_owned()],
-        denied: vec![],
-    };
-    let request = house.identity.command(&team.owner, uuid::Uuid::now_v7(), message);
-    house.members().change_permissions(request).await.expect("an owner may");
+    house.let_read(&team).await;
     let session = house.log_in().await;
     let save = async || get(house.gateways[0], "/c/tehran/audit/export.csv", &session).await;
     assert_eq!(lines(save().await).await, (201, true), "whoever may read gets all of it");
 
     let mut copies = vec![];
     for _ in 0..20 {
-        let mut copy = save().await;
-        assert_eq!(copy.status(), 200);
-        copy.chunk().await.expect("it is read").expect("it begins");
-        copies.push(copy);
+        copies.push(house.begun(&session).await);
     }
     assert_eq!(save().await.status(), 429, "so many at a time, and no more");
     house.set_active(&team, false).await;
@@ -314,11 +373,12 @@ async fn what_operators_do_past_the_panel_is_on_record() {
     office.admin.until("/admin/audit?action=operation.", "ساختن پیوند نخستین مدیر").await;
 
     meydan(ground, &["keys", "rotate", "--platform", "--campaign", "tehran"]).await.expect("it is");
-    meydan(ground, &["relay", "repair", "crm"]).await.expect("nothing is wrong");
+    let discard = ["relay", "repair", "crm", "--discard-stream", "--force"];
+    meydan(ground, &discard).await.expect("whoever insists may");
     meydan(ground, &["projection", "rebuild", "crm", "--switch"]).await.expect("they grow");
 
     let all = "/admin/audit?action=operation.";
-    for words in ["یکسان کردن سیاهه و رونوشت آن", "به‌کار گرفتن جدول‌های بازساخته"]
+    for words in ["دور ریختن رونوشت سیاهه", "به‌کار گرفتن جدول‌های بازساخته"]
     {
         let page = office.admin.until(all, words).await;
         assert!(page.says("<small>گفت‌وگوها</small>"), "whose: {}", page.html);

@@ -34,6 +34,9 @@ pub enum VerifyError {
     /// The copied notes cannot be read.
     #[error("the copied notes cannot be read")]
     Copies(#[source] std::io::Error),
+    /// What was let go of stands under a line that does not say when.
+    #[error("the file `let-go` does not say when in the line: {0}")]
+    NoTime(String),
     /// There are no notes among what was copied.
     #[error("there is no checkpoint among the copied notes")]
     NoCopies,

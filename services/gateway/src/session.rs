@@ -1,5 +1,7 @@
 //! Who visits. The session's token is known to the browser alone; identity says whose it is.
 
+mod named;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
@@ -19,6 +21,7 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::named::of_session;
 use crate::{
     app::{App, SESSIONS},
     cookies::{self, Kind},

@@ -63,6 +63,24 @@ pub async fn note(
     .await
 }
 
+/// The browser that a session is on; `None` when the account has no such session.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn of_session(
+    pool: &PgPool,
+    account: Uuid,
+    session: Uuid,
+) -> sqlx::Result<Option<Vec<u8>>> {
+    let found = sqlx::query_scalar!(
+        "SELECT device_sha256 FROM sessions WHERE account_id = $1 AND session_id = $2",
+        account,
+        session,
+    );
+    Ok(found.fetch_optional(pool).await?.flatten())
+}
+
 /// Lets go of browsers that are not known any more.
 ///
 /// # Errors

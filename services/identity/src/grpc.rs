@@ -40,6 +40,7 @@ pub const POLICIES: Policies = &[
     ("/meydan.identity.v1.Sessions/ProveFactor", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/LogOut", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/Authenticate", Need::Service(&["gateway"])),
+    ("/meydan.identity.v1.Sessions/AuthenticateSession", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/RenewToken", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/EndImpersonation", Need::Service(&["gateway"])),
     ("/meydan.identity.v1.Sessions/NoteLook", Need::Service(&["gateway"])),

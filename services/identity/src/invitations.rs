@@ -78,6 +78,41 @@ pub async fn end_links(
     Ok(())
 }
 
+/// Ends those of the links into a campaign that somebody was shown.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn end_shown_links(
+    db: impl PgExecutor<'_>,
+    campaign: Uuid,
+    account: Uuid,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        DELETE FROM invitations
+        WHERE campaign_id = $1 AND account_id = $2 AND used_at IS NULL AND NOT mailed
+        "#,
+        campaign,
+        account,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends one link that nobody was given.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn end_link(db: impl PgExecutor<'_>, token: &Token) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM invitations WHERE token_sha256 = $1", token.hash())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Lets go of links that have been over for long.
 ///
 /// # Errors

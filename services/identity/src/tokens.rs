@@ -1,5 +1,6 @@
 //! Tokens: 256 random bits, of which only the SHA-256 is kept; and the sessions that they open.
 
+mod present;
 mod renewal;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -9,7 +10,10 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-pub use self::renewal::{exchange, let_renew, renew_session};
+pub use self::{
+    present::{session, session_of, touch_session},
+    renewal::{exchange, let_renew, renew_session},
+};
 
 /// A secret that is shown once.
 #[derive(Clone)]
@@ -147,45 +151,6 @@ pub async fn keep_session(
     Ok(())
 }
 
-/// The session of a token.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn session(pool: &PgPool, token: &str) -> sqlx::Result<Option<SessionRow>> {
-    sqlx::query_as!(
-        SessionRow,
-        r#"
-        SELECT s.session_id, s.account_id, s.last_seen_at, s.expires_at, s.proved_at, s.second_factor, s.renew,
-               EXISTS (SELECT 1 FROM devices d WHERE d.device_sha256 = s.device_sha256
-                       AND d.account_id = s.account_id AND d.trusted) AS "trusted!"
-        FROM sessions s WHERE s.token_sha256 = $1
-        "#,
-        hash(token),
-    )
-    .fetch_optional(pool)
-    .await
-}
-
-/// Notes that a session was used, at most once a minute.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn touch_session(pool: &PgPool, token: &str, now: OffsetDateTime) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        UPDATE sessions SET last_seen_at = $2
-        WHERE token_sha256 = $1 AND last_seen_at < $2::timestamptz - interval '1 minute'
-        "#,
-        hash(token),
-        now,
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
 /// Ends the session of a token; returns it, when there was one.
 ///
 /// # Errors
@@ -249,7 +214,7 @@ pub async fn end_session_of(
 ///
 /// Fails if PostgreSQL does.
 pub async fn proved_at(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     account: Uuid,
     session: Uuid,
 ) -> sqlx::Result<Option<OffsetDateTime>> {
@@ -258,7 +223,7 @@ pub async fn proved_at(
         account,
         session,
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await
 }
 

@@ -53,6 +53,7 @@ notice-member-invited = The invitation was created.
 notice-member-left = You left the campaign.
 notice-member-removed = The member was removed.
 notice-invitation-withdrawn = The invitation was withdrawn.
+notice-key-made = This key was made before. If you have lost it, revoke it and make another one.
 notice-key-revoked = The key was revoked.
 notice-deletion-requested = The campaign will be deleted in 30 days.
 notice-deletion-withdrawn = The campaign will not be deleted.

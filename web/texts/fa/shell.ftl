@@ -53,6 +53,7 @@ notice-member-invited = دعوت‌نامه ساخته شد.
 notice-member-left = شما از ستاد بیرون رفتید.
 notice-member-removed = عضو از ستاد برداشته شد.
 notice-invitation-withdrawn = دعوت پس گرفته شد.
+notice-key-made = این کلید پیش از این ساخته شده است. اگر آن را گم کرده‌اید، باطلش کنید و کلید دیگری بسازید.
 notice-key-revoked = کلید باطل شد.
 notice-deletion-requested = ستاد تا ۳۰ روز دیگر حذف می‌شود.
 notice-deletion-withdrawn = حذف ستاد لغو شد.

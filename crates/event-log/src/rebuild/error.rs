@@ -1,6 +1,9 @@
 //! Why tables were not grown, and what to type instead.
 
-use crate::projection::ProjectionError;
+use crate::{parked::Parked, projection::ProjectionError};
+
+/// How many aggregates are named that tables lack.
+const NAMED: usize = 5;
 
 /// Why tables were not grown or put in place.
 #[derive(Debug, thiserror::Error)]
@@ -33,4 +36,19 @@ pub enum RebuildError {
         "the new tables of {0} are {1} facts behind: go on with `meydan projection rebuild {0} --resume`"
     )]
     Behind(&'static str, i64),
+    /// Aggregates could not be digested on the way that the tables in use have, or have more of.
+    #[error(
+        "the new tables of {0} are grown, and lack what could not be digested on the way: {words}. Mend the cause and \
+         grow them again, or put them in use even so with `meydan projection switch {0} --over-parked`",
+        words = words(.1)
+    )]
+    Lacks(&'static str, Vec<Parked>),
+}
+
+fn words(lacks: &[Parked]) -> String {
+    let which = |one: &Parked| {
+        let (kind, id, at) = (&one.aggregate_type, one.aggregate_id, one.position);
+        format!("{kind} {id} from position {at} on: {}", one.reason)
+    };
+    lacks.iter().take(NAMED).map(which).collect::<Vec<_>>().join("; ")
 }

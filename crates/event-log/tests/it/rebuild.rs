@@ -61,7 +61,7 @@ async fn new_tables_take_over_under_load_and_the_old_ones_can_come_back() {
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(SumsAsSet, |_, _| {}).await.expect("it can be digested");
     assert!(total(&log).await > 6_000, "the old ones still serve");
-    rebuild.switch(SumsAsSet).await.expect("the new ones are ready");
+    rebuild.switch(SumsAsSet, false).await.expect("the new ones are ready");
     writer.await.expect("it does not break");
 
     shown(&log, 200).await;
@@ -93,7 +93,7 @@ async fn new_tables_have_the_keys_and_indexes_of_the_old_ones_by_name() {
     let rebuild = Rebuild::of::<Sums>(log.clone());
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
-    rebuild.switch(Sums).await.expect("the new ones are ready");
+    rebuild.switch(Sums, false).await.expect("the new ones are ready");
 
     assert_eq!(before.len(), 2);
     assert_eq!(names().await, before);
@@ -105,18 +105,18 @@ async fn nothing_takes_over_that_was_not_built_or_lacks_too_much() {
     make_table(&log).await;
     let rebuild = Rebuild::of::<Sums>(log.clone());
 
-    assert!(matches!(rebuild.switch(Sums).await, Err(RebuildError::NotBegun("counter"))));
+    assert!(matches!(rebuild.switch(Sums, false).await, Err(RebuildError::NotBegun("counter"))));
     assert!(matches!(rebuild.roll_back().await, Err(RebuildError::NoneKept("counter"))));
     let refused = rebuild.catch_up(Sums, |_, _| {}).await;
     assert!(matches!(refused, Err(RebuildError::NotBegun("counter"))), "{refused:?}");
     rebuild.begin().await.expect("there is room");
-    assert!(matches!(rebuild.switch(Sums).await, Err(RebuildError::Unfinished("counter"))));
+    assert!(matches!(rebuild.switch(Sums, false).await, Err(RebuildError::Unfinished("counter"))));
     rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
     sqlx::raw_sql("INSERT INTO es.checkpoints (reader, part, position) VALUES ('sums', 0, 6000)")
         .execute(log.pool())
         .await
         .expect("ours");
-    let refused = rebuild.switch(Sums).await;
+    let refused = rebuild.switch(Sums, false).await;
     assert!(matches!(refused, Err(RebuildError::Behind("counter", 6_000))), "{refused:?}");
 }
 
@@ -133,7 +133,7 @@ async fn new_tables_take_in_what_has_happened_since_they_were_grown_before_they_
     shown(&log, 90).await;
     serving.end().await;
 
-    rebuild.switch(Sums).await.expect("it is not much");
+    rebuild.switch(Sums, false).await.expect("it is not much");
 
     assert_eq!(total(&log).await, 90);
 }
@@ -153,7 +153,7 @@ async fn tables_that_stand_still_are_compared_up_to_where_they_are_and_can_be_re
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
-    rebuild.switch(Sums).await.expect("the new ones are further than the old ones");
+    rebuild.switch(Sums, false).await.expect("the new ones are further than the old ones");
 
     shown(&log, 60).await;
     assert_eq!(total(&log).await, 60);
@@ -203,7 +203,7 @@ async fn comparing_takes_in_what_comes_meanwhile_and_leaves_a_rebuild_beside_it_
 
     let found = compared.expect("nobody waits for themselves").expect("it can be compared");
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
-    rebuild.switch(Sums).await.expect("what was grown is still there");
+    rebuild.switch(Sums, false).await.expect("what was grown is still there");
     serving.end().await;
 }
 
@@ -255,4 +255,39 @@ async fn a_projection_goes_on_while_its_rows_are_compared() {
     let found = comparing.await.expect("it does not break").expect("it can be compared");
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
     serving.end().await;
+}
+
+#[tokio::test]
+async fn nothing_takes_over_that_lacks_an_aggregate_from_an_earlier_fact_on_unless_it_is_insisted_on()
+ {
+    let log = log().await;
+    make_table(&log).await;
+    add(&log, 0..3).await;
+    let known = Rebuild::of::<SumsAsSet>(log.clone());
+    known.begin().await.expect("there is room");
+    known.catch_up(SumsAsSet, |_, _| {}).await.expect("they grow");
+    known.switch(SumsAsSet, false).await.expect("there are none in use");
+    // The new program chokes on sevens, and there is none yet.
+    let rebuild = Rebuild::of::<Sums>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
+    assert_eq!(rebuild.lacks().await.expect("a list"), []);
+    log.execute::<Counter>(target(1), Add(7), &meta(7)).await.expect("it fits");
+    let ours = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(log.pool()).await.expect("ours");
+    };
+    ours("UPDATE es.checkpoints SET position = 4 WHERE reader = 'sums'").await;
+
+    let refused = async || match rebuild.switch(Sums, false).await {
+        Err(RebuildError::Lacks("counter", lacks)) => lacks.len() == 1 && lacks[0].position == 4,
+        _ => false,
+    };
+    assert!(refused().await, "it is found out at the very end");
+    ours("INSERT INTO es.parked (reader, part, tenant_id, aggregate_type, aggregate_id, position, reason)
+          SELECT 'sums', part, tenant_id, aggregate_type, aggregate_id, 9, reason FROM es.parked")
+        .await;
+    assert!(refused().await, "what is in use has more of it");
+    assert_eq!(total(&log).await, 3, "and stays in use");
+
+    rebuild.switch(Sums, true).await.expect("it is insisted on");
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use async_nats::jetstream;
 use meydan_event_log::{
-    EventLog, ExecuteError, KeyChange, Recorded, RepairError, UniqueKey, recover_from_stream,
+    EventLog, ExecuteError, KeyChange, PLATFORM, Recorded, RepairError, Target, UniqueKey,
+    recover_from_stream,
 };
 use meydan_testkit::servers::Nats;
 use sqlx::AssertSqlSafe;
@@ -95,5 +96,35 @@ async fn keys_that_were_taken_or_let_go_after_the_backup_are_as_they_were() {
         let other =
             log.execute_with::<Counter>(target(9), Add(1), &meta(99), &[name(number)]).await;
         assert!(matches!(other, Err(ExecuteError::KeyTaken)), "{number}: {other:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_to_several_tenants_that_came_back_is_known_to_each_of_them() {
+    let (url, nats) = (database().await, Nats::start().await);
+    let jetstream = jetstream::new(nats.connect().await);
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    let other = Target { tenant: Uuid::from_u128(8), id: Uuid::from_u128(9) };
+    for command in 1..=2 {
+        let mut group = log.group(PLATFORM);
+        group.add::<Counter>(target(1), Add(1), (&[], None));
+        group.add::<Counter>(other, Add(1), (&[], None));
+        group.execute(&meta(command)).await.expect("nothing is against it");
+    }
+    agree(&log, &jetstream, 0).await;
+    publishing.end().await;
+
+    // As where the stream was read to between the facts of the second command.
+    restore(&log, 3).await;
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let back = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+
+    assert_eq!(back.expect("nothing differs"), 1);
+    for fewer in [target(1), other] {
+        let mut group = log.group(PLATFORM);
+        group.add::<Counter>(fewer, Add(1), (&[], None));
+        let again = group.execute(&meta(2)).await.expect("it is known");
+        assert_eq!((again.position, again.repeated), (4, true), "{fewer:?}");
     }
 }

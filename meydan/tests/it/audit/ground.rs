@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use meydan_testkit::{process::Ground, servers};
+use audit::note::Notary;
+use meydan_testkit::{ports, process::Ground, servers};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use tokio::{process::Command, sync::Mutex};
@@ -137,6 +138,12 @@ impl Copy {
         Path::new(self.folder.path()).join(audit::FILE)
     }
 
+    /// Signs as the platform does.
+    pub(super) fn notary(&self) -> Notary {
+        let key = Path::new(&self.settings["MEYDAN_DATA_DIR"]).join("secrets/audit.pem");
+        Notary::open(&key).expect("it is there")
+    }
+
     /// A session of somebody who may do everything, and for whom no trigger fires.
     pub(super) async fn session(&self, name: &str) -> PgConnection {
         let server = &self.settings["MEYDAN_DATABASE_URL"];
@@ -146,6 +153,25 @@ impl Copy {
         let free = sqlx::raw_sql("SET session_replication_role = replica");
         free.execute(&mut session).await.expect("a superuser may");
         session
+    }
+
+    /// Has the program find no broker any more; where it was.
+    pub(super) fn without_broker(&mut self) -> String {
+        let nowhere = format!("nats://127.0.0.1:{}", ports::free());
+        self.settings.insert("MEYDAN_NATS_URL", nowhere).expect("there was one")
+    }
+
+    /// Has the program find the broker where it was.
+    pub(super) fn with_broker(&mut self, url: String) {
+        self.settings.insert("MEYDAN_NATS_URL", url);
+    }
+
+    /// How often it is on record that checkpoints of the campaign were let go of.
+    pub(super) async fn let_go_on_record(&self) -> i64 {
+        let facts = "SELECT count(*) FROM es.events
+                     WHERE event_type = 'operation.checkpoints_let_go' AND tenant_id = $1";
+        let facts = sqlx::query_scalar(facts).bind(self.campaign);
+        facts.fetch_one(&mut self.session("identity").await).await.expect("it can be read")
     }
 
     /// Does something in a database.

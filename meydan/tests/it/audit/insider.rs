@@ -1,10 +1,18 @@
 //! What somebody with every right in PostgreSQL may try, and what is found.
 
-use audit::{entry::Entry, merkle::leaf_hash, note::Notary};
+use audit::{
+    entry::Entry,
+    merkle::leaf_hash,
+    note::{Checkpoint, Notary},
+};
 use serde_json::{Value, json};
 use sqlx::Row;
 
 use super::ground::Copy;
+
+/// What a backup does to the table of checkpoints.
+const WITHOUT_THE_NEWEST: &str = "DELETE FROM checkpoints WHERE tree_id = $CAMPAIGN
+    AND size = (SELECT max(size) FROM checkpoints WHERE tree_id = $CAMPAIGN)";
 
 /// The kinds of findings, in order, and the entry of the first.
 fn first(findings: &[Value]) -> (Vec<&str>, Option<u64>) {
@@ -35,9 +43,7 @@ async fn what_nobody_touched_is_as_it_was_signed() {
 #[tokio::test]
 async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_damage() {
     let copy = Copy::new().await;
-    let newest = "DELETE FROM checkpoints WHERE tree_id = $CAMPAIGN
-                  AND size = (SELECT max(size) FROM checkpoints WHERE tree_id = $CAMPAIGN)";
-    copy.harm("audit", newest).await;
+    copy.harm("audit", WITHOUT_THE_NEWEST).await;
     let end = async |arguments: &[&str]| {
         let output = copy.run(arguments).await;
         (output.status.code(), String::from_utf8(output.stderr).expect("it writes text"))
@@ -48,6 +54,7 @@ async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_da
 
     let let_go = ["audit", "let-go", "--why", "the backup of the morning\nwas restored"];
     assert_eq!(end(&let_go).await, (Some(0), String::new()));
+    assert_eq!(copy.let_go_on_record().await, 1);
 
     let (code, told) = end(&["audit", "verify"]).await;
     assert!(code == Some(3) && told.contains("let go of after a restore: 1, of up to"), "{told}");
@@ -57,12 +64,83 @@ async fn a_restore_that_was_put_on_record_is_told_for_ever_and_apart_from_new_da
     assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report}");
     let (_, told) = end(&let_go).await;
     assert!(told.contains("nothing is to be let go of"), "{told}");
+    assert_eq!(copy.let_go_on_record().await, 1);
 
     let altered = "UPDATE entries SET action = 'x' WHERE tree_id = $CAMPAIGN AND leaf = 2";
     copy.harm("audit", altered).await;
     assert_eq!(end(&["audit", "verify"]).await.0, Some(1));
     let findings = copy.findings().await;
     assert_eq!(first(&findings), (vec!["altered", "differs_from_event", "let_go"], Some(2)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_on_record_is_not_let_go_of() {
+    let mut copy = Copy::new().await;
+    copy.harm("audit", WITHOUT_THE_NEWEST).await;
+    let before = copy.findings().await;
+    let broker = copy.without_broker();
+
+    let refused = copy.run(&["audit", "let-go", "--why", "the backup was restored"]).await;
+
+    let told = String::from_utf8(refused.stderr).expect("it writes text");
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("nothing was done, because it could not be put on record"), "{told}");
+    copy.with_broker(broker);
+    assert_eq!((copy.findings().await, copy.let_go_on_record().await), (before, 0));
+}
+
+#[tokio::test]
+async fn what_was_let_go_of_and_could_not_be_put_on_record_is_put_there_the_next_time() {
+    let copy = Copy::new().await;
+    copy.harm("audit", WITHOUT_THE_NEWEST).await;
+    let mut identity = copy.session("identity").await;
+    let refuse = "ALTER TABLE es.events ADD CONSTRAINT broken
+                  CHECK (event_type <> 'operation.checkpoints_let_go') NOT VALID";
+    sqlx::raw_sql(refuse).execute(&mut identity).await.expect("a superuser may");
+    let let_go = async || {
+        let output = copy.run(&["audit", "let-go", "--why", "the backup was restored"]).await;
+        (output.status.code(), String::from_utf8(output.stderr).expect("it writes text"))
+    };
+    let (code, told) = let_go().await;
+    assert!(code == Some(1) && told.contains("it is done, but could not be put"), "{told}");
+    let take = "ALTER TABLE es.events DROP CONSTRAINT broken";
+    sqlx::raw_sql(take).execute(&mut identity).await.expect("a superuser may");
+
+    assert_eq!(let_go().await, (Some(0), String::new()));
+
+    assert_eq!(copy.let_go_on_record().await, 1);
+    let (_, told) = let_go().await;
+    assert!(told.contains("nothing is to be let go of"), "{told}");
+    assert_eq!(copy.let_go_on_record().await, 1, "once");
+}
+
+#[tokio::test]
+async fn what_was_cut_from_the_file_is_missed_also_beside_one_of_its_size_that_was_let_go_of() {
+    let copy = Copy::new().await;
+    let mut session = copy.session("audit").await;
+    let size = "SELECT max(size) FROM checkpoints WHERE tree_id = $1";
+    let size: i64 = sqlx::query_scalar(size)
+        .bind(copy.campaign)
+        .fetch_one(&mut session)
+        .await
+        .expect("there are some");
+    // As when the tree has grown anew after a restore.
+    let at = time::OffsetDateTime::UNIX_EPOCH;
+    let anew = Checkpoint { tree: copy.campaign, size: size.unsigned_abs(), root: [7; 32], at };
+    let anew = copy.notary().sign(&anew);
+    let sign = "UPDATE checkpoints SET note = $1, filed = true WHERE tree_id = $2 AND size = $3";
+    let sign = sqlx::query(sign).bind(&anew).bind(copy.campaign).bind(size);
+    sign.execute(&mut session).await.expect("a superuser may");
+    let let_go = copy.run(&["audit", "let-go", "--why", "the backup was restored"]).await;
+    assert!(let_go.status.success(), "{let_go:?}");
+
+    let findings = copy.findings().await;
+
+    let cut = findings.iter().find(|finding| finding["wrong"] == "file");
+    assert_eq!(cut.map(|finding| &finding["leaf"]), Some(&json!(size)), "{findings:?}");
+    let known = std::fs::read_to_string(copy.file()).expect("it is text");
+    std::fs::write(copy.file(), format!("{known}{anew}\n")).expect("it is ours");
+    assert!(copy.findings().await.iter().all(|finding| finding["wrong"] != "file"), "it is there");
 }
 
 #[tokio::test]
@@ -208,7 +286,7 @@ async fn a_checkpoint_with_a_wrong_signature_is_found_in_the_file_and_in_the_tab
     let copy = Copy::new().await;
     let known = std::fs::read_to_string(copy.file()).expect("it is text");
     let at = time::OffsetDateTime::UNIX_EPOCH;
-    let forged = audit::note::Checkpoint { tree: copy.campaign, size: 1, root: [0; 32], at };
+    let forged = Checkpoint { tree: copy.campaign, size: 1, root: [0; 32], at };
     std::fs::write(copy.file(), format!("{}\n{known}", other.sign(&forged))).expect("it is ours");
     let file = copy.findings().await;
     assert_eq!(first(&file).0, ["checkpoint"]);

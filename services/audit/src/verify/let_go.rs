@@ -31,8 +31,8 @@ type Said = (Uuid, u64, Hash);
 /// Those of a tree that went together, and when the last of them was signed.
 type Gone = (BTreeSet<(u64, Hash)>, OffsetDateTime);
 
-/// How the line begins that says when and why.
-const TITLE: &str = "# let go of at ";
+/// How the line begins that says when and why: after the end of any other, also of one that was cut short.
+const TITLE: &str = "\n# let go of at ";
 
 /// The checkpoints that were let go of, and those of them that were met.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl LetGo {
     pub(super) fn read(evidence: &Evidence<'_>) -> Result<Self, VerifyError> {
         let text = text(&evidence.file.with_file_name(FILE)).map_err(VerifyError::File)?;
         let mut read = Self::default();
-        for (place, section) in text.split(TITLE).enumerate() {
+        for (place, section) in format!("\n{text}").split(TITLE).enumerate() {
             read.titles.push(section.lines().next().unwrap_or_default().to_owned());
             let notes = copied(section).into_iter();
             let notes = notes.filter_map(|note| evidence.verifier.open(&note).ok());
@@ -86,34 +86,48 @@ impl LetGo {
 
 impl Evidence<'_> {
     /// Lets go of every checkpoint of the file that is not in the table, because the table is from before it. Says how
-    /// many those are, of each tree.
+    /// many those are.
     ///
     /// # Errors
     ///
     /// See [`VerifyError`].
-    pub async fn let_go(
-        &self,
-        why: &str,
-        at: OffsetDateTime,
-    ) -> Result<BTreeMap<Uuid, u64>, VerifyError> {
+    pub async fn let_go(&self, why: &str, at: OffsetDateTime) -> Result<usize, VerifyError> {
         // The file first: what comes into it is in the table before.
         let all = notes::notes(&text(self.file).map_err(VerifyError::File)?);
         let mut rows = self.audit.acquire().await?;
         let (known, kept) = (LetGo::read(self)?.known, kept(self, &mut rows).await?);
-        let (mut orphans, mut counts) = (BTreeSet::new(), BTreeMap::new());
+        let mut orphans = BTreeMap::new();
         for note in all {
             let Ok(checkpoint) = self.verifier.open(&note) else { continue };
             let said = said(&checkpoint);
-            if !kept.contains(&said) && !known.contains_key(&said) && orphans.insert(note) {
-                *counts.entry(checkpoint.tree).or_default() += 1;
+            if !kept.contains(&said) && !known.contains_key(&said) {
+                orphans.insert(said, note);
             }
         }
         if !orphans.is_empty() {
             let at = at.format(&Rfc3339).unwrap_or_default();
             let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
-            let notes = orphans.iter().flat_map(|note| [note.as_str(), "\n"]).collect::<String>();
+            let notes = orphans.values().flat_map(|note| [note.as_str(), "\n"]).collect::<String>();
             let section = format!("{TITLE}{at}: {why}\n\n{notes}");
             append(&self.file.with_file_name(FILE), &section).map_err(VerifyError::File)?;
+        }
+        Ok(orphans.len())
+    }
+
+    /// How many checkpoints were let go of, by the file: of each tree, each time together.
+    ///
+    /// # Errors
+    ///
+    /// See [`VerifyError`].
+    pub fn all_let_go(&self) -> Result<BTreeMap<(Uuid, OffsetDateTime), u64>, VerifyError> {
+        let LetGo { titles, known, .. } = LetGo::read(self)?;
+        let mut counts = BTreeMap::new();
+        for ((tree, ..), place) in known {
+            let title = &titles[place];
+            let at =
+                title.split_once(": ").and_then(|(at, _)| OffsetDateTime::parse(at, &Rfc3339).ok());
+            let at = at.ok_or_else(|| VerifyError::NoTime(title.clone()))?;
+            *counts.entry((tree, at)).or_default() += 1;
         }
         Ok(counts)
     }

@@ -46,13 +46,12 @@ pub(super) async fn read(
                 report.find(Wrong::Checkpoint, tree, None, format!("{place} is of something else"));
             }
             Ok(note) => {
-                let name = (note.tree, note.size);
-                if row.filed && !filed.contains(&name) {
+                if row.filed && !filed.contains(&(note.tree, note.size, note.root)) {
                     let words =
                         format!("{place} is not in the file, which had it: its size went back");
                     report.find(Wrong::File, tree, Some(note.size), words);
                 }
-                kept.insert(name);
+                kept.insert((note.tree, note.size));
                 keep(&mut signed, &note, report);
             }
         }
@@ -103,7 +102,8 @@ fn of_copies(
 /// The checkpoints that the file has.
 #[derive(Default)]
 struct Filed {
-    all: BTreeSet<(Uuid, u64)>,
+    /// With their roots: one that was let go of is another than the one that was signed anew of the same size.
+    all: BTreeSet<(Uuid, u64, Hash)>,
     /// Those of them that the table has to have: nobody has let go of them.
     owed: BTreeSet<(Uuid, u64)>,
 }
@@ -126,12 +126,11 @@ fn of_file(
         match evidence.verifier.open(&note) {
             Err(bad) => report.find(Wrong::Checkpoint, None, None, format!("{place}: {bad}")),
             Ok(note) if evidence.concerns(note.tree) => {
-                let name = (note.tree, note.size);
-                filed.all.insert(name);
+                filed.all.insert((note.tree, note.size, note.root));
                 if let_go.has(&note) {
                     continue;
                 }
-                filed.owed.insert(name);
+                filed.owed.insert((note.tree, note.size));
                 let before = newest.insert(note.tree, note.size).unwrap_or(0);
                 if note.size < before {
                     let words = format!(

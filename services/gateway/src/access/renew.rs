@@ -25,8 +25,9 @@ pub(super) struct Renewed(String);
 ///
 /// # Errors
 ///
-/// The way to the same page, when another request was quicker: the browser has the token by now, and the forms of a page that
-/// were made for the one before would be refused.
+/// The way to the same page, when another request was quicker: the forms of a page that were made for the token before would
+/// be refused. Mostly the browser has the other one by then. Where the quicker request still makes the page that brings it,
+/// this leads to the login: whoever does not wait for that page logs in once more, and no more than that.
 pub(super) async fn renew(
     app: &App,
     access: Access,

@@ -252,6 +252,15 @@ pub(super) fn link(app: &App, headers: &axum::http::HeaderMap, token: &str) -> S
     format!("{scheme}://{}/welcome/{token}", host.unwrap_or("127.0.0.1"))
 }
 
+/// Which field of a campaign's form a rule says no to, and in which words.
+fn refusal(code: &str) -> (&'static str, Problem) {
+    match code {
+        "identity.key_taken" => ("slug", Problem::SlugTaken),
+        "identity.member.invited_too_often" => ("owner_email", Problem::InvitedTooOften),
+        _ => ("candidate_name", Problem::Refused),
+    }
+}
+
 fn again(
     app: &App,
     visit: &Visit,
@@ -261,7 +270,10 @@ fn again(
 ) -> Response {
     let problems = match failure {
         Failure::Malformed(violations) => views::problems(FIELDS, violations),
-        Failure::Refused(_) => Problems::none().and("slug", Problem::SlugTaken),
+        Failure::Refused(code) => {
+            let (field, problem) = refusal(code);
+            Problems::none().and(field, problem)
+        }
         other => return failure::of_call(app, visit, other),
     };
     let fields = CampaignFields {

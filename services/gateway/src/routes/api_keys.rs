@@ -16,14 +16,14 @@ use meydan_rpc::{
     },
 };
 use meydan_web::{
-    Nav, Notice, Problem, Problems,
+    Nav, Notice, Problems,
     pages::api_keys::{ApiKey, ApiKeysPage, LIFETIMES, Revoked as WhyRevoked, Scope},
 };
 use serde::Deserialize;
 use time::Duration;
 use uuid::Uuid;
 
-use super::{At, admin::command, go_with, inbox};
+use super::{At, admin::command, go_with, inbox, member::refusal};
 use crate::{
     access::{Need, field},
     app::App,
@@ -31,6 +31,9 @@ use crate::{
     session::Visit,
     views,
 };
+
+/// What identity says of a form that made a key before, and is not shown its secret again.
+const MADE: &str = "identity.api_key.made";
 
 #[derive(Default, Deserialize)]
 pub(super) struct Revoked {
@@ -140,8 +143,12 @@ pub(super) async fn create(State(app): State<App>, visit: Visit, body: Bytes) ->
             let problems = views::problems(&["name", "permissions"], &violations);
             About { name: said("name"), days, problems, ..About::at(0) }
         }
-        Err(Failure::Refused(_)) => {
-            let problems = Problems::none().and("permissions", Problem::NotHeld);
+        // The form came again, and a program works with the key by now: nobody is shown another secret of it.
+        Err(Failure::Refused(code)) if code == MADE => {
+            return go_with(&format!("/c/{}/api-keys", visit.slug()), Notice::KeyMade, 0);
+        }
+        Err(Failure::Refused(code)) => {
+            let problems = Problems::none().and("permissions", refusal(&code));
             About { name: said("name"), days, problems, ..About::at(0) }
         }
         Err(failure) => return failure::of_call(&app, &visit, &failure),

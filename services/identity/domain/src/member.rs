@@ -103,6 +103,9 @@ impl Aggregate for Member {
             MemberEvent::Invited { role, said, .. } => {
                 self.role = Some(role);
                 self.said = said.is_some();
+                // Whoever asks gives the role, and answers for nothing that others gave beside it.
+                self.granted.clear();
+                self.denied.clear();
             }
             MemberEvent::InvitationRenewed { .. }
             | MemberEvent::Impersonated { .. }

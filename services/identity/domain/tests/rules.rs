@@ -1,5 +1,7 @@
 //! The rules of accounts, campaigns and invitations: given facts, when a request, then facts or a refusal.
 
+use std::collections::BTreeSet;
+
 use cqrs_es::test::TestFramework;
 use identity_domain::{
     Account, AccountCommand, AccountEvent, AccountRefusal, Campaign, CampaignCommand,
@@ -41,7 +43,7 @@ fn invited(role: Role) -> MemberEvent {
 }
 
 fn invite(role: Role) -> MemberCommand {
-    MemberCommand::Invite { account_id: SARA, role, said: sealed(), at: NOON }
+    MemberCommand::Invite { account_id: SARA, role, said: sealed(), judged: None, at: NOON }
 }
 
 #[test]
@@ -79,6 +81,29 @@ fn what_happens_to_an_account_is_recorded() {
             .when(AccountCommand::Record(fact.clone()))
             .then_expect_events(vec![fact]);
     }
+}
+
+#[test]
+fn an_admin_gets_no_password_that_was_judged_as_a_members() {
+    let member = || vec![registered()];
+    let asked =
+        || [member(), vec![AccountEvent::AdminInvited { said: sealed(), at: NOON }]].concat();
+    let admin = || [asked(), vec![AccountEvent::AdminAppointed { at: NOON }]].concat();
+    let dismissed = || [admin(), vec![AccountEvent::AdminDismissed { at: NOON }]].concat();
+    let account = |facts: Vec<AccountEvent>| TestFramework::<Account>::with(()).given(facts);
+    let set = |by_admin| AccountCommand::SetPassword { by_admin, at: NOON };
+
+    for facts in [member(), asked(), dismissed()] {
+        for by_admin in [false, true] {
+            account(facts.clone())
+                .when(set(by_admin))
+                .then_expect_events(vec![AccountEvent::PasswordSet { at: NOON }]);
+        }
+    }
+    account(admin())
+        .when(set(true))
+        .then_expect_events(vec![AccountEvent::PasswordSet { at: NOON }]);
+    account(admin()).when(set(false)).then_expect_error(AccountRefusal::NotJudgedAsAdmins);
 }
 
 #[test]
@@ -150,7 +175,18 @@ fn an_invitation_may_be_repeated_or_name_another_role_until_it_is_accepted() {
 
     let members = TestFramework::<Member>::with(());
     let again = members.given(vec![invited(Role::Staff)]).when(invite(Role::Staff));
-    again.then_expect_events(vec![]);
+    let renewed = MemberEvent::InvitationRenewed { account_id: SARA, at: NOON };
+    again.then_expect_events(vec![renewed]);
+
+    let excepted = MemberEvent::PermissionsChanged {
+        account_id: SARA,
+        granted: BTreeSet::from(["bot:bot.connect".to_owned()]),
+        denied: BTreeSet::new(),
+        at: NOON,
+    };
+    let members = TestFramework::<Member>::with(());
+    let plain = members.given(vec![invited(Role::Staff), excepted]).when(invite(Role::Staff));
+    plain.then_expect_events(vec![invited(Role::Staff)]);
 
     let members = TestFramework::<Member>::with(());
     let promoted = members.given(vec![invited(Role::Staff)]).when(invite(Role::Owner));

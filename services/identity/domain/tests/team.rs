@@ -29,7 +29,7 @@ fn member(facts: Vec<MemberEvent>) -> Member {
 }
 
 fn change(change: MemberChange, owner: bool) -> MemberCommand {
-    MemberCommand::Change { account_id: SARA, change, owner, at: NOON }
+    MemberCommand::Change { account_id: SARA, change, owner, judged: None, at: NOON }
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
@@ -149,6 +149,61 @@ fn a_place_that_is_not_what_whoever_asks_believes_is_looked_at_again() {
     let asked = works_as(Role::Owner).into_iter().take(1).collect();
     let join = MemberCommand::Join { owner: false, at: NOON };
     given(asked).when(join).then_expect_error(MemberRefusal::Changed);
+}
+
+#[test]
+fn a_place_that_is_not_the_one_that_whoever_asks_was_judged_on_is_left_as_it_is() {
+    let asked = MemberEvent::Invited { account_id: SARA, role: Role::Staff, said: None, at: NOON };
+    let raised = MemberEvent::RoleChanged {
+        account_id: SARA,
+        from: Role::Staff,
+        to: Role::Manager,
+        at: NOON,
+    };
+    let granted = MemberEvent::PermissionsChanged {
+        account_id: SARA,
+        granted: names(&["bot:bot.connect"]),
+        denied: names(&[]),
+        at: NOON,
+    };
+    let judged = || member(vec![asked.clone()]);
+    let renew = || MemberCommand::Change {
+        account_id: SARA,
+        change: MemberChange::RenewInvitation,
+        owner: false,
+        judged: Some(judged()),
+        at: NOON,
+    };
+    for meanwhile in [raised, granted] {
+        let facts = vec![asked.clone(), meanwhile];
+        given(facts.clone()).when(renew()).then_expect_error(MemberRefusal::Changed);
+        let invite = MemberCommand::Invite {
+            account_id: SARA,
+            role: Role::Support,
+            said: "s1.00000000000000000000000000000007.AAAA".parse().expect("it is one"),
+            judged: Some(judged()),
+            at: NOON,
+        };
+        given(facts).when(invite).then_expect_error(MemberRefusal::Changed);
+    }
+    let renewed = MemberEvent::InvitationRenewed { account_id: SARA, at: NOON };
+    given(vec![asked.clone()]).when(renew()).then_expect_events(vec![renewed]);
+}
+
+#[test]
+fn whoever_is_asked_once_more_is_asked_with_what_the_role_may_and_nothing_else() {
+    let asked = |role| MemberEvent::Invited { account_id: SARA, role, said: None, at: NOON };
+    let granted = MemberEvent::PermissionsChanged {
+        account_id: SARA,
+        granted: names(&["identity:api_key.manage"]),
+        denied: names(&["crm:ticket.move"]),
+        at: NOON,
+    };
+    for role in [Role::Staff, Role::Support] {
+        let joined = MemberEvent::Joined { at: NOON };
+        let facts = vec![asked(Role::Staff), granted.clone(), asked(role), joined];
+        assert_eq!(member(facts).permissions(), role.permissions());
+    }
 }
 
 #[test]

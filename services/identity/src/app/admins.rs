@@ -5,11 +5,16 @@
 use std::collections::BTreeSet;
 
 use identity_domain::{Account, AccountCommand, AccountRefusal, Profile, TeamRefusal};
-use meydan_event_log::{ExecuteError, Meta, PLATFORM, Refusal, Target};
+use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Refusal, Target};
 use meydan_keyring::Place;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, acts::Act, invitations::AskedOne, step, whom};
+use super::{
+    AppError, Guest, Identity, Result,
+    acts::Act,
+    invitations::{AskedOne, Link},
+    step, whom,
+};
 use crate::{
     invitations,
     letters::{Letter, Locale},
@@ -32,6 +37,7 @@ impl From<AccountRefusal> for AppError {
             AccountRefusal::AlreadyAdmin => {
                 Self::Refused("identity.admin.already", "that is an admin already")
             }
+            AccountRefusal::NotJudgedAsAdmins => Self::Conflict,
         }
     }
 }
@@ -56,15 +62,37 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let AskedOne { account, begins } = self.asked(&who, meta).await?;
-        let locale = match begins {
-            None => self.locale_of(&self.account(account).await?.0).await?,
-            Some(_) => Locale::default(),
+        let asked = self.asked(&who, meta).await?;
+        let begins = asked.begins.is_some();
+        let (account, link, asked) = match self.ask_to_administer(&who, asked, meta).await {
+            Err(failed) if begins => {
+                let asked = self.begun_meanwhile(failed, &who, meta).await?;
+                self.ask_to_administer(&who, asked, meta).await?
+            }
+            asked => asked?,
+        };
+        self.show(asked.position).await;
+        Ok((account, self.shown(link, asked, None).await?))
+    }
+
+    /// Asks somebody who is known, or about to begin.
+    async fn ask_to_administer(
+        &self,
+        who: &Profile,
+        asked: AskedOne,
+        meta: &Meta,
+    ) -> Result<(Uuid, Link, Committed)> {
+        let AskedOne { account, begins } = asked;
+        let locale = match self.account(account).await {
+            Ok((row, _)) => self.locale_of(&row).await?,
+            // It is about to begin, or has begun this moment.
+            Err(AppError::NotFound) => Locale::default(),
+            Err(error) => return Err(error),
         };
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        let said = sealer.seal(&asked_place(account), &who);
+        let said = sealer.seal(&asked_place(account), who);
         let says = |token| Letter::AdminInvitation { token };
-        let link = self.link((account, None), (who.email, locale), says, meta).await?;
+        let link = self.link((account, None), (who.email.clone(), locale), says, meta).await?;
         let mut act = self.act(step(meta, "invite"), &[account]).await?;
         let at = act.at;
         if let Some(newcomer) = begins {
@@ -74,8 +102,7 @@ impl Identity {
         act.ask::<Account>(target, AccountCommand::AskToAdminister { said, at });
         act.keep_link(&link).await?;
         let asked = act.done().await.map_err(refused)?;
-        self.show(asked.position).await;
-        Ok((account, self.shown(link, asked).await?))
+        Ok((account, link, asked))
     }
 
     /// Takes back that somebody was asked to become an admin: their links open nothing any more.
@@ -106,7 +133,9 @@ impl Identity {
             return Err(AppError::Refused("identity.account.oneself", words));
         }
         self.dismiss(account, meta.clone()).await?;
-        if accounts::is_admin(self.log.pool(), account).await? {
+        // Asked of the log: the tables may be late to show it.
+        let target = Target { tenant: PLATFORM, id: account };
+        if self.log.load::<Account>(target).await?.aggregate.is_admin() {
             // A form from before they were appointed anew must not be answered for the dismissal of that time.
             self.dismiss(account, Meta { command_id: Uuid::now_v7(), ..meta.clone() }).await?;
         }
@@ -118,7 +147,7 @@ impl Identity {
         let mut act = self.act(meta, &[account]).await?;
         act.administer(account, false, standing).await?;
         let done = act.done().await.map_err(refused)?;
-        self.reach(done.position).await?;
+        self.show(done.position).await;
         self.changes.tell(account).await;
         Ok(())
     }
@@ -130,23 +159,25 @@ impl Identity {
         self.revealed(&said, &asked_place(account)).await
     }
 
-    /// Lets the holder of a session show that their password is right, and one that admins may have.
+    /// Lets the holder of a session show that their password is right, and one that admins may have; the hash that it
+    /// is right by.
     pub(super) async fn prove_for_admin(
         &self,
         (account, session): (Uuid, Uuid),
         password: String,
         guest: &Guest,
-    ) -> Result<()> {
-        self.confirm((account, session), password.clone(), guest).await?;
+    ) -> Result<String> {
+        let hash = self.confirm((account, session), password.clone(), guest).await?;
         let (_, profile) = self.account(account).await?;
         let chooser = self.chooser((account, true), &profile, None).await?;
         self.choose("password", password, chooser).await?;
-        Ok(())
+        Ok(hash)
     }
 }
 
 impl Act<'_> {
-    /// Gives or takes the role. Sessions from before end: they lasted as long as the former role's may.
+    /// Gives or takes the role. Sessions from before end: they lasted as long as the former role's may. So do links to a
+    /// new password, which may be judged by the rules of members.
     pub(super) async fn administer(
         &mut self,
         account: Uuid,
@@ -156,6 +187,11 @@ impl Act<'_> {
         let (at, target) = (self.at, Target { tenant: PLATFORM, id: account });
         self.ask::<Account>(target, AccountCommand::Administer { admin, at });
         self.list(PLATFORM, (account, admin), standing);
+        if admin {
+            sqlx::query!("DELETE FROM recoveries WHERE account_id = $1", account)
+                .execute(self.db())
+                .await?;
+        }
         self.end_sessions(account).await
     }
 }

@@ -101,7 +101,8 @@ impl Identity {
     /// # Errors
     ///
     /// See [`AppError`]; `identity.member.not_held` for a permission that whoever makes it does not hold;
-    /// `command_id_taken` when the command made a key of somebody else's, or one that was used.
+    /// `identity.api_key.made` when the command made a key of somebody else's, or one that was used or revoked;
+    /// [`AppError::Unavailable`] while the tables are late to show the key that it made.
     pub async fn create_api_key(
         &self,
         (campaign, by): (Uuid, Uuid),
@@ -140,18 +141,36 @@ impl Identity {
         let secret = format!("{PREFIX}{}", Token::fresh().into_text());
         let hash = tokens::hash(&secret);
         let mut act = self.act(meta.clone(), &[]).await?;
-        let kept = api_keys::keep_secret(act.db(), id, &hash).await?;
+        api_keys::keep_secret(act.db(), id, &hash).await?;
         act.ask::<ApiKey>(target, command);
         let created = act.done().await?;
-        self.show(created.position).await;
-        if created.repeated || !kept {
-            let renewed = api_keys::renew_secret(self.log.pool(), (id, by), &hash).await?;
-            if !renewed {
-                let words = "the id of the command belongs to another one";
-                return Err(AppError::Refused("command_id_taken", words));
-            }
+        if created.repeated {
+            self.renew_secret((id, by), &hash, created.position).await?;
+        } else {
+            self.show(created.position).await;
         }
         Ok(MadeApiKey { id, secret, position: created.position })
+    }
+
+    /// Gives a key that was made at `position` another secret. Whose it is, and that it was not revoked, the tables
+    /// tell: before they show the key nobody is told that it is somebody else's.
+    ///
+    /// It is not on record by itself. The key stays whose it was, and may what it might, as the fact says that made it;
+    /// the secret before has opened nothing, and never will.
+    async fn renew_secret(
+        &self,
+        (key, by): (Uuid, Uuid),
+        hash: &[u8],
+        position: i64,
+    ) -> Result<()> {
+        self.reach(position).await?;
+        if api_keys::renew_secret(self.log.pool(), (key, by), hash).await? {
+            return Ok(());
+        }
+        Err(AppError::Refused(
+            "identity.api_key.made",
+            "the key was made, and its secret is shown once",
+        ))
     }
 
     /// What somebody holds who may make and end keys now.
@@ -172,11 +191,24 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Committed> {
         self.keys_of(campaign, by).await?;
-        let target = Target { tenant: campaign, id: key };
-        let command = ApiKeyCommand::Revoke { because: None, at: self.clock.now() };
-        let revoked = self.log.execute::<ApiKey>(target, command, meta).await?;
+        let revoked = self.revoke((campaign, key), None, meta.clone()).await?;
         self.show(revoked.position).await;
         Ok(revoked)
+    }
+
+    /// Ends a key. Its secret goes with the fact: however late the tables are, it opens nothing from then on.
+    async fn revoke(
+        &self,
+        (campaign, key): (Uuid, Uuid),
+        because: Option<RevokedBecause>,
+        meta: Meta,
+    ) -> Result<Committed> {
+        let mut act = self.act(meta, &[]).await?;
+        let (at, target) = (act.at, Target { tenant: campaign, id: key });
+        // Of another campaign's key the fact is refused, and its secret stays.
+        api_keys::wipe_secret(act.db(), key).await?;
+        act.ask::<ApiKey>(target, ApiKeyCommand::Revoke { because, at });
+        Ok(act.done().await?)
     }
 
     /// Ends the keys that somebody made, because of what happened to them at `position`. Who lost a permission and
@@ -198,9 +230,7 @@ impl Identity {
             return Ok(());
         }
         for (campaign, id) in api_keys::made_by(self.log.pool(), made).await? {
-            let command = ApiKeyCommand::Revoke { because: Some(because), at: self.clock.now() };
-            let target = Target { tenant: campaign, id };
-            self.log.execute::<ApiKey>(target, command, &step(meta, &id.to_string())).await?;
+            self.revoke((campaign, id), Some(because), step(meta, &id.to_string())).await?;
         }
         Ok(())
     }

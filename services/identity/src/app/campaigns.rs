@@ -1,24 +1,20 @@
-//! Campaigns and their teams.
-
-use std::time::Duration;
+//! Campaigns: created with an owner, edited, moved and deleted.
 
 use identity_domain::{
-    Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Member,
-    MemberCommand, Profile, Role, region, slug,
+    Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Profile, Role,
+    region, slug,
 };
-use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Target};
-use meydan_keyring::Sealed;
-use tokio::time::Instant;
+use meydan_event_log::{Committed, ExecuteError, Meta, Target};
 use uuid::Uuid;
 
 use super::{
     AppError, Identity, Result,
-    acts::{Act, Looks},
+    acts::Looks,
     email,
-    invitations::AskedOne,
-    member_of, name,
+    invitations::{AskedOne, Link},
+    name,
     places::refused,
-    profile_place, said_place, step, whom,
+    profile_place,
 };
 use crate::{
     invitations,
@@ -29,10 +25,6 @@ use crate::{
     },
     tokens::Token,
 };
-
-/// How long a member waits for an answer to an invitation, at least. An address without an account has one made,
-/// which takes longer, and by that nobody may tell which addresses are known.
-const ASKING: Duration = Duration::from_millis(250);
 
 /// A campaign to be created.
 #[derive(Debug, Clone)]
@@ -113,52 +105,41 @@ impl Identity {
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
         self.may_write(campaign, &owner.email).await?;
-        let newcomer = self.asked(&owner, meta).await?;
+        let asked = self.asked(&owner, meta).await?;
+        let (begins, named) = (asked.begins.is_some(), (campaign, slug.as_str()));
+        let (link, created) = match self.found(named, &profile, (&owner, asked), meta).await {
+            Err(failed) if begins => {
+                let asked = self.begun_meanwhile(failed, &owner, meta).await?;
+                self.found(named, &profile, (&owner, asked), meta).await?
+            }
+            created => created?,
+        };
+        self.show(created.position).await;
+        Ok((campaign, self.shown(link, created, None).await?, created.position))
+    }
+
+    /// Creates a campaign with an owner who is known, or about to begin.
+    async fn found(
+        &self,
+        (campaign, slug): (Uuid, &str),
+        profile: &CampaignProfile,
+        (owner, asked): (&Profile, AskedOne),
+        meta: &Meta,
+    ) -> Result<(Link, Committed)> {
         let to = (owner.email.clone(), Locale::from_code(&profile.locale));
         let candidate = profile.candidate_name.clone();
         let says = |token| Letter::Invitation { candidate, token };
-        let link = self.link((newcomer.account, Some(campaign)), to, says, meta).await?;
-        let said = self.said_by(&owner, (campaign, newcomer.account)).await?;
-        let mut act = self.act(meta.clone(), &[newcomer.account]).await?;
-        let (key, at) = (super::slug_key(&slug), act.at);
-        let command = CampaignCommand::Create { slug, profile, at };
+        let link = self.link((asked.account, Some(campaign)), to, says, meta).await?;
+        let said = self.said_by(owner, (campaign, asked.account)).await?;
+        let mut act = self.act(meta.clone(), &[asked.account]).await?;
+        let (key, at) = (super::slug_key(slug), act.at);
+        let command =
+            CampaignCommand::Create { slug: slug.to_owned(), profile: profile.clone(), at };
         act.ask_with::<Campaign>(Target { tenant: campaign, id: campaign }, command, key, None);
-        act.invite(campaign, newcomer, (Role::Owner, said));
+        act.invite(campaign, asked, (Role::Owner, None), said);
         act.keep_link(&link).await?;
         let created = act.done().await.map_err(refused)?;
-        self.show(created.position).await;
-        Ok((campaign, self.shown(link, created).await?, created.position))
-    }
-
-    /// Asks somebody to join a team, making their account when they have none. Known or not, they get a link
-    /// and join by it alone: who set the password of an address is not proof that its holder wants to be here.
-    async fn ask_to_join(
-        &self,
-        campaign: Uuid,
-        who: &Profile,
-        role: Role,
-        meta: &Meta,
-    ) -> Result<(Option<Token>, Committed)> {
-        self.may_write(campaign, &who.email).await?;
-        let newcomer = self.asked(who, meta).await?;
-        let link = self.link_into((campaign, newcomer.account), &who.email, meta).await?;
-        let said = self.said_by(who, (campaign, newcomer.account)).await?;
-        let mut act = self.act(step(meta, "invite"), &[newcomer.account]).await?;
-        act.invite(campaign, newcomer, (role, said));
-        act.keep_link(&link).await?;
-        let invited = act.done().await.map_err(refused)?;
-        self.show(invited.position).await;
-        Ok((self.shown(link, invited).await?, invited))
-    }
-
-    /// What an inviter says of somebody, sealed.
-    async fn said_by(
-        &self,
-        who: &Profile,
-        (campaign, account): (Uuid, Uuid),
-    ) -> Result<Sealed<Profile>> {
-        let sealer = self.keyring.sealer(PLATFORM, account).await?;
-        Ok(sealer.seal(&said_place(campaign, account), who))
+        Ok((link, created))
     }
 
     /// Corrects what a campaign says of itself.
@@ -283,40 +264,6 @@ impl Identity {
         found.ok_or(AppError::NotFound)
     }
 
-    /// Asks somebody to join a campaign's team, on behalf of a member or of a service.
-    ///
-    /// # Errors
-    ///
-    /// See [`AppError`]; `identity.member.already` for somebody who is in it, `identity.member.not_held` when
-    /// the member would give what they do not hold; `identity.member.owners_only` for somebody who is asked to own the
-    /// campaign, unless an owner asks; `identity.proof.needed` to ask for an owner.
-    pub async fn invite_member(
-        &self,
-        (campaign, by): (Uuid, Option<(Uuid, Uuid)>),
-        who: &Profile,
-        role: Role,
-        meta: &Meta,
-    ) -> Result<(Option<Token>, Committed)> {
-        let (who, wrong) = whom(who);
-        if !wrong.is_empty() {
-            return Err(AppError::Malformed(wrong));
-        }
-        let Some(by) = by else {
-            return self.ask_to_join(campaign, &who, role, meta).await;
-        };
-        let answered_at = Instant::now() + ASKING;
-        // Nobody has the nil id: an unknown address asks as much.
-        let asked = self.account_of(&who.email).await?.unwrap_or_default();
-        let before = self.place(campaign, asked).await?;
-        self.actor(campaign, by.0).await?.may_invite(&before, role)?;
-        if role == Role::Owner {
-            self.fresh(by).await?;
-        }
-        let asked = self.ask_to_join(campaign, &who, role, meta).await;
-        tokio::time::sleep_until(answered_at).await;
-        asked
-    }
-
     /// What people are called, by their accounts; nothing where their keys are destroyed.
     ///
     /// # Errors
@@ -329,18 +276,5 @@ impl Identity {
             names.push((account, profile.map(|known| known.display_name).unwrap_or_default()));
         }
         Ok(names)
-    }
-}
-
-impl Act<'_> {
-    /// Asks somebody to join a team.
-    fn invite(&mut self, campaign: Uuid, who: AskedOne, (role, said): (Role, Sealed<Profile>)) {
-        let AskedOne { account, begins } = who;
-        if let Some(newcomer) = begins {
-            self.register(newcomer, None);
-        }
-        let command = MemberCommand::Invite { account_id: account, role, said, at: self.at };
-        let target = Target { tenant: campaign, id: member_of(campaign, account) };
-        self.ask::<Member>(target, command);
     }
 }

@@ -7,19 +7,21 @@
 //!
 //! Codes and recovery codes are counted apart, so that a right password forgives no wrong code. Whoever guesses codes
 //! knows the password: wherever it comes from, that is one guesser, and twenty wrong codes in a day close codes to all
-//! browsers that the account does not know, until its holder sets a new password. Of recovery codes five an hour are
-//! taken.
+//! browsers that the account does not know, and from one that it knows codes to that one, until its holder sets a new
+//! password. Of recovery codes five an hour are taken.
 //!
 //! Apart from all that, an account takes a few logins a minute, right or wrong: of each browser that it knows, and of
 //! all others together.
 
-use identity_domain::{AccountEvent, Network, NetworkCommand, Proof};
+mod guesses;
+
+use identity_domain::{Network, NetworkCommand, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, acts::Act, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, quotas::Quota};
 use crate::{
     projections::accounts,
     tries::{self, Limit},
@@ -145,41 +147,6 @@ struct Stranger {
     target: Vec<u8>,
 }
 
-/// Under what guesses at second factors are counted, apart from those of single browsers.
-pub(super) struct Guesses {
-    /// Codes, of all browsers that the account does not know.
-    at_logins: Vec<u8>,
-    /// Codes, of whoever is in.
-    in_sessions: Vec<u8>,
-    /// What else they show.
-    of_other_factors: [Vec<u8>; 2],
-}
-
-impl Act<'_> {
-    /// Opens second factors again whatever closed them, because the holder recovered the account.
-    pub(super) async fn forgive_guesses(&mut self, guesses: Guesses) -> Result<()> {
-        let Guesses { at_logins, in_sessions, of_other_factors: [codes, passkeys] } = guesses;
-        let all = [at_logins, in_sessions, codes, passkeys];
-        Ok(tries::forgive_all(self.db(), &all).await?)
-    }
-
-    /// Opens authenticators to logins again that guessers closed, because the password that they knew is not it any
-    /// more. To whoever is in, and chooses it, they stay closed: that is on record once more, after the new password.
-    pub(super) async fn forgive_guesses_at_logins(
-        &mut self,
-        account: Uuid,
-        guesses: Guesses,
-    ) -> Result<()> {
-        let at = self.at;
-        tries::forgive_all(self.db(), &[guesses.at_logins]).await?;
-        if tries::is_closed(self.db(), &guesses.in_sessions, at).await? {
-            let proof = Some(Proof::Totp);
-            self.record(account, AccountEvent::FactorLocked { proof, origin: None, at });
-        }
-        Ok(())
-    }
-}
-
 impl Identity {
     /// Counts a try, and says whether it is open. A closed one is judged all the same, for the time it takes,
     /// and never succeeds.
@@ -199,7 +166,7 @@ impl Identity {
         let from = match credential {
             Credential::PasswordAgain(session) => session.to_string(),
             Credential::CodeAgain(_) => String::new(),
-            _ if known => format!("{device:02x?}"),
+            _ if known => browser(&device),
             _ => network(&claim.guest.address),
         };
         let kind = credential.name();
@@ -305,22 +272,6 @@ impl Identity {
         Ok(())
     }
 
-    /// What is counted of an account's second factors, named before the act that forgets it.
-    pub(super) async fn guesses_at_factors(&self, account: Uuid) -> Result<Guesses> {
-        let account = account.to_string();
-        let name = async |credential: Credential, from| {
-            self.counted_under(&[credential.name(), &account, from]).await
-        };
-        Ok(Guesses {
-            at_logins: name(Credential::Code(Proof::Totp), ALL_STRANGERS).await?,
-            in_sessions: name(Credential::CodeAgain(Proof::Totp), "").await?,
-            of_other_factors: [
-                name(Credential::CodeAgain(Proof::RecoveryCode), "").await?,
-                name(Credential::CodeAgain(Proof::Passkey), "").await?,
-            ],
-        })
-    }
-
     /// Forgives whoever has proved who they are, and is in already. Tries that stay counted are no reason to say that
     /// they are not.
     pub(super) async fn forgive_proved(&self, tried: &Try) {
@@ -366,6 +317,11 @@ impl Identity {
         let name = parts.join("|");
         Ok(self.keyring.blind_index(PLATFORM, "login.source", name.as_bytes()).await?.to_vec())
     }
+}
+
+/// What a browser that an account knows is called, by the hash of its cookie.
+fn browser(device: &[u8]) -> String {
+    format!("{device:02x?}")
 }
 
 /// The network of an address: its first 24 bits, or 48 of IPv6.

@@ -1,5 +1,6 @@
 //! One-time links: how accounts begin, and how people join teams.
 
+mod asking;
 mod links;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use meydan_keyring::Sealed;
 use time::Duration;
 use uuid::Uuid;
 
-pub(super) use self::links::Link;
+pub(super) use self::{asking::AskedOne, links::Link};
 use super::{
     AppError, Entered, Guest, Identity, Result, acts::Act, addresses::Proved, admins, member_of,
     passwords::words_of, places, profile_place, quotas::Quota, said_place, whom,
@@ -217,7 +218,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown.
+    /// [`AppError::NotFound`] for a link that is another account's, used, too old or unknown, and when the session has
+    /// ended; `identity.password.wrong`, also when it was changed this moment.
     pub async fn join(
         &self,
         (account, session): (Uuid, Uuid),
@@ -229,11 +231,13 @@ impl Identity {
         if invitation.account_id != Some(account) {
             return Err(AppError::NotFound);
         }
-        if invitation.campaign_id.is_none() {
-            self.prove_for_admin((account, session), password, guest).await?;
-        }
+        let hash = match invitation.campaign_id {
+            Some(_) => None,
+            None => Some(self.prove_for_admin((account, session), password, guest).await?),
+        };
         let seat = self.seat(&invitation, account).await?;
         let mut act = self.act_of(account).await?;
+        act.confirmed((account, session), hash.as_deref()).await?;
         act.take_up(account, token, seat).await?;
         let done = act.done().await.map_err(refused)?;
         self.show(done.position).await;
@@ -254,18 +258,6 @@ impl Identity {
         Ok(Seat { campaign, owner, standing, proved })
     }
 
-    /// Whose account an address is, or whose it is about to be. The id of one that begins follows from the command and
-    /// the address: a command that comes again, in this campaign or in another one, begins no account of anybody else.
-    pub(super) async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
-        let key = self.email_key(&who.email).await?;
-        if let Some(account) = self.log.holder(&key).await? {
-            return Ok(AskedOne { account, begins: None });
-        }
-        let account = Uuid::new_v5(&meta.command_id, &key.key);
-        let begins = Some(self.newcomer(account, who, false).await?);
-        Ok(AskedOne { account, begins })
-    }
-
     /// An account that begins, sealed before the act in which it does.
     pub(super) async fn newcomer(
         &self,
@@ -277,13 +269,6 @@ impl Identity {
         let sealed = sealer.seal(&profile_place(account), profile);
         Ok(Newcomer { account, profile: sealed, admin, key: self.email_key(&profile.email).await? })
     }
-}
-
-/// Somebody who is asked to join a team.
-pub(super) struct AskedOne {
-    pub(super) account: Uuid,
-    /// Their account, when they have none yet.
-    pub(super) begins: Option<Newcomer>,
 }
 
 /// An account that is about to begin.

@@ -177,9 +177,9 @@ impl Identity {
         let email = said.ok_or(AppError::NotFound)?.email;
         self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
-        let change = (MemberChange::RenewInvitation, false, Some(&link));
+        let change = (MemberChange::RenewInvitation, None, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed).await?, renewed.position))
+        Ok((self.shown(link, renewed, None).await?, renewed.position))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Choosing a password: by whom, and what of them others know; judging it, with a newer hash where it is time; and
 //! changing it.
 
-use identity_domain::{AccountEvent, Profile, Proof};
+use identity_domain::{Account, AccountCommand, Profile, Proof};
+use meydan_event_log::{PLATFORM, Target};
 use uuid::Uuid;
 
 use super::{
     AppError, Guest, Identity, Result,
     acts::Act,
+    admins,
     failures::Failed,
     gate::{Claim, Credential, Try},
 };
@@ -87,7 +89,8 @@ impl Identity {
     /// # Errors
     ///
     /// `identity.password.wrong` when the present one is not right, also when it was changed this moment, or too many
-    /// were not; `identity.proof.needed` of an account with a second factor.
+    /// were not; `identity.proof.needed` of an account with a second factor; [`AppError::Conflict`] for one that is
+    /// not enough for the admin who they have become meanwhile.
     pub async fn change_password(
         &self,
         (account, session): (Uuid, Uuid),
@@ -102,23 +105,25 @@ impl Identity {
         let kept = self.kept(account).await?;
         let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
         let guesses = self.guesses_at_factors(account).await?;
+        let on_browser = self.codes_on_browser((account, session)).await?;
         let mut act = self.act_of(account).await?;
         let at = act.at;
         let holder = (account, session);
         if !tokens::change_password(act.db(), holder, (&present, &hash), at).await? {
             return Err(wrong());
         }
-        act.record(account, AccountEvent::PasswordSet { at });
+        act.set_password(account, row.admin);
         let ended = tokens::end_others(act.db(), account, session).await?;
         act.ended(account, ended).await?;
-        act.forgive_guesses_at_logins(account, guesses).await?;
+        act.forgive_guesses_at_logins(account, (guesses, on_browser)).await?;
         act.letter(&letter).await?;
-        let done = act.done().await?;
+        let done = act.done().await.map_err(admins::refused)?;
         self.show(done.position).await;
         Ok(())
     }
 
-    /// Has somebody who is logged in show with the password that the account is theirs; the hash that it is right by.
+    /// Has somebody who is logged in show with the password that the account is theirs; the hash that it is right by,
+    /// which the act that it opens asks for once more ([`Act::confirmed`]).
     pub(super) async fn confirm(
         &self,
         (account, session): (Uuid, Uuid),
@@ -164,6 +169,27 @@ impl Act<'_> {
             hash,
         );
         Ok(still.fetch_one(self.db()).await?)
+    }
+
+    /// Makes sure of somebody who is logged in, and has shown their password where that is asked: the session goes on,
+    /// and the password is the one that was right. Both may have ended while they waited for the account.
+    pub(super) async fn confirmed(
+        &mut self,
+        (account, session): (Uuid, Uuid),
+        hash: Option<&str>,
+    ) -> Result<()> {
+        if tokens::proved_at(self.db(), account, session).await?.is_none() {
+            return Err(AppError::NotFound);
+        }
+        let Some(hash) = hash else { return Ok(()) };
+        if self.is_still_proved(account, hash).await? { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// Notes that a password was set that was judged as an admin's, or as anybody's. Whoever has become an admin
+    /// meanwhile is refused the latter.
+    pub(super) fn set_password(&mut self, account: Uuid, by_admin: bool) {
+        let (at, target) = (self.at, Target { tenant: PLATFORM, id: account });
+        self.ask::<Account>(target, AccountCommand::SetPassword { by_admin, at });
     }
 }
 

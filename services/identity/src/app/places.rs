@@ -38,6 +38,14 @@ pub struct TeamMember {
     pub second_factor: bool,
 }
 
+/// A change of a place, as whoever asks for it was judged.
+pub(super) struct Judged {
+    /// The place on which they were: it is changed as that, or not at all.
+    pub(super) before: Member,
+    /// The place as it will be.
+    after: Member,
+}
+
 impl From<MemberRefusal> for AppError {
     fn from(refusal: MemberRefusal) -> Self {
         let code = match refusal {
@@ -147,17 +155,17 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Committed> {
         let account = self.named(campaign, member_id).await?;
-        let owner = self.may_change((campaign, by), account, &change).await?;
-        self.settle((campaign, account), (change, owner, None), meta).await
+        let judged = self.may_change((campaign, by), account, &change).await?;
+        self.settle((campaign, account), (change, Some(judged), None), meta).await
     }
 
-    /// Whether a member may change the place of another one; and whether that one is an owner by it.
+    /// What a member who may do so makes of the place of another one.
     async fn may_change(
         &self,
         (campaign, by): (Uuid, Uuid),
         account: Uuid,
         change: &MemberChange,
-    ) -> Result<bool> {
+    ) -> Result<Judged> {
         let actor = self.actor(campaign, by).await?;
         if account == by {
             return Err(MemberRefusal::Oneself.into());
@@ -168,7 +176,22 @@ impl Identity {
         let before = self.place(campaign, account).await?;
         let after = before.after(&before.changed(account, change.clone(), self.clock.now())?);
         actor.may_change(&before, &after)?;
-        Ok(after.is_owner())
+        Ok(Judged { before, after })
+    }
+
+    /// Whether a member may give the place of somebody who has not joined, as it is this moment, to whoever has a new
+    /// link; `identity.proof.needed` where that makes an owner.
+    pub(super) async fn may_renew(
+        &self,
+        (campaign, by): (Uuid, (Uuid, Uuid)),
+        account: Uuid,
+    ) -> Result<Judged> {
+        let change = MemberChange::RenewInvitation;
+        let judged = self.may_change((campaign, by.0), account, &change).await?;
+        if judged.before.role() == Some(Role::Owner) {
+            self.fresh(by).await?;
+        }
+        Ok(judged)
     }
 
     /// Takes somebody out of a team who wants to go.
@@ -177,10 +200,10 @@ impl Identity {
     ///
     /// See [`AppError`]; `identity.member.last_owner` for the last owner.
     pub async fn leave(&self, campaign: Uuid, account: Uuid, meta: &Meta) -> Result<Committed> {
-        self.settle((campaign, account), (MemberChange::Remove, false, None), meta).await
+        self.settle((campaign, account), (MemberChange::Remove, None, None), meta).await
     }
 
-    /// Makes a new link for somebody who has not joined, where mail does not bring it; the one before ends.
+    /// Makes a new link for somebody who has not joined, where mail does not bring it; the ones before end.
     ///
     /// # Errors
     ///
@@ -196,16 +219,12 @@ impl Identity {
         let said = said.ok_or(AppError::NotFound)?;
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
-        if self.place(campaign, account).await?.role() == Some(Role::Owner) {
-            self.fresh(by).await?;
-        }
+        let judged = self.may_renew((campaign, by), account).await?;
         self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
-        let change = MemberChange::RenewInvitation;
-        self.may_change((campaign, by.0), account, &change).await?;
-        let change = (change, false, Some(&link));
+        let change = (MemberChange::RenewInvitation, Some(judged), Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed).await?, renewed))
+        Ok((self.shown(link, renewed, Some(by)).await?, renewed))
     }
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends
@@ -213,19 +232,27 @@ impl Identity {
     pub(super) async fn settle(
         &self,
         (campaign, account): (Uuid, Uuid),
-        (change, owner, link): (MemberChange, bool, Option<&Link>),
+        (change, judged, link): (MemberChange, Option<Judged>, Option<&Link>),
         meta: &Meta,
     ) -> Result<Committed> {
         let standing = self.standing(Some(campaign)).await?;
+        let owner = judged.as_ref().is_some_and(|judged| judged.after.is_owner());
+        let moves = judged.as_ref().is_some_and(|judged| judged.after != judged.before);
+        let judged = judged.map(|judged| judged.before);
         let mut act = self.act(meta.clone(), &[account]).await?;
         let (at, account_id) = (act.at, account);
-        let command = MemberCommand::Change { account_id, change: change.clone(), owner, at };
+        let command =
+            MemberCommand::Change { account_id, change: change.clone(), owner, judged, at };
         let target = Target { tenant: campaign, id: member_of(campaign, account) };
         act.ask::<Member>(target, command);
         act.list(campaign, (account, owner), standing);
         let gone = matches!(change, MemberChange::Deactivate | MemberChange::Remove);
-        if gone || change == MemberChange::WithdrawInvitation {
+        let out = gone || change == MemberChange::WithdrawInvitation;
+        if out || (moves && !self.post.mail.reaches_people()) {
             invitations::end_links(act.db(), Some(campaign), account).await?;
+        } else if moves {
+            // What was mailed is theirs alone. What somebody was shown would lead that one to what is given now.
+            invitations::end_shown_links(act.db(), campaign, account).await?;
         }
         if gone {
             act.end_sessions_without_a_place(account, campaign).await?;

@@ -50,6 +50,15 @@ impl Kind {
     fn place(self, account: Uuid) -> Place {
         Place::new(PLATFORM, "proof", account, self.name())
     }
+
+    /// What brings a code, and to an address the link of the token.
+    fn letter(self, token: &Token, code: &str) -> Letter {
+        let code = code.to_owned();
+        match self {
+            Self::Email => Letter::EmailProof { code, token: token.clone().into_text() },
+            Self::Phone => Letter::PhoneProof { code },
+        }
+    }
 }
 
 /// With what an address is proved.
@@ -121,8 +130,9 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.password.wrong`; `identity.proof.needed`; `identity.proof.too_soon` within a minute, and after ten a
-    /// day.
+    /// `identity.password.wrong`, also when it was changed this moment; `identity.proof.needed`;
+    /// `identity.proof.too_soon` within a minute, and after ten a day; [`AppError::NotFound`] when the session has
+    /// ended.
     pub async fn ask_email(
         &self,
         (account, session): (Uuid, Uuid),
@@ -134,13 +144,13 @@ impl Identity {
         let target = if typed.trim().is_empty() { &profile.email } else { typed };
         let target = email(target)
             .map_err(|problem| AppError::Malformed(vec![("email", problem.to_owned())]))?;
-        if !target.eq_ignore_ascii_case(&profile.email) {
+        let hash = if target.eq_ignore_ascii_case(&profile.email) {
+            None
+        } else {
             self.fresh_factor((account, session)).await?;
-            self.confirm((account, session), password, guest).await?;
-        }
-        let (token, code) = (Token::fresh(), fresh_code());
-        let letter = Letter::EmailProof { code: code.clone(), token: token.clone().into_text() };
-        self.ask_proof((account, Kind::Email), (target, locale), (&token, &code), letter).await
+            Some(self.confirm((account, session), password, guest).await?)
+        };
+        self.ask_proof((account, session), Kind::Email, (target, locale), hash.as_deref()).await
     }
 
     /// Sends a code to a telephone.
@@ -158,24 +168,26 @@ impl Identity {
         let target = phone(typed)
             .map_err(|problem| AppError::Malformed(vec![("phone", problem.to_owned())]))?;
         self.fresh((account, session)).await?;
-        let (token, code) = (Token::fresh(), fresh_code());
-        let letter = Letter::PhoneProof { code: code.clone() };
-        self.ask_proof((account, Kind::Phone), (target, locale), (&token, &code), letter).await
+        self.ask_proof((account, session), Kind::Phone, (target, locale), None).await
     }
 
+    /// Sends a code to a target, for the holder of a session who has shown the password where there is its `hash`.
     async fn ask_proof(
         &self,
-        (account, kind): (Uuid, Kind),
+        (account, session): (Uuid, Uuid),
+        kind: Kind,
         (target, locale): (String, Locale),
-        (token, code): (&Token, &str),
-        letter: Letter,
+        hash: Option<&str>,
     ) -> Result<()> {
+        let (token, code) = (Token::fresh(), fresh_code());
+        let letter = kind.letter(&token, &code);
         let sealer = self.keyring.sealer(PLATFORM, account).await?;
         let sealed: Sealed<String> = sealer.seal(&kind.place(account), &target);
-        let code = self.code_mac(account, kind, code).await?;
+        let code = self.code_mac(account, kind, &code).await?;
         let letter = self.letter((Uuid::now_v7(), account), (target, locale), letter).await?;
         let per_day = self.counted(PER_DAY, &account.to_string()).await?;
         let mut act = self.act_of(account).await?;
+        act.confirmed((account, session), hash).await?;
         let now = act.at;
         let kept = sqlx::query!(
             r#"

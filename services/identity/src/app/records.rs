@@ -56,18 +56,18 @@ impl Identity {
     }
 }
 
-/// Puts on record what operators do: with a campaign, or with the platform by its own id.
+/// Puts on record what operators do: with a campaign, or with the platform by its own id. Says whether an act of this
+/// `id` was not on record yet; none is twice.
 ///
 /// # Errors
 ///
 /// See [`ExecuteError`].
 pub async fn note_operation(
     log: &EventLog,
-    tenant: Uuid,
+    (tenant, id): (Uuid, Uuid),
     done: OperationEvent,
-) -> std::result::Result<(), ExecuteError<std::convert::Infallible>> {
-    let meta = Meta::new(Uuid::now_v7(), Actor::Service { name: "meydan".to_owned() });
+) -> std::result::Result<bool, ExecuteError<std::convert::Infallible>> {
+    let meta = Meta::new(id, Actor::Service { name: "meydan".to_owned() });
     let target = Target { tenant, id: tenant };
-    log.execute::<Operation>(target, done, &meta).await?;
-    Ok(())
+    Ok(!log.execute::<Operation>(target, done, &meta).await?.repeated)
 }

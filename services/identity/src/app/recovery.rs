@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{AppError, Guest, Identity, Result, email, gate::network, quotas::Quota};
+use super::{AppError, Guest, Identity, Result, admins, email, gate::network, quotas::Quota};
 use crate::{
     devices, factors,
     letters::{Kept, Letter, Locale, Notice},
@@ -27,6 +27,8 @@ use crate::{
 const GOOD: Duration = Duration::hours(1);
 /// How long to wait before looking again, when nothing wakes: after a failure, or what a crash left.
 const LOOK: Pause = Pause::from_secs(5);
+/// How many requests are read at a time.
+const BATCH: i64 = 100;
 const PER_NETWORK: Quota = Quota { of: "recovery.network", most: 3, window: Duration::hours(1) };
 const PER_ADDRESS: Quota = Quota { of: "recovery.address", most: 1, window: Duration::hours(1) };
 /// Letters to one address that were asked for where [`PER_NETWORK`] was used up, over all such networks.
@@ -117,26 +119,35 @@ impl Identity {
 
     /// Goes once through what is asked. A request that cannot be answered stays for its hour, and holds up no others.
     async fn answer_asked(&self) -> Result<()> {
-        let rows = sqlx::query!(
-            r#"
-            SELECT request_id, account_id, locale, at FROM recovery_requests ORDER BY request_id LIMIT 100
-            "#,
-        )
-        .fetch_all(self.log.pool())
-        .await?;
-        for row in rows {
-            let locale = Locale::from_code(&row.locale);
-            match row.account_id {
-                // A letter that comes after its hour answers nobody.
-                Some(account) if self.clock.now() - row.at < GOOD => {
-                    if let Err(error) = self.answer(row.request_id, account, locale).await {
-                        tracing::warn!(%error, "a request for a new password waits");
+        let mut after = 0;
+        loop {
+            let rows = sqlx::query!(
+                r#"
+                SELECT request_id, account_id, locale, at FROM recovery_requests
+                WHERE request_id > $1 ORDER BY request_id LIMIT $2
+                "#,
+                after,
+                BATCH,
+            )
+            .fetch_all(self.log.pool())
+            .await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                after = row.request_id;
+                let locale = Locale::from_code(&row.locale);
+                match row.account_id {
+                    // A letter that comes after its hour answers nobody.
+                    Some(account) if self.clock.now() - row.at < GOOD => {
+                        if let Err(error) = self.answer(row.request_id, account, locale).await {
+                            tracing::warn!(%error, "a request for a new password waits");
+                        }
                     }
+                    _ => self.forget_request(row.request_id).await?,
                 }
-                _ => self.forget_request(row.request_id).await?,
             }
         }
-        Ok(())
     }
 
     async fn forget_request(&self, request: i64) -> Result<()> {
@@ -217,6 +228,7 @@ impl Identity {
     /// # Errors
     ///
     /// [`AppError::NotFound`] for a link that cannot be used; nothing is used up when the password is refused.
+    /// [`AppError::Conflict`] for one that is not enough for the admin who they have become meanwhile.
     pub async fn finish_recovery(&self, token: &str, password: String) -> Result<Token> {
         let (account, _) = self.recovering(token).await?;
         let (row, profile) = self.account(account).await?;
@@ -246,7 +258,7 @@ impl Identity {
         }
         tokens::set_password(act.db(), account, &hash, at).await?;
         act.record(account, AccountEvent::Recovered { at });
-        act.record(account, AccountEvent::PasswordSet { at });
+        act.set_password(account, row.admin);
         if !proved {
             for factor_id in factors::drop_all(act.db(), account).await? {
                 act.record(account, AccountEvent::FactorRemoved { factor_id, at });
@@ -262,7 +274,7 @@ impl Identity {
             act.prove(account, address).await?;
         }
         act.letter(&letter).await?;
-        let done = act.done().await?;
+        let done = act.done().await.map_err(admins::refused)?;
         if !proved {
             self.show(done.position).await;
         }

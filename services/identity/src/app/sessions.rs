@@ -78,8 +78,27 @@ impl Identity {
     ///
     /// [`AppError::NotFound`] when the session has ended, or never began.
     pub async fn authenticate(&self, token: &str) -> Result<Held> {
+        let session = tokens::session(self.log.pool(), token).await?.ok_or(AppError::NotFound)?;
+        if let Some(held) = self.held(session).await? {
+            return Ok(held);
+        }
+        self.log_out(token).await?;
+        Err(AppError::NotFound)
+    }
+
+    /// The same of a session by its name, whatever its token is by now.
+    ///
+    /// # Errors
+    ///
+    /// [`AppError::NotFound`] when the session has ended, or is about to.
+    pub async fn authenticate_session(&self, (account, session): (Uuid, Uuid)) -> Result<Held> {
+        let found = tokens::session_of(self.log.pool(), account, session).await?;
+        self.held(found.ok_or(AppError::NotFound)?).await?.ok_or(AppError::NotFound)
+    }
+
+    /// Who holds a session; `None` when it opens nothing any more, and has to end.
+    async fn held(&self, session: SessionRow) -> Result<Option<Held>> {
         let pool = self.log.pool();
-        let session = tokens::session(pool, token).await?.ok_or(AppError::NotFound)?;
         let (row, profile) = self.account(session.account_id).await?;
         let now = self.clock.now();
         let idle = now - session.last_seen_at > lifetime(row.admin, session.trusted).idle;
@@ -88,10 +107,9 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         if row.suspended_at.is_some() {
-            self.log_out(token).await?;
-            return Err(AppError::NotFound);
+            return Ok(None);
         }
-        tokens::touch_session(pool, token, now).await?;
+        tokens::touch_session(pool, &session, now).await?;
         let places = members::of_account(pool, session.account_id).await?;
         let places = places.into_iter().filter_map(|place| {
             let role = Role::named(&place.role)?;
@@ -100,14 +118,13 @@ impl Identity {
         let has_factor = factors::has(pool, session.account_id).await?;
         if has_factor && !session.second_factor {
             // It began before the account had a second factor, and was not there when it was added.
-            self.log_out(token).await?;
-            return Err(AppError::NotFound);
+            return Ok(None);
         }
         let needs_codes = has_factor && self.lacks_codes(session.account_id).await?;
         let preferences = self.preferences(&row).await?;
         let (admin, places) = (row.admin, places.collect());
         let impersonated = if admin { self.impersonated(session.session_id).await? } else { None };
-        Ok(Held {
+        Ok(Some(Held {
             session,
             profile,
             preferences,
@@ -116,7 +133,7 @@ impl Identity {
             needs_codes,
             impersonated,
             places,
-        })
+        }))
     }
 
     /// Lets the holder of a session prove once more who they are: with a code where the account has a second
@@ -124,7 +141,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.proof.wrong`, also while too many wrong ones have closed it.
+    /// `identity.proof.wrong`, also while too many wrong ones have closed it, and for a password that was changed this
+    /// moment.
     pub async fn prove_again(
         &self,
         (account, session): (Uuid, Uuid),
@@ -133,11 +151,15 @@ impl Identity {
     ) -> Result<Token> {
         let wrong = || AppError::Refused("identity.proof.wrong", "that is not right");
         if !factors::has(self.log.pool(), account).await? {
-            self.confirm((account, session), secret, guest).await.map_err(|error| match error {
+            let shown = self.confirm((account, session), secret, guest).await;
+            let hash = shown.map_err(|error| match error {
                 AppError::Refused(..) => wrong(),
                 other => other,
             })?;
             let mut act = self.act_of(account).await?;
+            if !act.is_still_proved(account, &hash).await? {
+                return Err(wrong());
+            }
             let token = act.renew((account, session), Proof::Password).await?;
             act.done().await?;
             return Ok(token);

@@ -7,7 +7,7 @@ use meydan_rpc::{
 };
 use tonic::{Request, Response, Status};
 
-use super::failure::status;
+use super::{accounts::id, failure::status};
 use crate::{
     app::{Entered, Entrance, Guest, Held, Identity, Impersonated, is_running},
     tokens::Token,
@@ -123,6 +123,16 @@ impl Sessions for SessionsApi {
         request: Request<pb::AuthenticateRequest>,
     ) -> Result<Response<pb::AuthenticateResponse>, Status> {
         let held = self.0.authenticate(&request.get_ref().session_token).await;
+        held.map(|held| Response::new(held_out(held))).map_err(status)
+    }
+
+    async fn authenticate_session(
+        &self,
+        request: Request<pb::AuthenticateSessionRequest>,
+    ) -> Result<Response<pb::AuthenticateResponse>, Status> {
+        let pb::AuthenticateSessionRequest { account_id, session_id } = request.into_inner();
+        let session = (id(&account_id)?, id(&session_id)?);
+        let held = self.0.authenticate_session(session).await;
         held.map(|held| Response::new(held_out(held))).map_err(status)
     }
 

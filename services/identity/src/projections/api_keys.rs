@@ -110,13 +110,13 @@ pub(super) async fn remove_all(db: &mut PgConnection, campaign: Uuid) -> sqlx::R
     Ok(())
 }
 
-/// Keeps the hash of a key's secret; `false` when the key has one.
+/// Keeps the hash of a key's secret. A command that comes again leaves the one that the key has.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sqlx::Result<bool> {
-    let kept = sqlx::query!(
+pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!(
         r#"
         INSERT INTO api_key_secrets (key_id, secret_sha256) VALUES ($1, $2) ON CONFLICT (key_id) DO NOTHING
         "#,
@@ -125,7 +125,19 @@ pub async fn keep_secret(db: impl PgExecutor<'_>, key: Uuid, hash: &[u8]) -> sql
     )
     .execute(db)
     .await?;
-    Ok(kept.rows_affected() == 1)
+    Ok(())
+}
+
+/// Wipes the hash of a key's secret, which opens nothing from then on.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn wipe_secret(db: impl PgExecutor<'_>, key: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE api_key_secrets SET secret_sha256 = NULL WHERE key_id = $1", key)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Gives a key another secret, for whoever made it and lost the one that was shown; `false` when somebody else made it,
@@ -142,7 +154,7 @@ pub async fn renew_secret(
     let renewed = sqlx::query!(
         r#"
         UPDATE api_key_secrets s SET secret_sha256 = $3 FROM api_keys k
-        WHERE s.key_id = $1 AND s.last_used_at IS NULL
+        WHERE s.key_id = $1 AND s.last_used_at IS NULL AND s.secret_sha256 IS NOT NULL
           AND k.key_id = s.key_id AND k.created_by = $2 AND k.revoked_at IS NULL
         "#,
         key,

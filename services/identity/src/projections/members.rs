@@ -90,7 +90,8 @@ pub(super) async fn apply(
                 r#"
                 INSERT INTO members (campaign_id, account_id, role, invited_at, said_sealed)
                 VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (campaign_id, account_id) DO UPDATE SET role = $3, said_sealed = $5
+                ON CONFLICT (campaign_id, account_id)
+                DO UPDATE SET role = $3, said_sealed = $5, granted = '{}', denied = '{}'
                 "#,
                 event.tenant,
                 account_id,

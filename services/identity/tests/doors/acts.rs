@@ -4,19 +4,18 @@
 use meydan_rpc::{
     outcome::Failure,
     pb::identity::{
-        AskEmailRequest, AskPhoneRequest, AskRecoveryRequest, ChangeAccountRequest,
-        ChangePasswordRequest, ConfirmFactorRequest, CreateApiKeyRequest, FinishRecoveryRequest,
-        ImpersonateRequest, InviteAdminRequest, InviteMemberRequest, ProveEmailRequest,
-        RemoveFactorRequest, RenewRecoveryCodesRequest, Role, api_keys_client::ApiKeysClient,
-        contacts_client::ContactsClient, prove_email_request::Proof,
-        recovery_client::RecoveryClient,
+        AskEmailRequest, AskPhoneRequest, ChangeAccountRequest, ChangePasswordRequest,
+        ConfirmFactorRequest, CreateApiKeyRequest, ImpersonateRequest, InviteAdminRequest,
+        InviteMemberRequest, ProveEmailRequest, RemoveFactorRequest, RenewRecoveryCodesRequest,
+        Role, api_keys_client::ApiKeysClient, contacts_client::ContactsClient,
+        prove_email_request::Proof,
     },
 };
 use meydan_testkit::authenticator;
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PASSWORD, from, gateway},
+    harness::{Identity, PASSWORD, from},
     team::Team,
 };
 
@@ -185,23 +184,10 @@ async fn a_new_password_comes_with_its_fact_its_letter_and_the_end_of_other_sess
 async fn a_recovery_ends_with_everything_that_it_does_or_its_link_stays_good() {
     let team = Team::start().await;
     let identity = &team.identity;
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    let message = AskRecoveryRequest {
-        email: "tehran@meydan.example".to_owned(),
-        address: "192.0.2.1".to_owned(),
-        locale: "fa".to_owned(),
-        device_token: String::new(),
-    };
-    let asked = recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await;
+    let asked = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
     asked.expect("anybody may ask");
     let token = identity.mailed("recovery", "/recover/").await;
-    let finish = async || {
-        let (token, new_password) = (token.clone(), NEW.to_owned());
-        let message = FinishRecoveryRequest { token, new_password };
-        let mut recovery = RecoveryClient::new(identity.dial.channel());
-        recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await?;
-        Ok(())
-    };
+    let finish = async || identity.finish_recovery(&token, NEW).await.map(|_| ());
 
     let tables = ["recoveries", "credentials", "sessions", "letters", FACTS];
     identity.at_once_or_not_at_all(&tables, finish).await;

@@ -40,7 +40,7 @@ impl Identity {
         Ok(())
     }
 
-    async fn dismiss(&self, by: &Caller, account: Uuid) -> Result<(), Failure> {
+    pub(crate) async fn dismiss(&self, by: &Caller, account: Uuid) -> Result<(), Failure> {
         self.dismiss_with(by, account, Uuid::now_v7()).await
     }
 
@@ -147,6 +147,22 @@ async fn a_password_of_a_member_that_no_admin_may_have_has_to_be_changed_first()
     assert!(is_malformed(&identity.join_with(&omid, &link, SHORT).await, "password"));
     assert!(!identity.held(&session).await.is_admin);
     assert!(identity.opened(&link).await.is_ok(), "the link stays good");
+}
+
+#[tokio::test]
+async fn a_link_to_a_new_password_that_a_member_asked_for_sets_none_for_an_admin() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+    let recovery = identity.mailed("recovery", "/recover/").await;
+
+    assert_eq!(identity.join_with(&team.owner.caller, &link, PASSWORD).await, Ok(()));
+
+    let set = identity.finish_recovery(&recovery, "quite another pass phrase 9").await;
+    assert_eq!(set, Err(Failure::NotFound));
+    assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
 }
 
 #[tokio::test]

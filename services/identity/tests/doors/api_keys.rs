@@ -24,13 +24,13 @@ const KEYS: &str = "identity:api_key.manage";
 
 impl Team {
     /// A key of somebody's.
-    async fn key(&self, maker: &Colleague) -> String {
+    pub(crate) async fn key(&self, maker: &Colleague) -> String {
         let made = make(&self.identity, (&maker.session, self.campaign), Uuid::now_v7()).await;
         made.expect("they may")
     }
 
     /// What a key may do now; nothing of one that opens nothing.
-    async fn allowed(&self, key: &str) -> Option<Vec<String>> {
+    pub(crate) async fn allowed(&self, key: &str) -> Option<Vec<String>> {
         let message = AuthenticateKeyRequest { key: key.to_owned() };
         let request = self.identity.dial.ask(&gateway(), message);
         let opened = self.identity.sessions().authenticate_key(request).await;
@@ -44,14 +44,14 @@ impl Team {
     }
 
     /// The keys as the owner sees them.
-    async fn keys(&self) -> Vec<ApiKey> {
+    pub(crate) async fn keys(&self) -> Vec<ApiKey> {
         let request = self.identity.dial.ask(&self.owner.caller, ListApiKeysRequest::default());
         let keys = ApiKeysClient::new(self.identity.dial.channel()).list_api_keys(request).await;
         keys.expect("an owner may").into_inner().keys
     }
 
     /// Waits until the one key of the campaign is revoked; why it is.
-    async fn revoked(&self) -> String {
+    pub(crate) async fn revoked(&self) -> String {
         let looking = async {
             loop {
                 let keys = self.keys().await;
@@ -82,7 +82,7 @@ impl Team {
 }
 
 /// Makes a key with a command of an id.
-async fn make(
+pub(crate) async fn make(
     identity: &Identity,
     (session, campaign): (&str, Uuid),
     command: Uuid,
@@ -127,15 +127,15 @@ async fn a_key_gets_another_secret_for_its_maker_alone_and_only_before_it_is_use
     let keeper = team.keeper().await;
     let owner = (team.owner.session.as_str(), team.campaign);
     let lost = make(identity, owner, command).await.expect("an owner may");
-    let taken = || Err(Failure::Refused("command_id_taken".to_owned()));
+    let is_made = || Err(Failure::Refused("identity.api_key.made".to_owned()));
 
     let others = make(identity, (&keeper.session, team.campaign), command).await;
-    assert_eq!(others, taken(), "it may what the owner may");
+    assert_eq!(others, is_made(), "it may what the owner may");
     let key = make(identity, owner, command).await.expect("the first one was lost on the way");
     assert_eq!(team.allowed(&lost).await, None, "one secret opens it");
     assert!(team.allowed(&key).await.is_some());
 
-    assert_eq!(make(identity, owner, command).await, taken(), "somebody works with it");
+    assert_eq!(make(identity, owner, command).await, is_made(), "somebody works with it");
     assert!(team.allowed(&key).await.is_some());
     assert_eq!(identity.facts("api_key.created").await, 1);
 }

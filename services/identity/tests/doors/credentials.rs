@@ -227,6 +227,7 @@ const WITHOUT: &[&str] = &[
     "Sessions/ImportAccount",
     "Sessions/EndImpersonation",
     "Sessions/NoteLook",
+    "Sessions/AuthenticateSession",
     "Accounts/ListFactors",
     "Accounts/BeginFactor",
     "Accounts/RenameFactor",

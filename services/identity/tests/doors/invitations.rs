@@ -1,5 +1,7 @@
 //! Invitations through the door: nobody joins but by a link of their own, and no link opens another's account.
 
+mod seats;
+
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
@@ -33,6 +35,43 @@ async fn ask_by(
     let request = identity.dial.command(&inviter, command, message);
     let asked = MembersClient::new(identity.dial.channel()).invite_member(request).await?;
     Ok(asked.into_inner().invitation_token)
+}
+
+/// Has two take keys in the same instant: the second has looked who holds them, and the first has not taken them yet.
+async fn in_one_instant<A, B>(
+    identity: &Identity,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let database = identity.database().await;
+    let mut held = database.begin().await.expect("it answers");
+    let lock = "LOCK TABLE es.unique_keys IN SHARE MODE";
+    sqlx::query(lock).execute(&mut *held).await.expect("nobody writes for long");
+    let waited = async |by: i64| {
+        let look = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut looks = tokio::time::interval(std::time::Duration::from_millis(10));
+        loop {
+            looks.tick().await;
+            let waiting = sqlx::query_scalar(look).fetch_one(&database).await;
+            let waiting: i64 = waiting.expect("it answers");
+            if waiting >= by {
+                return;
+            }
+        }
+    };
+    let second = async {
+        waited(1).await;
+        second.await
+    };
+    let release = async {
+        waited(2).await;
+        held.rollback().await.expect("it answers");
+    };
+    let all = async { tokio::join!(first, second, release) };
+    let limit = std::time::Duration::from_secs(20);
+    let (first, second, ()) = tokio::time::timeout(limit, all).await.expect("they get there");
+    (first, second)
 }
 
 /// A link opens nothing of an account that has begun.
@@ -161,6 +200,34 @@ async fn the_command_that_began_an_account_begins_nobody_elses_in_another_campai
     assert!(!identity.opened(&link).await.expect("it is good").begun);
     assert!(ask(&identity, isfahan, "mallory@meydan.example").await.is_ok(), "by one of their own");
     assert_eq!(identity.facts("account.registered").await, 4, "with the two owners");
+}
+
+#[tokio::test]
+async fn of_two_who_ask_for_an_unknown_address_in_the_same_instant_both_have_asked() {
+    let identity = Identity::start().await;
+    let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let (admin, _) = identity.staff().await;
+    let before = identity.facts("account.registered").await;
+    let ask_first = |email| ask_by(&identity, (tehran, Uuid::now_v7()), email);
+
+    let sara = "sara@meydan.example";
+    let other = ask_by(&identity, (isfahan, Uuid::now_v7()), sara);
+    let campaigns = Box::pin(in_one_instant(&identity, ask_first(sara), other)).await;
+    let omid = "omid@meydan.example";
+    let staff = identity.ask_admin(&admin, omid);
+    let staff = Box::pin(in_one_instant(&identity, ask_first(omid), staff)).await;
+    let owns = async { identity.campaign("shiraz", Uuid::now_v7()).await.map(|(_, link)| link) };
+    let owner = Box::pin(in_one_instant(&identity, ask_first("shiraz@meydan.example"), owns)).await;
+
+    for (first, second) in [campaigns, staff, owner] {
+        for link in [first, second] {
+            let link = link.expect("an address that others ask for as well is asked");
+            assert!(!identity.opened(&link).await.expect("it is good").begun);
+        }
+    }
+    let begun = identity.facts("account.registered").await - before;
+    assert_eq!(begun, 3, "each of them has one account");
 }
 
 #[tokio::test]

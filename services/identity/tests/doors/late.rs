@@ -1,24 +1,31 @@
 //! What is done is answered for, though the tables are late to show it: a link that is used up and a session that has
 //! begun come once.
 
-use meydan_rpc::pb::identity::{
-    AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest,
-    recovery_client::RecoveryClient,
+use std::time::Duration as Real;
+
+use meydan_rpc::{
+    outcome::Failure,
+    pb::identity::{ChangePasswordRequest, RevokeApiKeyRequest, api_keys_client::ApiKeysClient},
 };
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PASSWORD, gateway},
+    api_keys::make,
+    harness::{Identity, PASSWORD},
+    oversight::id,
     team::Team,
 };
 
 const NEW: &str = "quite another pass phrase 9";
 
-/// Lets the tables be read, and nothing be written to them, until it is dropped.
-async fn late(identity: &Identity) -> Transaction<'static, Postgres> {
+const ACCOUNTS: &str = "accounts, login_history";
+const KEYS: &str = "api_keys";
+
+/// Lets tables be read, and nothing be written to them, until it is dropped.
+async fn late(identity: &Identity, tables: &str) -> Transaction<'static, Postgres> {
     let mut late = identity.database().await.begin().await.expect("it answers");
-    let lock = "LOCK TABLE accounts, login_history IN SHARE MODE";
+    let lock = sqlx::AssertSqlSafe(format!("LOCK TABLE {tables} IN SHARE MODE"));
     sqlx::query(lock).execute(&mut *late).await.expect("nobody writes for long");
     late
 }
@@ -29,7 +36,7 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
     let identity = Identity::start().await;
     let first = identity.first_link().await.expect("there is no admin yet");
     let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
-    let late = late(&identity).await;
+    let late = late(&identity, ACCOUNTS).await;
 
     let session = identity.accept(&link, "").await.expect("they are in");
     let admin = identity.accept(&first, "sara@meydan.example").await.expect("so is the admin");
@@ -48,7 +55,7 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
             tokio::task::yield_now().await;
         }
     };
-    let known = tokio::time::timeout(std::time::Duration::from_secs(20), known).await;
+    let known = tokio::time::timeout(Real::from_secs(20), known).await;
     known.expect("the session that was shown is theirs");
 }
 
@@ -56,22 +63,72 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
 async fn whoever_recovers_an_account_while_the_tables_are_late_is_told_that_it_is_done() {
     let team = Team::start().await;
     let identity = &team.identity;
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    let message = AskRecoveryRequest {
-        email: "tehran@meydan.example".to_owned(),
-        address: "192.0.2.1".to_owned(),
-        locale: "fa".to_owned(),
-        device_token: String::new(),
-    };
-    let asked = recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await;
+    let asked = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
     asked.expect("anybody may ask");
     let token = identity.mailed("recovery", "/recover/").await;
-    let late = late(identity).await;
+    let late = late(identity, ACCOUNTS).await;
 
-    let message = FinishRecoveryRequest { token, new_password: NEW.to_owned() };
-    let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
+    let finished = identity.finish_recovery(&token, NEW).await;
 
     assert!(finished.is_ok(), "{finished:?}");
     late.rollback().await.expect("it answers");
     assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_dismisses_an_admin_while_the_tables_are_late_is_told_that_it_is_done() {
+    let identity = Identity::start().await;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, "omid@meydan.example").await.expect("an admin may");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let omid = id(&identity.holder(&session).await);
+    let late = late(&identity, ACCOUNTS).await;
+
+    let dismissed = identity.dismiss(&admin, omid).await;
+
+    assert_eq!(dismissed, Ok(()));
+    late.rollback().await.expect("it answers");
+    assert!(!identity.is_known(&session).await);
+    assert_eq!(identity.facts("account.admin_dismissed").await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_the_tables_are_late_opens_nothing_at_once() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let key = team.key(&team.owner).await;
+    assert!(team.allowed(&key).await.is_some());
+    let api_key_id = team.keys().await.remove(0).api_key_id;
+    let late = late(identity, KEYS).await;
+
+    let message = RevokeApiKeyRequest { api_key_id };
+    let request = identity.dial.command(&team.owner.caller, Uuid::now_v7(), message);
+    let revoked = ApiKeysClient::new(identity.dial.channel()).revoke_api_key(request).await;
+
+    assert!(revoked.is_ok(), "{revoked:?}");
+    assert_eq!(team.allowed(&key).await, None);
+    late.rollback().await.expect("it answers");
+    assert_eq!(team.revoked().await, "", "by hand");
+    let seen = team.keys().await.remove(0);
+    assert!(seen.last_used_at.is_some(), "when it was used stays to be seen");
+}
+
+#[tokio::test]
+async fn whoever_asks_again_for_a_key_that_the_tables_are_late_to_show_is_told_to_wait() {
+    let team = Team::start().await;
+    let (identity, command) = (&team.identity, Uuid::now_v7());
+    let owner = (team.owner.session.as_str(), team.campaign);
+    let late = late(identity, KEYS).await;
+    let lost = make(identity, owner, command).await.expect("it is made");
+
+    let early = make(identity, owner, command).await;
+
+    assert_eq!(early, Err(Failure::Unavailable), "it is nobody else's");
+    late.rollback().await.expect("it answers");
+    let shown = async { while team.keys().await.is_empty() {} };
+    tokio::time::timeout(Real::from_secs(20), shown).await.expect("it is shown in the end");
+    let key = make(identity, owner, command).await.expect("the first one was lost on the way");
+    assert_eq!(team.allowed(&lost).await, None, "one secret opens it");
+    assert!(team.allowed(&key).await.is_some());
+    assert_eq!(identity.facts("api_key.created").await, 1);
 }

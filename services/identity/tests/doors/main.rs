@@ -32,10 +32,10 @@ use meydan_rpc::{
     caller::{Assertions, Caller},
     outcome::Failure,
     pb::identity::{
-        AcceptInvitationRequest, GetCampaignRequest, InviteFirstAdminRequest, InviteMemberRequest,
-        ListHistoryRequest, ListMembersRequest, LogOutRequest, Role,
-        campaigns_client::CampaignsClient, get_campaign_request::Which,
-        members_client::MembersClient,
+        AcceptInvitationRequest, AuthenticateSessionRequest, GetCampaignRequest,
+        InviteFirstAdminRequest, InviteMemberRequest, ListHistoryRequest, ListMembersRequest,
+        LogOutRequest, ProveAgainRequest, Role, campaigns_client::CampaignsClient,
+        get_campaign_request::Which, members_client::MembersClient,
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -183,6 +183,35 @@ async fn a_session_that_ended_by_itself_is_on_record_once_also_when_nobody_comes
     assert!(!identity.is_known(&left).await);
     identity.end().await;
     assert_eq!(identity.facts("account.session_expired").await, 2);
+}
+
+#[tokio::test]
+async fn a_session_is_known_by_its_name_and_account_whatever_its_token_until_it_ends() {
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let session = identity.accept(&link, "sara@meydan.example").await.expect("the link is good");
+    let held = identity.held(&session).await;
+    let named = async |account_id: &str| {
+        let (account_id, session_id) = (account_id.to_owned(), held.session_id.clone());
+        let message = AuthenticateSessionRequest { account_id, session_id };
+        let request = identity.dial.ask(&gateway(), message);
+        let found = identity.sessions().authenticate_session(request).await;
+        found.map(|found| found.into_inner().email).map_err(Failure::from)
+    };
+    assert_eq!(named(&held.account_id).await.as_deref(), Ok("sara@meydan.example"));
+    assert_eq!(named(&Uuid::from_u128(1).to_string()).await, Err(Failure::NotFound));
+
+    let holder = identity.holder(&session).await;
+    let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+    let proved = identity.accounts().prove_again(identity.dial.ask(&holder, message)).await;
+    let session_token = proved.expect("the password is right").into_inner().session_token;
+    assert!(!identity.is_known(&session).await, "it is another one by now");
+    assert!(named(&held.account_id).await.is_ok());
+
+    let message = LogOutRequest { session_token };
+    let ended = identity.sessions().log_out(identity.dial.ask(&gateway(), message)).await;
+    ended.expect("it goes on");
+    assert_eq!(named(&held.account_id).await, Err(Failure::NotFound));
 }
 
 #[tokio::test]

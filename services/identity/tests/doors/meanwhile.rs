@@ -1,7 +1,14 @@
 //! What was right a moment ago, and is not any more when it is to open something: it opens nothing.
 
 use futures::future::join_all;
-use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::ChangePasswordRequest};
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{
+        AskEmailRequest, ChangePasswordRequest, ProveAgainRequest, Role,
+        contacts_client::ContactsClient,
+    },
+};
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -13,6 +20,8 @@ use crate::{
 const OWNER: &str = "tehran@meydan.example";
 const NEW: &str = "quite another pass phrase 9";
 const OTHER: &str = "kettle sparrow violin 1405";
+/// Enough for a member, and not for an admin.
+const SHORT: &str = "mopzeq-84vutk";
 
 /// An account that nobody acts on while this is there: whoever wants to waits, each in their turn.
 struct Busy {
@@ -77,6 +86,25 @@ impl Identity {
         self.accounts().change_password(self.dial.ask(holder, message)).await?;
         Ok(())
     }
+
+    /// Asks for a code to an address, with the password that the account had at first.
+    async fn move_to(&self, email: &str, holder: &Caller) -> Result<(), Failure> {
+        let (email, current_password) = (email.to_owned(), PASSWORD.to_owned());
+        let message = AskEmailRequest { email, current_password, locale: "en".to_owned() };
+        let mut contacts = ContactsClient::new(self.dial.channel());
+        contacts.ask_email(self.dial.ask(holder, message)).await?;
+        Ok(())
+    }
+
+    /// How many codes are under way.
+    async fn codes_under_way(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM proofs");
+        count.fetch_one(&self.database().await).await.expect("it answers")
+    }
+}
+
+fn refused<T>(code: &str) -> Result<T, Failure> {
+    Err(Failure::Refused(code.to_owned()))
 }
 
 #[tokio::test]
@@ -126,6 +154,35 @@ async fn of_two_who_change_a_password_at_once_the_second_changes_nothing() {
     assert_eq!(identity.facts("account.password_set").await, 2, "the first one, and one more");
 }
 
+#[tokio::test]
+async fn a_seat_that_an_owner_gives_meanwhile_is_left_as_it_is_and_no_link_leads_there() {
+    for renews in [false, true] {
+        let team = Team::start().await;
+        let manager = team.join("omid", Role::Manager).await;
+        team.invite(&manager, "sara", Role::Staff).await.expect("a manager may");
+        let sara = team.asked().await.member_id;
+        let account = sqlx::query_scalar("SELECT account_id FROM members WHERE joined_at IS NULL");
+        let account = account.fetch_one(&team.identity.database().await).await;
+        let account: Uuid = account.expect("she is asked");
+
+        let busy = Busy::with(&team.identity, account).await;
+        let raise = team.change_role(&team.owner.caller, &sara, Role::Owner);
+        let ask = async {
+            if renews {
+                team.renew(&manager, &sara).await
+            } else {
+                team.invite(&manager, "sara", Role::Support).await
+            }
+        };
+        let (raised, asked) = busy.then(raise, ask).await;
+
+        assert_eq!(raised, Ok(()));
+        assert_eq!(asked, Err(Failure::Conflict), "renewed: {renews}");
+        assert_eq!(team.asked().await.role(), Role::Owner);
+        assert_eq!(team.open_links().await, 0);
+    }
+}
+
 /// [`PASSWORD`], with a part of the least work that is asked for, as argon2-cffi writes it.
 const LITTLE_WORK: &str = "$argon2id$v=19$m=8192,t=1,p=1$xk4+ccD3EYq9EQWKqRy8Dg$tku/Djo+OqXS93DcICMx2d0YOyQVuDDaVaq68owA2a4";
 
@@ -142,4 +199,111 @@ async fn whoever_logs_in_while_another_login_makes_the_hash_anew_is_let_in() {
     let logins = join_all(logins).await;
 
     assert!(logins.iter().all(Result::is_ok), "{logins:?}");
+}
+
+#[tokio::test]
+async fn nobody_becomes_an_admin_by_a_password_that_is_changed_meanwhile() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let join = identity.join_with(&owner, &link, PASSWORD);
+    let (changed, joined) = busy.then(identity.change(&owner, SHORT), join).await;
+
+    assert_eq!(changed, Ok(()), "a member may have it");
+    assert_eq!(joined, refused("identity.password.wrong"));
+    assert!(!identity.held(&team.owner.session).await.is_admin);
+    assert_eq!(identity.facts("account.admin_appointed").await, 0);
+    assert!(identity.opened(&link).await.is_ok(), "the link stays good");
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_meanwhile_is_no_proof() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let owner = identity.holder(&team.owner.session).await;
+    let before = identity.facts("account.proved_again").await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let prove = async {
+        let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
+        let proved = identity.accounts().prove_again(identity.dial.ask(&owner, message)).await;
+        proved.map(|_| ()).map_err(Failure::from)
+    };
+    let (changed, proved) = busy.then(identity.change(&owner, NEW), prove).await;
+
+    assert_eq!(changed, Ok(()));
+    assert_eq!(proved, refused("identity.proof.wrong"));
+    assert_eq!(identity.facts("account.proved_again").await, before);
+    assert!(identity.is_known(&team.owner.session).await, "whoever changed it goes on");
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_meanwhile_brings_no_code_to_another_address() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let ask = identity.move_to("new@meydan.example", &owner);
+    let (changed, asked) = busy.then(identity.change(&owner, NEW), ask).await;
+
+    assert_eq!(changed, Ok(()));
+    assert_eq!(asked, refused("identity.password.wrong"));
+    assert_eq!(identity.codes_under_way().await, 0);
+}
+
+#[tokio::test]
+async fn whoever_is_thrown_out_meanwhile_joins_nothing_and_is_sent_no_code() {
+    for joins in [true, false] {
+        let team = Team::start().await;
+        let identity = &team.identity;
+        let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+        let link = identity.invite(isfahan, OWNER, "Owner").await;
+        let stolen = identity.log_in(OWNER, PASSWORD, "198.51.100.9").await.expect("it is right");
+        let (owner, thief) =
+            (identity.holder(&team.owner.session).await, identity.holder(&stolen).await);
+        let before = identity.facts("member.joined").await;
+
+        let busy = Busy::with(identity, team.owner.account).await;
+        let act = async {
+            if joins {
+                identity.join_with(&thief, &link, "").await
+            } else {
+                // The address that the account has asks for no password.
+                identity.move_to("", &thief).await
+            }
+        };
+        let (changed, done) = busy.then(identity.change(&owner, NEW), act).await;
+
+        assert_eq!(changed, Ok(()));
+        assert_eq!(done, Err(Failure::NotFound), "joins: {joins}");
+        assert_eq!(identity.facts("member.joined").await, before);
+        assert_eq!(identity.codes_under_way().await, 0);
+        assert_eq!(identity.join_with(&owner, &link, "").await, Ok(()), "the link stays good");
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_gives_whoever_becomes_an_admin_meanwhile_no_password_of_a_members() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+    let token = identity.mailed("recovery", "/recover/").await;
+    let owner = identity.holder(&team.owner.session).await;
+
+    let busy = Busy::with(identity, team.owner.account).await;
+    let join = identity.join_with(&owner, &link, PASSWORD);
+    let (joined, recovered) = busy.then(join, identity.finish_recovery(&token, SHORT)).await;
+
+    assert_eq!(joined, Ok(()));
+    assert_eq!(recovered, Err(Failure::NotFound), "the link has ended, and an admin asks anew");
+    assert_eq!(identity.facts("account.recovered").await, 0);
+    assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
+    assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
 }

@@ -4,11 +4,10 @@ use meydan_rpc::{
     caller::{Caller, Who},
     outcome::Failure,
     pb::identity::{
-        Account, AccountDetail, AccountStatus, AskRecoveryRequest, AuthenticateKeyRequest,
-        ChangeAccountRequest, ChangePasswordRequest, CreateApiKeyRequest, GetAccountRequest,
-        ListAccountsRequest, ProveAgainRequest, ResendInvitationRequest, Role, WhichAccounts,
+        Account, AccountDetail, AccountStatus, AuthenticateKeyRequest, ChangeAccountRequest,
+        ChangePasswordRequest, CreateApiKeyRequest, GetAccountRequest, ListAccountsRequest,
+        ProveAgainRequest, ResendInvitationRequest, Role, WhichAccounts,
         api_keys_client::ApiKeysClient, oversight_client::OversightClient,
-        recovery_client::RecoveryClient,
     },
 };
 use time::Duration;
@@ -146,11 +145,7 @@ async fn of_a_suspended_account_no_session_goes_on_and_nothing_opens_it_until_it
     assert_eq!((&right, &wrong), (&nobody, &nobody), "the same words for all");
     assert_eq!(right, refused("login.failed"));
     assert!(!opens().await, "nor a key that they made");
-    let (email, locale) = (OWNER.to_owned(), "fa".to_owned());
-    let address = "192.0.2.7".to_owned();
-    let asked = AskRecoveryRequest { email, locale, address, ..AskRecoveryRequest::default() };
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    recovery.ask_recovery(identity.dial.ask(&gateway(), asked)).await.expect("all are told so");
+    identity.ask_recovery(OWNER, "192.0.2.7").await.expect("all are told so");
     let detail = identity.detail(&admin, team.owner.account).await;
     assert_eq!(detail.account.expect("it is there").status(), AccountStatus::Suspended);
     assert!(detail.sessions.is_empty());
@@ -288,6 +283,32 @@ async fn admins_filter_by_who_is_suspended_locked_or_without_a_second_factor() {
     let changed = identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
     changed.expect("he has just proved himself");
     assert_eq!(these(locked).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn links_into_two_campaigns_that_are_made_from_one_page_have_a_letter_each() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let (isfahan, _) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    for campaign in [team.campaign, isfahan] {
+        identity.invite(campaign, "sara@meydan.example", "Sara").await;
+    }
+    let (found, _) = identity.listed(&admin, "sara@meydan.example", "").await;
+    let page = Uuid::now_v7();
+
+    for campaign in [team.campaign, isfahan] {
+        let message = ResendInvitationRequest {
+            account_id: found[0].account_id.clone(),
+            campaign_id: campaign.to_string(),
+        };
+        let request = identity.dial.command(&admin, page, message);
+        identity.oversight().resend_invitation(request).await.expect("an admin may");
+    }
+
+    let letters = sqlx::query_scalar("SELECT count(*) FROM letters WHERE kind = 'invitation'");
+    let letters: i64 = letters.fetch_one(&identity.database().await).await.expect("it answers");
+    assert_eq!(letters, 6, "the two owners', Sara's two, and the two that were made anew");
 }
 
 #[tokio::test]

@@ -3,10 +3,7 @@
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{
-        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest, ImportAccountRequest,
-        ProveAgainRequest, recovery_client::RecoveryClient,
-    },
+    pb::identity::{ChangePasswordRequest, ImportAccountRequest, ProveAgainRequest},
 };
 use uuid::Uuid;
 
@@ -68,14 +65,8 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
     let changed = identity.accounts().change_password(request).await.map_err(Failure::from);
     assert_eq!(changed.map(|_| ()), refused("new_password", NAMED));
 
-    let mut recovery = RecoveryClient::new(identity.dial.channel());
-    let message = AskRecoveryRequest {
-        email: "karimi-shiraz@meydan.example".to_owned(),
-        address: "192.0.2.1".to_owned(),
-        locale: "fa".to_owned(),
-        device_token: String::new(),
-    };
-    recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await.expect("it is noted");
+    let asked = identity.ask_recovery("karimi-shiraz@meydan.example", "192.0.2.1").await;
+    asked.expect("it is noted");
     identity.letter("kind = 'recovery' AND content_sealed IS NULL").await;
     let letters = std::fs::read_to_string(identity.sink()).expect("letters are kept");
     let token = letters.rsplit("/recover/").next().expect("a link");
@@ -84,13 +75,10 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
         .take_while(|letter| letter.is_alphanumeric() || "-_".contains(*letter))
         .collect();
     for (password, said) in [("NargessKarimy1405", NAMED), ("123qweasdzxc", COMMON)] {
-        let (token, new_password) = (token.clone(), password.to_owned());
-        let message = FinishRecoveryRequest { token, new_password };
-        let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
-        assert_eq!(finished.map(|_| ()).map_err(Failure::from), refused("new_password", said));
+        let finished = identity.finish_recovery(&token, password).await;
+        assert_eq!(finished.map(|_| ()), refused("new_password", said));
     }
-    let message = FinishRecoveryRequest { token, new_password: "kettle sparrow violin".to_owned() };
-    let finished = recovery.finish_recovery(identity.dial.ask(&gateway(), message)).await;
+    let finished = identity.finish_recovery(&token, "kettle sparrow violin").await;
     assert!(finished.is_ok(), "a refused password uses nothing up");
 }
 

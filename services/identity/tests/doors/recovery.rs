@@ -27,40 +27,39 @@ fn recovery(identity: &Identity) -> RecoveryClient<Channel> {
     RecoveryClient::new(identity.dial.channel())
 }
 
-async fn ask(identity: &Identity, email: &str, address: &str) -> Result<(), Failure> {
-    ask_with(identity, email, (address, "")).await
-}
+impl Identity {
+    /// Asks for a link for a new password, from a browser that brings no cookie.
+    pub(crate) async fn ask_recovery(&self, email: &str, address: &str) -> Result<(), Failure> {
+        self.ask_recovery_as(email, (address, "")).await
+    }
 
-/// Asks from a browser with a cookie.
-async fn ask_with(
-    identity: &Identity,
-    email: &str,
-    (address, device): (&str, &str),
-) -> Result<(), Failure> {
-    let message = AskRecoveryRequest {
-        email: email.to_owned(),
-        address: address.to_owned(),
-        locale: "fa".to_owned(),
-        device_token: device.to_owned(),
-    };
-    recovery(identity).ask_recovery(identity.dial.ask(&gateway(), message)).await?;
-    Ok(())
-}
+    /// Asks from a browser with a cookie.
+    async fn ask_recovery_as(
+        &self,
+        email: &str,
+        (address, device): (&str, &str),
+    ) -> Result<(), Failure> {
+        let message = AskRecoveryRequest {
+            email: email.to_owned(),
+            address: address.to_owned(),
+            locale: "fa".to_owned(),
+            device_token: device.to_owned(),
+        };
+        recovery(self).ask_recovery(self.dial.ask(&gateway(), message)).await?;
+        Ok(())
+    }
 
-async fn finish(identity: &Identity, token: &str, password: &str) -> Result<(), Failure> {
-    finish_knowing(identity, token, password).await.map(|_| ())
-}
-
-/// The cookie by which the browser is known that showed the link.
-async fn finish_knowing(
-    identity: &Identity,
-    token: &str,
-    password: &str,
-) -> Result<String, Failure> {
-    let message =
-        FinishRecoveryRequest { token: token.to_owned(), new_password: password.to_owned() };
-    let done = recovery(identity).finish_recovery(identity.dial.ask(&gateway(), message)).await?;
-    Ok(done.into_inner().device_token)
+    /// Sets the new password; the cookie by which the browser is known that showed the link.
+    pub(crate) async fn finish_recovery(
+        &self,
+        token: &str,
+        password: &str,
+    ) -> Result<String, Failure> {
+        let message =
+            FinishRecoveryRequest { token: token.to_owned(), new_password: password.to_owned() };
+        let done = recovery(self).finish_recovery(self.dial.ask(&gateway(), message)).await?;
+        Ok(done.into_inner().device_token)
+    }
 }
 
 async fn opened(identity: &Identity, token: &str) -> Result<String, Failure> {
@@ -87,22 +86,22 @@ async fn link(mails: &MailServer) -> String {
 async fn a_mailed_link_sets_a_new_password_once_ends_all_sessions_and_gives_none() {
     let (mails, identity, session) = with_owner().await;
 
-    ask(&identity, "Tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery("Tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
     let mail = mails.next().await.expect("a mail comes");
     assert_eq!(mail.to, ["tehran@meydan.example"]);
     assert_eq!(mail.subject(), "گذرواژهٔ تازه برای میدان");
     let token = mail.token(&format!("{PANEL}/recover/"));
     assert_eq!(opened(&identity, &token).await.as_deref(), Ok("tehran@meydan.example"));
     assert!(identity.is_known(&session).await, "asking changes nothing");
-    let weak = finish(&identity, &token, "short").await;
+    let weak = identity.finish_recovery(&token, "short").await;
     assert!(matches!(weak, Err(Failure::Malformed(_))), "and uses nothing up");
-    finish(&identity, &token, NEW).await.expect("the link is good");
+    identity.finish_recovery(&token, NEW).await.expect("the link is good");
 
     assert!(!identity.is_known(&session).await);
     assert_eq!(mails.next().await.expect("a mail comes").subject(), "گذرواژهٔ تازهٔ شما ثبت شد");
     assert!(identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await.is_err());
     assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
-    assert_eq!(finish(&identity, &token, NEW).await, Err(Failure::NotFound), "once");
+    assert_eq!(identity.finish_recovery(&token, NEW).await, Err(Failure::NotFound), "once");
     assert_eq!(opened(&identity, &token).await, Err(Failure::NotFound));
 }
 
@@ -115,9 +114,9 @@ async fn known_and_unknown_addresses_are_answered_alike_and_leave_the_same() {
     let lock = "LOCK TABLE recoveries IN ACCESS EXCLUSIVE MODE";
     sqlx::query(lock).execute(&mut *held).await.expect("nobody holds it for long");
 
-    let known = ask(&identity, "tehran@meydan.example", "192.0.2.1").await;
-    let unknown = ask(&identity, "nobody@meydan.example", "192.0.2.1").await;
-    let often = ask(&identity, "tehran@meydan.example", "192.0.2.1").await;
+    let known = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
+    let unknown = identity.ask_recovery("nobody@meydan.example", "192.0.2.1").await;
+    let often = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
 
     assert_eq!([known, unknown, often], [Ok(()), Ok(()), Ok(())]);
     let rows = "SELECT nextval('recovery_requests_request_id_seq')";
@@ -133,17 +132,17 @@ async fn known_and_unknown_addresses_are_answered_alike_and_leave_the_same() {
 async fn a_link_ends_after_an_hour_and_when_a_newer_one_comes() {
     let (mails, identity, _) = with_owner().await;
 
-    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
     let first = link(&mails).await;
     identity.advance(Duration::hours(1) - Duration::SECOND);
     assert!(opened(&identity, &first).await.is_ok());
     identity.advance(Duration::SECOND);
-    assert_eq!(finish(&identity, &first, NEW).await, Err(Failure::NotFound));
+    assert_eq!(identity.finish_recovery(&first, NEW).await, Err(Failure::NotFound));
 
-    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("an hour is over");
+    identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await.expect("an hour is over");
     let second = link(&mails).await;
-    assert_eq!(finish(&identity, &first, NEW).await, Err(Failure::NotFound));
-    assert_eq!(finish(&identity, &second, NEW).await, Ok(()));
+    assert_eq!(identity.finish_recovery(&first, NEW).await, Err(Failure::NotFound));
+    identity.finish_recovery(&second, NEW).await.expect("the link is good");
 }
 
 #[tokio::test]
@@ -152,10 +151,10 @@ async fn of_twenty_uses_of_a_link_at_once_one_succeeds_round_after_round() {
     let identity = Arc::new(identity);
 
     for round in 0..3 {
-        ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+        identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
         let token = link(&mails).await;
         let passwords: Vec<_> = (0..20).map(|n| format!("{NEW} round {round} of {n}")).collect();
-        let uses = passwords.iter().map(|password| finish(&identity, &token, password));
+        let uses = passwords.iter().map(|password| identity.finish_recovery(&token, password));
         let uses = futures::future::join_all(uses).await;
 
         assert_eq!(uses.iter().filter(|used| used.is_ok()).count(), 1, "round {round}");
@@ -174,12 +173,12 @@ async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
         identity.accept(&shown, "").await.expect("an inviter took the link that they saw");
     let claimed = identity.enrol(&claimed).await.session;
 
-    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
     identity.letter("kind = 'recovery' AND state = 'sent'").await;
     let letters = std::fs::read_to_string(identity.sink()).expect("it is there");
     let (_, token) = letters.rsplit_once("/recover/").expect("the link is in it");
     let token = token.split_whitespace().next().expect("the link has a token");
-    finish(&identity, token, NEW).await.expect("the link is good");
+    identity.finish_recovery(token, NEW).await.expect("the link is good");
 
     assert!(!identity.is_known(&claimed).await);
     assert!(identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await.is_err());
@@ -222,8 +221,8 @@ async fn letters_about_a_new_password_say_what_else_opens_the_account() {
     accounts.change_password(identity.dial.ask(&owner, change)).await.expect("it is right");
     let changed = mails.next().await.expect("a mail comes");
 
-    ask(&identity, "tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
-    finish(&identity, &link(&mails).await, PASSWORD).await.expect("the link is good");
+    identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.finish_recovery(&link(&mails).await, PASSWORD).await.expect("the link is good");
     let recovered = mails.next().await.expect("a mail comes");
 
     for letter in [changed, recovered] {
@@ -242,7 +241,7 @@ async fn an_admin_who_never_proved_the_address_is_not_let_in_by_a_letter_to_it()
     let first = identity.first_link().await.expect("there is no admin yet");
     identity.accept(&first, "mistyped@meydan.example").await.expect("the link is good");
 
-    ask(&identity, "mistyped@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery("mistyped@meydan.example", "192.0.2.1").await.expect("anybody may ask");
     identity.end().await;
 
     assert!(!identity.sink().exists(), "nothing was written to anybody");

@@ -26,7 +26,7 @@ use crate::{
     failure,
     live::Place,
     oversight::{Read, note_reading},
-    session::{self, Visit},
+    session::{self, Visit, Visitor},
     views::audit::{self, Names},
 };
 
@@ -94,7 +94,7 @@ async fn exported(
 struct Copying {
     app: App,
     visit: Visit,
-    /// With the session that has to go on.
+    /// With the token that the session had.
     headers: HeaderMap,
     names: Names,
     pieces: Streaming<ExportEntriesResponse>,
@@ -121,7 +121,8 @@ impl Copying {
 
     /// Makes sure that whoever takes the copy may still read what it is of.
     async fn look(&mut self) -> Result<(), Failure> {
-        let visitor = session::visitor(&self.app, &self.headers).await?.ok_or(Failure::Denied)?;
+        let before = self.visit.visitor.as_ref();
+        let visitor = taker(&self.app, &self.headers, before).await?.ok_or(Failure::Denied)?;
         let own = own(&self.visit);
         let here = |place: &&session::Membership| Some(place.campaign) == own;
         let place = visitor.memberships.iter().find(here);
@@ -132,6 +133,20 @@ impl Copying {
         }
         self.visit.visitor = Some(visitor);
         Ok(())
+    }
+}
+
+/// Who takes a copy, while their session goes on. Another tab may have brought it another token since the copy began, with
+/// a proof or after a change of role.
+async fn taker(
+    app: &App,
+    headers: &HeaderMap,
+    before: Option<&Visitor>,
+) -> Result<Option<Visitor>, Failure> {
+    let visitor = session::visitor(app, headers).await?;
+    match before {
+        Some(before) if visitor.is_none() => session::of_session(app, before).await,
+        _ => Ok(visitor),
     }
 }
 

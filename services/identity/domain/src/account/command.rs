@@ -43,6 +43,13 @@ pub enum AccountCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// Note that its password was set.
+    SetPassword {
+        /// Whether it was judged as an admin's, of whom more is asked.
+        by_admin: bool,
+        /// When.
+        at: OffsetDateTime,
+    },
     /// Note what happened to it: what proves an account lies beside the log, and is judged there.
     Record(AccountEvent),
 }

@@ -25,6 +25,9 @@ pub enum AccountRefusal {
     /// Its holder is no admin.
     #[error("that is no admin")]
     NotAdmin,
+    /// Its holder has become an admin, and the password was not judged as one's.
+    #[error("the password was not judged as an admin's")]
+    NotJudgedAsAdmins,
 }
 
 impl Account {
@@ -38,6 +41,12 @@ impl Account {
     #[must_use]
     pub const fn is_registered(&self) -> bool {
         self.registered
+    }
+
+    /// Whether its holder is an admin.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        matches!(self.staff, Staff::Admin)
     }
 
     /// Judges `command` against the present state. An empty list means: already so.
@@ -88,6 +97,11 @@ impl Account {
                 Err(AccountRefusal::NotAdmin)
             }
             AccountCommand::Administer { at, .. } => Ok(vec![AccountEvent::AdminDismissed { at }]),
+            // Chosen before they were appointed, and set after.
+            AccountCommand::SetPassword { by_admin: false, .. } if self.staff == Staff::Admin => {
+                Err(AccountRefusal::NotJudgedAsAdmins)
+            }
+            AccountCommand::SetPassword { at, .. } => Ok(vec![AccountEvent::PasswordSet { at }]),
             // Whatever opened the way: no session begins, and nobody looks as its holder.
             AccountCommand::Record(
                 AccountEvent::LoggedIn { .. } | AccountEvent::Impersonated { .. },

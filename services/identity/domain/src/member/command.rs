@@ -24,6 +24,8 @@ pub enum MemberCommand {
         role: Role,
         /// Name and address as the inviter gave them: all that the team knows before the person accepts.
         said: Sealed<Profile>,
+        /// The place that the inviter was judged on; `None` where they may ask whatever it is.
+        judged: Option<Member>,
         /// When.
         at: OffsetDateTime,
     },
@@ -61,6 +63,8 @@ pub enum MemberCommand {
         /// Whether they own the campaign afterwards. The list of owners is changed with it or not at all, so
         /// a place that was changed meanwhile is looked at again.
         owner: bool,
+        /// The place that whoever asks was judged on; `None` where they may ask whatever it is.
+        judged: Option<Member>,
         /// When.
         at: OffsetDateTime,
     },
@@ -141,10 +145,18 @@ impl Member {
     pub fn decide(&self, command: MemberCommand) -> Result<Vec<MemberEvent>, MemberRefusal> {
         match command {
             MemberCommand::Invite { .. } if self.joined => Err(MemberRefusal::AlreadyMember),
-            MemberCommand::Invite { role, .. } if self.said && self.role == Some(role) => {
-                Ok(vec![])
+            // Who was allowed to change the place of a moment ago may not be allowed to change this one.
+            MemberCommand::Invite { judged: Some(judged), .. }
+            | MemberCommand::Change { judged: Some(judged), .. }
+                if judged != *self =>
+            {
+                Err(MemberRefusal::Changed)
             }
-            MemberCommand::Invite { account_id, role, said, at } => {
+            // The links from before end by it, which is for the record to say.
+            MemberCommand::Invite { account_id, role, at, .. } if self.is_asked_as(role) => {
+                Ok(vec![MemberEvent::InvitationRenewed { account_id, at }])
+            }
+            MemberCommand::Invite { account_id, role, said, at, .. } => {
                 Ok(vec![MemberEvent::Invited { account_id, role, said: Some(said), at }])
             }
             MemberCommand::Join { .. } if self.role.is_none() => Err(MemberRefusal::NotInvited),
@@ -163,10 +175,15 @@ impl Member {
             MemberCommand::Impersonate { account_id, until, at } => {
                 Ok(vec![MemberEvent::Impersonated { account_id, until, at }])
             }
-            MemberCommand::Change { account_id, change, owner, at } => {
+            MemberCommand::Change { account_id, change, owner, at, .. } => {
                 self.as_seen(self.changed(account_id, change, at)?, owner)
             }
         }
+    }
+
+    /// Whether they are asked as `role`, with that and nothing else.
+    fn is_asked_as(&self, role: Role) -> bool {
+        self.said && self.role == Some(role) && self.granted.is_empty() && self.denied.is_empty()
     }
 
     /// The member that `events` make of this one.

@@ -3,8 +3,9 @@
 use meydan_event_log::{Committed, Meta};
 use uuid::Uuid;
 
-use super::super::{AppError, Identity, Result, acts::Act, step};
+use super::own;
 use crate::{
+    app::{AppError, Identity, Result, acts::Act, member_of, step},
     invitations::{self, InvitationRow},
     letters::{Letter, Locale, Written},
     projections::campaigns,
@@ -37,7 +38,9 @@ impl Identity {
         meta: &Meta,
     ) -> Result<Link> {
         let mailed = Token::fresh();
-        let letter_id = step(meta, "letter").command_id;
+        // A page names one command for all places of an account, each of which has a letter of its own.
+        let seat = member_of(campaign.unwrap_or_default(), account);
+        let letter_id = Uuid::new_v5(&step(meta, "letter").command_id, seat.as_bytes());
         let letter = says(mailed.clone().into_text());
         let letter = self.letter((letter_id, account), to, letter).await?;
         let shown = (!self.post.mail.reaches_people()).then(Token::fresh);
@@ -60,17 +63,42 @@ impl Identity {
     }
 
     /// What is to be shown of a link whose act is done. When it was done before, its letter is that of then; whoever
-    /// asks again where mail reaches nobody gets a link of their own.
-    pub(in crate::app) async fn shown(&self, link: Link, done: Committed) -> Result<Option<Token>> {
-        if let Some(token) = &link.shown
-            && done.repeated
-        {
-            let mut rows = self.log.pool().begin().await?;
-            let now = self.clock.now();
-            invitations::keep_invitation(&mut rows, token, &link.row(false), now).await?;
-            rows.commit().await?;
+    /// asks again where mail reaches nobody gets a link of their own, if they may still give what it leads to. `by` is
+    /// the member who asks; whoever else does may always.
+    pub(in crate::app) async fn shown(
+        &self,
+        link: Link,
+        done: Committed,
+        by: Option<(Uuid, Uuid)>,
+    ) -> Result<Option<Token>> {
+        if done.repeated {
+            self.keep_once_more(&link, by).await?;
         }
         Ok(link.shown)
+    }
+
+    /// Keeps a link beside an act that was done before. The place may have been changed since, and be changed while
+    /// this looks: whoever changes it after the link is kept ends the link, and a change before that is seen.
+    async fn keep_once_more(&self, link: &Link, by: Option<(Uuid, Uuid)>) -> Result<()> {
+        let Some(token) = &link.shown else { return Ok(()) };
+        let judged = match (link.campaign, by) {
+            (Some(campaign), Some(by)) => {
+                let judged = self.may_renew((campaign, by), link.account).await?;
+                Some((campaign, judged.before))
+            }
+            _ => None,
+        };
+        let mut act = self.act(Meta::new(Uuid::now_v7(), own()), &[link.account]).await?;
+        let at = act.at;
+        invitations::keep_invitation(act.db(), token, &link.row(false), at).await?;
+        act.done().await?;
+        if let Some((campaign, before)) = judged
+            && self.place(campaign, link.account).await? != before
+        {
+            invitations::end_link(self.log.pool(), token).await?;
+            return Err(AppError::Conflict);
+        }
+        Ok(())
     }
 }
 

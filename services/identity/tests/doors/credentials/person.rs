@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use meydan_rpc::{
     caller::{Caller, Who},
     pb::identity::{
-        AskEmailRequest, AskPhoneRequest, AskRecoveryRequest, BeginFactorRequest,
-        CreateApiKeyRequest, Guest, InviteMemberRequest, Role, api_keys_client::ApiKeysClient,
-        contacts_client::ContactsClient, members_client::MembersClient,
-        recovery_client::RecoveryClient,
+        AskEmailRequest, AskPhoneRequest, BeginFactorRequest, CreateApiKeyRequest, Guest,
+        InviteMemberRequest, Role, api_keys_client::ApiKeysClient, contacts_client::ContactsClient,
+        members_client::MembersClient,
     },
 };
 use meydan_testkit::authenticator;
@@ -18,7 +17,7 @@ use uuid::Uuid;
 use super::table::Path;
 use crate::{
     factors::Sara,
-    harness::{Identity, PASSWORD, from, gateway},
+    harness::{Identity, PASSWORD, from},
 };
 
 const ADMIN: &str = "admin@meydan.example";
@@ -195,12 +194,7 @@ impl Town {
         let mut contacts = ContactsClient::new(identity.dial.channel());
         let kind = match path {
             Path::RecoveryLink => {
-                let email = person.email.clone();
-                let address = person.guest.address.clone();
-                let message =
-                    AskRecoveryRequest { email, address, locale, ..AskRecoveryRequest::default() };
-                let mut recovery = RecoveryClient::new(identity.dial.channel());
-                let asked = recovery.ask_recovery(identity.dial.ask(&gateway(), message)).await;
+                let asked = identity.ask_recovery(&person.email, &person.guest.address).await;
                 asked.expect("anybody may");
                 "recovery"
             }

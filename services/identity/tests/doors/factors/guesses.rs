@@ -1,18 +1,12 @@
 //! Guesses at the second step, and at passwords of whoever is in: where the bounds are, and what opens them again.
 
-use meydan_rpc::{
-    outcome::Failure,
-    pb::identity::{
-        AskRecoveryRequest, ChangePasswordRequest, FinishRecoveryRequest,
-        recovery_client::RecoveryClient,
-    },
-};
+use meydan_rpc::{outcome::Failure, pb::identity::ChangePasswordRequest};
 use time::Duration;
 use uuid::Uuid;
 
 use super::{SARA, Sara, refused};
 use crate::{
-    harness::{Identity, PASSWORD, from, gateway},
+    harness::{Identity, PASSWORD, from},
     oversight::id,
 };
 
@@ -63,18 +57,9 @@ impl Identity {
     }
 
     async fn recover(&self) {
-        let mut recovery = RecoveryClient::new(self.dial.channel());
-        let message = AskRecoveryRequest {
-            email: SARA.to_owned(),
-            address: "192.0.2.1".to_owned(),
-            locale: "fa".to_owned(),
-            device_token: String::new(),
-        };
-        recovery.ask_recovery(self.dial.ask(&gateway(), message)).await.expect("anybody may");
+        self.ask_recovery(SARA, "192.0.2.1").await.expect("anybody may");
         let token = self.mailed("recovery", "/recover/").await;
-        let message = FinishRecoveryRequest { token, new_password: NEW.to_owned() };
-        let finished = recovery.finish_recovery(self.dial.ask(&gateway(), message)).await;
-        finished.expect("the link is good");
+        self.finish_recovery(&token, NEW).await.expect("the link is good");
     }
 }
 
@@ -145,6 +130,39 @@ async fn a_new_password_of_whoever_is_in_opens_codes_at_the_login_again() {
 
     let opens = identity.opens(&sara, NEW, ("203.0.113.1", "")).await;
     assert!(opens, "whoever guessed does not know this one");
+}
+
+#[tokio::test]
+async fn a_new_password_opens_codes_again_on_the_known_browser_that_it_is_chosen_on() {
+    let identity = Identity::start().await;
+    let sara = identity.sara().await;
+    let (challenge, code) = (identity.challenge().await, identity.code(&sara));
+    let known = identity.prove(&challenge, &code, from("192.0.2.1", "")).await;
+    let known = known.expect("the code is right").device_token;
+    let half_in = async || {
+        let answer = identity.enter(SARA, PASSWORD, from("192.0.2.1", &known)).await;
+        answer.expect("the password is right").challenge_token
+    };
+    for _ in 0..4 {
+        let challenge = half_in().await;
+        for _ in 0..5 {
+            let wrong = identity.prove(&challenge, "000000", from("192.0.2.1", &known)).await;
+            assert_eq!(wrong.map(|_| ()), refused("identity.code.wrong"));
+        }
+    }
+    identity.advance(Duration::days(3));
+    assert!(!identity.opens(&sara, PASSWORD, ("192.0.2.1", &known)).await, "days open nothing");
+
+    // She comes in there by something else, which is counted apart.
+    let challenge = half_in().await;
+    let entered = identity.prove(&challenge, &sara.codes[0], from("192.0.2.1", &known)).await;
+    let holder = identity.holder(&entered.expect("it is hers").session_token).await;
+    let (current_password, new_password) = (PASSWORD.to_owned(), NEW.to_owned());
+    let message = ChangePasswordRequest { current_password, new_password };
+    let changed = identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
+    changed.expect("she came in a moment ago");
+
+    assert!(identity.opens(&sara, NEW, ("192.0.2.1", &known)).await, "it is hers as before");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use meydan_rpc::{
 use time::Duration;
 use uuid::Uuid;
 
-use super::{NEW, ask, ask_with, finish, finish_knowing, link, opened, with_owner};
+use super::{NEW, link, opened, with_owner};
 use crate::harness::{Identity, PANEL, PASSWORD, from};
 
 const OWNER: &str = "tehran@meydan.example";
@@ -39,20 +39,20 @@ async fn change_password(identity: &Identity, session: &str) {
 #[tokio::test]
 async fn a_link_ends_when_the_password_is_changed() {
     let (mails, identity, session) = with_owner().await;
-    ask(&identity, OWNER, "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
     let token = link(&mails).await;
     assert!(opened(&identity, &token).await.is_ok());
 
     change_password(&identity, &session).await;
 
     assert_eq!(opened(&identity, &token).await, Err(Failure::NotFound));
-    assert_eq!(finish(&identity, &token, NEW).await, Err(Failure::NotFound));
+    assert_eq!(identity.finish_recovery(&token, NEW).await, Err(Failure::NotFound));
 }
 
 #[tokio::test]
 async fn a_link_that_went_to_the_address_before_ends_with_it() {
     let (mails, identity, session) = with_owner().await;
-    ask(&identity, OWNER, "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
     let token = link(&mails).await;
     let caller = identity.holder(&session).await;
     let mut contacts = ContactsClient::new(identity.dial.channel());
@@ -69,7 +69,7 @@ async fn a_link_that_went_to_the_address_before_ends_with_it() {
     contacts.prove_email(identity.dial.ask(&caller, message)).await.expect("it is theirs");
 
     assert_eq!(opened(&identity, &token).await, Err(Failure::NotFound));
-    assert_eq!(finish(&identity, &token, NEW).await, Err(Failure::NotFound));
+    assert_eq!(identity.finish_recovery(&token, NEW).await, Err(Failure::NotFound));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn after_a_recovery_no_browser_is_known_but_the_one_that_showed_the_link()
     let before = identity.enter(OWNER, PASSWORD, from("192.0.2.1", "")).await;
     let before = before.expect("the password is right").device_token;
     close_to_strangers(&identity, OWNER).await;
-    ask(&identity, OWNER, "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
     let token = loop {
         let mail = mails.next().await.expect("a mail comes");
         if mail.text.contains("/recover/") {
@@ -86,7 +86,7 @@ async fn after_a_recovery_no_browser_is_known_but_the_one_that_showed_the_link()
         }
     };
 
-    let device = finish_knowing(&identity, &token, NEW).await.expect("the link is good");
+    let device = identity.finish_recovery(&token, NEW).await.expect("the link is good");
 
     let stolen = identity.enter(OWNER, NEW, from("192.0.2.1", &before)).await;
     assert!(stolen.is_err(), "what was known before is a stranger among guessers");
@@ -142,7 +142,7 @@ async fn a_browser_that_one_account_knows_is_a_stranger_to_another() {
 /// Neighbours use up what a network may ask for in an hour.
 async fn neighbours_ask(identity: &Identity) {
     for who in ["a", "b", "c"] {
-        let asked = ask(identity, &format!("{who}@meydan.example"), "192.0.2.1").await;
+        let asked = identity.ask_recovery(&format!("{who}@meydan.example"), "192.0.2.1").await;
         assert_eq!(asked, Ok(()));
     }
 }
@@ -155,20 +155,28 @@ async fn whose_neighbours_ask_too_often_gets_a_link_a_day_and_any_on_a_browser_t
     mails.next().await.expect("a mail tells of the new browser");
 
     neighbours_ask(&identity).await;
-    assert_eq!(ask(&identity, OWNER, "192.0.2.77").await, Ok(()));
+    assert_eq!(identity.ask_recovery(OWNER, "192.0.2.77").await, Ok(()));
     link(&mails).await;
-    assert_eq!(ask(&identity, OWNER, "192.0.2.77").await, Ok(()), "the same answer, no letter");
+    assert_eq!(
+        identity.ask_recovery(OWNER, "192.0.2.77").await,
+        Ok(()),
+        "the same answer, no letter"
+    );
 
     identity.advance(Duration::minutes(61));
     neighbours_ask(&identity).await;
-    assert_eq!(ask(&identity, OWNER, "192.0.2.77").await, Ok(()), "the same answer, no letter");
-    assert_eq!(ask_with(&identity, OWNER, ("192.0.2.77", &known)).await, Ok(()));
+    assert_eq!(
+        identity.ask_recovery(OWNER, "192.0.2.77").await,
+        Ok(()),
+        "the same answer, no letter"
+    );
+    assert_eq!(identity.ask_recovery_as(OWNER, ("192.0.2.77", &known)).await, Ok(()));
     let there = link(&mails).await;
     assert!(opened(&identity, &there).await.is_ok(), "it took nothing from this one");
 
     identity.advance(Duration::days(1));
     neighbours_ask(&identity).await;
-    assert_eq!(ask(&identity, OWNER, "192.0.2.77").await, Ok(()));
+    assert_eq!(identity.ask_recovery(OWNER, "192.0.2.77").await, Ok(()));
     link(&mails).await;
     identity.end().await;
     assert_eq!(mails.waiting().await, 0, "each of the three letters came");
@@ -180,7 +188,7 @@ async fn whoever_asks_for_somebodys_address_all_the_time_leaves_them_a_good_link
     let mut good = String::new();
     for minute in 0..180 {
         let address = format!("198.51.{}.1", minute % 90);
-        assert_eq!(ask(&identity, OWNER, &address).await, Ok(()));
+        assert_eq!(identity.ask_recovery(OWNER, &address).await, Ok(()));
         if minute % 60 == 0 {
             good = link(&mails).await;
         }
@@ -203,8 +211,30 @@ async fn an_account_that_cannot_be_read_holds_up_nobody_elses_link() {
     let broken = sqlx::query(damaged).bind(other).execute(&database).await.expect("it answers");
     assert_eq!(broken.rows_affected(), 1);
 
-    ask(&identity, "isfahan@meydan.example", "192.0.2.1").await.expect("anybody may ask");
-    ask(&identity, OWNER, "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery("isfahan@meydan.example", "192.0.2.1").await.expect("anybody may ask");
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+
+    let token = link(&mails).await;
+    assert_eq!(opened(&identity, &token).await, Ok(OWNER.to_owned()));
+}
+
+#[tokio::test]
+async fn however_many_requests_cannot_be_answered_the_next_one_is() {
+    let (mails, identity, _) = with_owner().await;
+    identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let own = mails.next().await.expect("a mail comes").token(&format!("{PANEL}/welcome/"));
+    let other = identity.accept(&own, "").await.expect("the link is good");
+    let other: Uuid = identity.held(&other).await.account_id.parse().expect("an id");
+    let database = identity.database().await;
+    let damaged = "UPDATE accounts SET profile_sealed = 'no seal' WHERE account_id = $1";
+    let broken = sqlx::query(damaged).bind(other).execute(&database).await.expect("it answers");
+    assert_eq!(broken.rows_affected(), 1);
+    let asked = "INSERT INTO recovery_requests (account_id, locale, at)
+                 SELECT $1, 'fa', $2 FROM generate_series(1, 150)";
+    let asked = sqlx::query(asked).bind(other).bind(identity.now()).execute(&database).await;
+    assert_eq!(asked.expect("it answers").rows_affected(), 150);
+
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
 
     let token = link(&mails).await;
     assert_eq!(opened(&identity, &token).await, Ok(OWNER.to_owned()));

@@ -47,7 +47,7 @@ pub struct LocalServers {
     postgres: Option<Postgres>,
     nats: Option<Nats>,
     /// Held as long as the servers run: one program a folder.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl LocalServers {
@@ -150,7 +150,18 @@ impl LocalServers {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, StartError> {
+/// Keeps a folder for one program.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child that is being started at this moment has inherited it.
+        let _ = FileExt::unlock(&self.0);
+    }
+}
+
+fn lock(folder: &Path) -> Result<Lock, StartError> {
     let path = lock_path(folder);
     let unwritable = |source| StartError::NotWritable { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(unwritable)?;
@@ -173,7 +184,7 @@ fn lock(folder: &Path) -> Result<File, StartError> {
     let written =
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
     written.map_err(|source| error::write_error(&path, source))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn lock_path(folder: &Path) -> PathBuf {

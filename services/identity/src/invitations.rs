@@ -55,61 +55,36 @@ pub async fn keep_invitation(
     Ok(())
 }
 
-/// Ends the links with which an account could join a campaign, or without one become an admin.
+/// Which links of an account into one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// Whoever has them.
+    All,
+    /// Those that somebody was shown: what was mailed is the account's alone.
+    Shown,
+}
+
+/// Ends links with which an account could join a campaign, or without one become an admin.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
 pub async fn end_links(
     db: impl PgExecutor<'_>,
-    campaign: Option<Uuid>,
-    account: Uuid,
+    (campaign, account): (Option<Uuid>, Uuid),
+    which: Links,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         DELETE FROM invitations
-        WHERE campaign_id IS NOT DISTINCT FROM $1::uuid AND account_id = $2 AND used_at IS NULL
+        WHERE campaign_id IS NOT DISTINCT FROM $1::uuid AND account_id = $2 AND used_at IS NULL AND NOT (mailed AND $3)
         "#,
         campaign,
         account,
+        which == Links::Shown,
     )
     .execute(db)
     .await?;
-    Ok(())
-}
-
-/// Ends those of the links into a campaign that somebody was shown.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn end_shown_links(
-    db: impl PgExecutor<'_>,
-    campaign: Uuid,
-    account: Uuid,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        DELETE FROM invitations
-        WHERE campaign_id = $1 AND account_id = $2 AND used_at IS NULL AND NOT mailed
-        "#,
-        campaign,
-        account,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Ends one link that nobody was given.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn end_link(db: impl PgExecutor<'_>, token: &Token) -> sqlx::Result<()> {
-    sqlx::query!("DELETE FROM invitations WHERE token_sha256 = $1", token.hash())
-        .execute(db)
-        .await?;
     Ok(())
 }
 

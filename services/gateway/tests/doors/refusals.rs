@@ -9,7 +9,7 @@ use gateway::{
     routes::table,
 };
 use meydan_rpc::{caller::Assertions, client::Dial};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap, redirect};
 
 use crate::Gate;
 
@@ -20,27 +20,43 @@ fn client() -> Client {
     client.build().expect("a client can be made")
 }
 
-fn said<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+/// An answer that has arrived whole: one of which the rest is left on the way keeps its connection, of which a gateway
+/// has only so many.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    page: String,
+}
+
+impl Answer {
+    async fn to(request: RequestBuilder) -> Self {
+        let answer = request.send().await.expect("it is answered");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Self { status, headers, page: answer.text().await.expect("it arrives") }
+    }
+
+    fn said(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// Asks for a route as somebody whose session nobody can look for, with a form of their own.
-async fn ask(gate: &Gate, route: &Route) -> Response {
+async fn ask(client: &Client, gate: &Gate, route: &Route) -> Answer {
     let path = route.path.replace("{hook_id}", &"0".repeat(32)).replace(['{', '}', '*'], "");
-    let asked = client().request(route.method.clone(), format!("http://{}{path}", gate.address));
+    let asked = client.request(route.method.clone(), format!("http://{}{path}", gate.address));
     let asked = asked.header("Cookie", "meydan=nobody").header("Authorization", "Bearer mk_x");
     let asked = if route.method == Method::POST {
         asked.form(&[("csrf", csrf::token("nobody"))])
     } else {
         asked
     };
-    asked.send().await.expect("it is answered")
+    Answer::to(asked).await
 }
 
 /// Whether an answer says when to come again, if it asks for that.
-fn assert_again(answer: &Response, route: &Route) {
-    if matches!(answer.status().as_u16(), 429 | 503) {
-        let again: u32 = said(answer, "retry-after").parse().unwrap_or_default();
+fn assert_again(answer: &Answer, route: &Route) {
+    if matches!(answer.status.as_u16(), 429 | 503) {
+        let again: u32 = answer.said("retry-after").parse().unwrap_or_default();
         assert!((1..=3600).contains(&again), "{} {}", route.method, route.path);
     }
 }
@@ -57,18 +73,18 @@ async fn whoever_is_told_to_wait_is_told_for_how_long_at_every_address() {
         Gate::open(|setup| setup.rates = Rates { panel: 0, login: 0, live: 0 }).await,
     );
 
-    let mut unavailable = vec![];
+    let (client, mut unavailable) = (client(), vec![]);
     for route in table() {
-        let answer = ask(&without, &route).await;
+        let answer = ask(&client, &without, &route).await;
         assert_again(&answer, &route);
-        if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
             unavailable.push(route.path);
         }
-        let answer = ask(&closed, &route).await;
+        let answer = ask(&client, &closed, &route).await;
         assert_again(&answer, &route);
         let counted = route.access.rate != RateClass::Free || route.path.starts_with("/telegram");
-        let refused = answer.status() == StatusCode::TOO_MANY_REQUESTS;
-        assert_eq!(refused, counted, "{} {}: {}", route.method, route.path, answer.status());
+        let refused = answer.status == StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(refused, counted, "{} {}: {}", route.method, route.path, answer.status);
     }
 
     let alone = |route: &Route| matches!(route.access.need, Need::Nobody);
@@ -81,7 +97,7 @@ async fn whoever_is_told_to_wait_is_told_for_how_long_at_every_address() {
 }
 
 /// What is wrong with a request, as whom it is asked, and how it has to be answered.
-type Wrong = (&'static str, fn(Client, String) -> reqwest::RequestBuilder, u16, [&'static str; 2]);
+type Wrong = (&'static str, fn(Client, String) -> RequestBuilder, u16, [&'static str; 2]);
 
 const WRONG: [Wrong; 8] = [
     (
@@ -141,22 +157,21 @@ const WRONG: [Wrong; 8] = [
 async fn what_no_page_answers_is_told_in_words_of_ours_in_both_languages_under_the_headers_of_pages()
  {
     let gate = Gate::open(|setup| setup.rates = PLENTY).await;
-    let url = format!("http://{}", gate.address);
+    let (client, url) = (client(), format!("http://{}", gate.address));
 
     for (wrong, request, status, words) in WRONG {
         for (locale, words) in ["fa", "en"].into_iter().zip(words) {
             let cookies = format!("meydan-form=nobody; meydan-locale={locale}");
-            let asked = request(client(), url.clone()).header("Cookie", cookies);
-            let answer = asked.send().await.expect("it is answered");
+            let asked = request(client.clone(), url.clone()).header("Cookie", cookies);
+            let answer = Answer::to(asked).await;
 
-            assert_eq!(answer.status().as_u16(), status, "{wrong}");
-            assert_eq!(said(&answer, "content-type"), "text/html; charset=utf-8", "{wrong}");
-            assert!(said(&answer, "content-security-policy").contains("default-src 'none'"));
-            assert_eq!(said(&answer, "x-content-type-options"), "nosniff", "{wrong}");
-            assert_eq!(said(&answer, "cache-control"), "no-store", "{wrong}");
-            assert_eq!(said(&answer, "allow").is_empty(), status != 405, "{wrong}");
-            let page = answer.text().await.expect("it arrives");
-            assert!(page.contains(words), "{wrong}: {page}");
+            assert_eq!(answer.status.as_u16(), status, "{wrong}");
+            assert_eq!(answer.said("content-type"), "text/html; charset=utf-8", "{wrong}");
+            assert!(answer.said("content-security-policy").contains("default-src 'none'"));
+            assert_eq!(answer.said("x-content-type-options"), "nosniff", "{wrong}");
+            assert_eq!(answer.said("cache-control"), "no-store", "{wrong}");
+            assert_eq!(answer.said("allow").is_empty(), status != 405, "{wrong}");
+            assert!(answer.page.contains(words), "{wrong}: {}", answer.page);
         }
     }
 }
@@ -164,48 +179,48 @@ async fn what_no_page_answers_is_told_in_words_of_ours_in_both_languages_under_t
 #[tokio::test]
 async fn programs_are_told_in_codes_and_more_lines_than_are_read_in_words() {
     let gate = Gate::open(|setup| setup.rates = PLENTY).await;
-    let url = format!("http://{}", gate.address);
+    let (client, url) = (client(), format!("http://{}", gate.address));
 
-    let missing = client().get(format!("{url}/api/v1/nothing")).send().await.expect("answered");
-    assert_eq!(missing.status(), 404);
-    assert_eq!(missing.text().await.expect("it arrives"), r#"{"error":"not_found"}"#);
-    let method = client().post(format!("{url}/api/v1/tickets")).send().await.expect("answered");
-    assert_eq!(method.status(), 401, "whoever shows no key learns nothing of methods");
+    let missing = Answer::to(client.get(format!("{url}/api/v1/nothing"))).await;
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.page, r#"{"error":"not_found"}"#);
+    let method = Answer::to(client.post(format!("{url}/api/v1/tickets"))).await;
+    assert_eq!(method.status, 401, "whoever shows no key learns nothing of methods");
 
-    let mut asked = client().get(format!("{url}/login"));
+    let mut asked = client.get(format!("{url}/login"));
     for line in 0..150 {
         asked = asked.header(format!("X-Line-{line}"), "x");
     }
-    let answer = asked.send().await.expect("it is answered");
-    assert_eq!(answer.status(), 431);
-    assert!(answer.text().await.expect("it arrives").contains("<html"));
+    let answer = Answer::to(asked).await;
+    assert_eq!(answer.status, 431);
+    assert!(answer.page.contains("<html"));
 }
 
 #[tokio::test]
 async fn no_answer_says_what_we_are_built_of() {
     let gate = Gate::open(|setup| setup.rates = PLENTY).await;
-    let url = format!("http://{}", gate.address);
+    let (client, url) = (client(), format!("http://{}", gate.address));
     let mut answers = vec![];
     for route in table() {
-        answers.push((route.path, ask(&gate, &route).await));
+        answers.push((route.path, ask(&client, &gate, &route).await));
     }
     for (wrong, request, ..) in WRONG {
-        let asked = request(client(), url.clone()).header("Cookie", "meydan-form=nobody");
-        answers.push((wrong, asked.send().await.expect("it is answered")));
+        let asked = request(client.clone(), url.clone()).header("Cookie", "meydan-form=nobody");
+        answers.push((wrong, Answer::to(asked).await));
     }
     for path in ["/health", "/ready", "/metrics", "/version", "/.git/config", "/server-status"] {
-        let answer = client().get(format!("{url}{path}")).send().await.expect("it is answered");
-        assert_eq!(answer.status(), 404, "{path}");
+        let answer = Answer::to(client.get(format!("{url}{path}"))).await;
+        assert_eq!(answer.status, 404, "{path}");
         answers.push((path, answer));
     }
 
     for (path, answer) in answers {
         for name in ["server", "x-powered-by", "via", "x-runtime", "x-version"] {
-            assert_eq!(said(&answer, name), "", "{path}");
+            assert_eq!(answer.said(name), "", "{path}");
         }
-        let kind = said(&answer, "content-type").to_owned();
+        let kind = answer.said("content-type");
         assert!(!kind.starts_with("text/plain"), "{path} is answered by a library");
-        let page = answer.text().await.expect("it arrives").to_lowercase();
+        let page = answer.page.to_lowercase();
         for word in ["axum", "hyper", "tonic", "tokio", "sqlx", "postgres", "nats", "rust"] {
             let told =
                 page.split(|letter: char| !letter.is_alphanumeric()).any(|said| said == word);
@@ -220,18 +235,17 @@ async fn no_answer_says_what_we_are_built_of() {
 #[tokio::test]
 async fn a_form_that_was_open_for_too_long_is_refused_in_words_of_its_own() {
     let gate = Gate::open(|setup| setup.rates = PLENTY).await;
+    let client = client();
     let words = ["صفحه زیاد باز مانده بود", "The page was open for too long"];
 
     for (locale, words) in ["fa", "en"].into_iter().zip(words) {
         for cookie in ["", "meydan-form=another; "] {
-            let asked = client().post(format!("http://{}/preferences", gate.address));
+            let asked = client.post(format!("http://{}/preferences", gate.address));
             let asked = asked.header("Cookie", format!("{cookie}meydan-locale={locale}"));
-            let answer = asked.form(&[("csrf", csrf::token("nobody"))]).send().await;
-            let answer = answer.expect("it is answered");
+            let answer = Answer::to(asked.form(&[("csrf", csrf::token("nobody"))])).await;
 
-            assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-            let page = answer.text().await.expect("it arrives");
-            assert!(page.contains(words), "{page}");
+            assert_eq!(answer.status, StatusCode::FORBIDDEN);
+            assert!(answer.page.contains(words), "{}", answer.page);
         }
     }
 }
@@ -242,8 +256,7 @@ async fn what_a_page_of_a_refusal_offers_is_good_for_whoever_sees_it() {
     let stranger = Gate::open(|setup| setup.rates = Rates { panel: 0, login: 0, live: 0 }).await;
     let open = async |gate: &Gate, path: &str, cookies: &str| {
         let asked = client().get(format!("http://{}{path}", gate.address));
-        let answer = asked.header("Cookie", cookies).send().await.expect("it is answered");
-        answer.text().await.expect("it arrives")
+        Answer::to(asked.header("Cookie", cookies)).await.page
     };
 
     let page = open(&gate, "/nothing/here", "meydan-form=somebody").await;
@@ -253,8 +266,7 @@ async fn what_a_page_of_a_refusal_offers_is_good_for_whoever_sees_it() {
         .post(format!("http://{}/preferences", gate.address))
         .header("Cookie", "meydan-form=somebody")
         .form(&[("csrf", token), ("locale", "en"), ("return_to", "/login")]);
-    let chosen = chosen.send().await.expect("it is answered");
-    assert_eq!(chosen.status(), StatusCode::SEE_OTHER);
+    assert_eq!(Answer::to(chosen).await.status, StatusCode::SEE_OTHER);
 
     for (gate, path) in [(&gate, "/nothing/here"), (&stranger, "/login")] {
         let page = open(gate, path, "").await;

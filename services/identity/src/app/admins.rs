@@ -16,7 +16,7 @@ use super::{
     step, whom,
 };
 use crate::{
-    invitations,
+    invitations::{self, Links},
     letters::{Letter, Locale},
     projections::accounts,
     tokens::Token,
@@ -72,7 +72,7 @@ impl Identity {
             asked => asked?,
         };
         self.show(asked.position).await;
-        Ok((account, self.shown(link, asked, None).await?))
+        Ok((account, self.shown(link, asked, None, meta).await?))
     }
 
     /// Asks somebody who is known, or about to begin.
@@ -114,7 +114,7 @@ impl Identity {
         let mut act = self.act(meta.clone(), &[account]).await?;
         let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
         act.ask::<Account>(target, AccountCommand::WithdrawAsking { at });
-        invitations::end_links(act.db(), None, account).await?;
+        invitations::end_links(act.db(), (None, account), Links::All).await?;
         let withdrawn = act.done().await.map_err(refused)?;
         self.show(withdrawn.position).await;
         Ok(())

@@ -115,7 +115,7 @@ impl Identity {
             created => created?,
         };
         self.show(created.position).await;
-        Ok((campaign, self.shown(link, created, None).await?, created.position))
+        Ok((campaign, self.shown(link, created, None, meta).await?, created.position))
     }
 
     /// Creates a campaign with an owner who is known, or about to begin.

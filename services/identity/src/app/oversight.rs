@@ -179,7 +179,7 @@ impl Identity {
         let link = self.link_into((campaign, account), &email, meta).await?;
         let change = (MemberChange::RenewInvitation, None, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed, None).await?, renewed.position))
+        Ok((self.shown(link, renewed, None, meta).await?, renewed.position))
     }
 }
 

@@ -16,7 +16,8 @@ use super::{
     member_of, profile_place, said_place,
 };
 use crate::{
-    factors, invitations,
+    factors,
+    invitations::{self, Links},
     projections::{
         accounts,
         members::{self, MemberRow},
@@ -224,7 +225,7 @@ impl Identity {
         let link = self.link_into((campaign, account), &email, meta).await?;
         let change = (MemberChange::RenewInvitation, Some(judged), Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed, Some(by)).await?, renewed))
+        Ok((self.shown(link, renewed, Some(by), meta).await?, renewed))
     }
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends
@@ -248,11 +249,12 @@ impl Identity {
         act.list(campaign, (account, owner), standing);
         let gone = matches!(change, MemberChange::Deactivate | MemberChange::Remove);
         let out = gone || change == MemberChange::WithdrawInvitation;
+        let whose = (Some(campaign), account);
         if out || (moves && !self.post.mail.reaches_people()) {
-            invitations::end_links(act.db(), Some(campaign), account).await?;
+            invitations::end_links(act.db(), whose, Links::All).await?;
         } else if moves {
             // What was mailed is theirs alone. What somebody was shown would lead that one to what is given now.
-            invitations::end_shown_links(act.db(), campaign, account).await?;
+            invitations::end_links(act.db(), whose, Links::Shown).await?;
         }
         if gone {
             act.end_sessions_without_a_place(account, campaign).await?;

@@ -84,7 +84,7 @@ impl Identity {
             asked => asked?,
         };
         self.show(invited.position).await;
-        Ok((self.shown(link, invited, by).await?, invited))
+        Ok((self.shown(link, invited, by, meta).await?, invited))
     }
 
     /// Asks somebody who is known, or about to begin.

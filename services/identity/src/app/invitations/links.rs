@@ -1,12 +1,12 @@
 //! Links that are made: each in the letter that brings it, and where mail reaches nobody one more, to be shown.
 
+use identity_domain::MemberChange;
 use meydan_event_log::{Committed, Meta};
 use uuid::Uuid;
 
-use super::own;
 use crate::{
     app::{AppError, Identity, Result, acts::Act, member_of, step},
-    invitations::{self, InvitationRow},
+    invitations::{self, InvitationRow, Links},
     letters::{Letter, Locale, Written},
     projections::campaigns,
     tokens::Token,
@@ -70,34 +70,43 @@ impl Identity {
         link: Link,
         done: Committed,
         by: Option<(Uuid, Uuid)>,
+        meta: &Meta,
     ) -> Result<Option<Token>> {
-        if done.repeated {
-            self.keep_once_more(&link, by).await?;
+        if done.repeated && link.shown.is_some() {
+            let again = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
+            match self.keep_once_more(&link, by, &again).await {
+                // Whoever has taken the place since needs no link to it, nor does whoever is not to have it any more.
+                Err(AppError::NotFound | AppError::Refused("identity.member.already", _))
+                    if by.is_none() =>
+                {
+                    return Ok(None);
+                }
+                kept => kept?,
+            }
         }
         Ok(link.shown)
     }
 
-    /// Keeps a link beside an act that was done before. The place may have been changed since, and be changed while
-    /// this looks: whoever changes it after the link is kept ends the link, and a change before that is seen.
-    async fn keep_once_more(&self, link: &Link, by: Option<(Uuid, Uuid)>) -> Result<()> {
-        let Some(token) = &link.shown else { return Ok(()) };
-        let judged = match (link.campaign, by) {
-            (Some(campaign), Some(by)) => {
-                let judged = self.may_renew((campaign, by), link.account).await?;
-                Some((campaign, judged.before))
-            }
-            _ => None,
+    /// Keeps a link of an act that was done before: an act of its own, and on record as that, for the place may have
+    /// been changed since.
+    async fn keep_once_more(
+        &self,
+        link: &Link,
+        by: Option<(Uuid, Uuid)>,
+        meta: &Meta,
+    ) -> Result<()> {
+        let Some(campaign) = link.campaign else {
+            let mut act = self.act(meta.clone(), &[link.account]).await?;
+            act.keep_link(link).await?;
+            act.done().await?;
+            return Ok(());
         };
-        let mut act = self.act(Meta::new(Uuid::now_v7(), own()), &[link.account]).await?;
-        let at = act.at;
-        invitations::keep_invitation(act.db(), token, &link.row(false), at).await?;
-        act.done().await?;
-        if let Some((campaign, before)) = judged
-            && self.place(campaign, link.account).await? != before
-        {
-            invitations::end_link(self.log.pool(), token).await?;
-            return Err(AppError::Conflict);
-        }
+        let judged = match by {
+            Some(by) => Some(self.may_renew((campaign, by), link.account).await?),
+            None => None,
+        };
+        let change = (MemberChange::RenewInvitation, judged, Some(link));
+        self.settle((campaign, link.account), change, meta).await?;
         Ok(())
     }
 }
@@ -109,7 +118,8 @@ impl Act<'_> {
         let at = self.at;
         // A letter that was written before keeps its own link.
         if self.letter(&link.letter).await? {
-            invitations::end_links(self.db(), link.campaign, link.account).await?;
+            let whose = (link.campaign, link.account);
+            invitations::end_links(self.db(), whose, Links::All).await?;
             invitations::keep_invitation(self.db(), &link.mailed, &link.row(true), at).await?;
         }
         if let Some(shown) = &link.shown {

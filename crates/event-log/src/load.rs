@@ -221,6 +221,36 @@ impl Answer {
 }
 
 impl EventLog {
+    /// The position of the last fact of any of these aggregates, named by type; 0 when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if PostgreSQL does.
+    pub async fn last_position_of(
+        &self,
+        aggregates: &[(&str, Target)],
+    ) -> Result<i64, sqlx::Error> {
+        let types: Vec<_> = aggregates.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let tenants: Vec<_> = aggregates.iter().map(|(_, target)| target.tenant).collect();
+        let ids: Vec<_> = aggregates.iter().map(|(_, target)| target.id).collect();
+        sqlx::query_scalar!(
+            r#"
+            SELECT coalesce(max(newest.position), 0) AS "position!"
+            FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS asked (tenant_id, aggregate_type, aggregate_id),
+            LATERAL (
+              SELECT e.position FROM es.events e
+              WHERE e.tenant_id = asked.tenant_id AND e.aggregate_type = asked.aggregate_type
+                AND e.aggregate_id = asked.aggregate_id
+              ORDER BY e.sequence DESC LIMIT 1) AS newest
+            "#,
+            &tenants,
+            &types,
+            &ids,
+        )
+        .fetch_one(self.pool())
+        .await
+    }
+
     /// Makes an aggregate from its events, all that are recorded by now.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod addresses;
 mod admins;
 mod api_keys;
 mod campaigns;
+mod certain;
 mod demands;
 mod expiry;
 mod factors;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     AppError, Guest, Identity, Result,
     acts::Act,
+    certain::By,
     invitations::{AskedOne, Link},
     step, whom,
 };
@@ -62,15 +63,8 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let asked = self.asked(&who, meta).await?;
-        let begins = asked.begins.is_some();
-        let (account, link, asked) = match self.ask_to_administer(&who, asked, meta).await {
-            Err(failed) if begins => {
-                let asked = self.begun_meanwhile(failed, &who, meta).await?;
-                self.ask_to_administer(&who, asked, meta).await?
-            }
-            asked => asked?,
-        };
+        let ask = async |asked| self.ask_to_administer(&who, asked, by, meta).await;
+        let (account, link, asked) = self.once_begun(&who, meta, ask).await?;
         self.show(asked.position).await;
         Ok((account, self.shown(link, asked, None, meta).await?))
     }
@@ -80,6 +74,7 @@ impl Identity {
         &self,
         who: &Profile,
         asked: AskedOne,
+        by: (Uuid, Uuid),
         meta: &Meta,
     ) -> Result<(Uuid, Link, Committed)> {
         let AskedOne { account, begins } = asked;
@@ -93,7 +88,7 @@ impl Identity {
         let said = sealer.seal(&asked_place(account), who);
         let says = |token| Letter::AdminInvitation { token };
         let link = self.link((account, None), (who.email.clone(), locale), says, meta).await?;
-        let mut act = self.act(step(meta, "invite"), &[account]).await?;
+        let mut act = self.act_on(account, &By::Admin(by), step(meta, "invite")).await?;
         let at = act.at;
         if let Some(newcomer) = begins {
             act.register(newcomer, None);
@@ -132,19 +127,19 @@ impl Identity {
             let words = "nobody takes their own role";
             return Err(AppError::Refused("identity.account.oneself", words));
         }
-        self.dismiss(account, meta.clone()).await?;
+        self.dismiss(account, by, meta.clone()).await?;
         // Asked of the log: the tables may be late to show it.
         let target = Target { tenant: PLATFORM, id: account };
         if self.log.load::<Account>(target).await?.aggregate.is_admin() {
             // A form from before they were appointed anew must not be answered for the dismissal of that time.
-            self.dismiss(account, Meta { command_id: Uuid::now_v7(), ..meta.clone() }).await?;
+            self.dismiss(account, by, Meta { command_id: Uuid::now_v7(), ..meta.clone() }).await?;
         }
         Ok(())
     }
 
-    async fn dismiss(&self, account: Uuid, meta: Meta) -> Result<()> {
+    async fn dismiss(&self, account: Uuid, by: (Uuid, Uuid), meta: Meta) -> Result<()> {
         let standing = self.standing(None).await?;
-        let mut act = self.act(meta, &[account]).await?;
+        let mut act = self.act_on(account, &By::Admin(by), meta).await?;
         act.administer(account, false, standing).await?;
         let done = act.done().await.map_err(refused)?;
         self.show(done.position).await;

@@ -266,6 +266,8 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         let (pool, hash, now) = (self.log.pool(), tokens::hash(secret), self.clock.now());
+        let made = api_keys::good(pool, &hash, now).await?.ok_or(AppError::NotFound)?;
+        self.settled(made.created_by).await?;
         let found = api_keys::good(pool, &hash, now).await?.ok_or(AppError::NotFound)?;
         if self.lacks(found.factor_demanded, found.created_by).await? {
             return Err(AppError::NotFound);

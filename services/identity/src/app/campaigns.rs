@@ -105,15 +105,9 @@ impl Identity {
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
         self.may_write(campaign, &owner.email).await?;
-        let asked = self.asked(&owner, meta).await?;
-        let (begins, named) = (asked.begins.is_some(), (campaign, slug.as_str()));
-        let (link, created) = match self.found(named, &profile, (&owner, asked), meta).await {
-            Err(failed) if begins => {
-                let asked = self.begun_meanwhile(failed, &owner, meta).await?;
-                self.found(named, &profile, (&owner, asked), meta).await?
-            }
-            created => created?,
-        };
+        let named = (campaign, slug.as_str());
+        let found = async |asked| self.found(named, &profile, (&owner, asked), meta).await;
+        let (link, created) = self.once_begun(&owner, meta, found).await?;
         self.show(created.position).await;
         Ok((campaign, self.shown(link, created, None, meta).await?, created.position))
     }

@@ -12,7 +12,7 @@ use meydan_keyring::{Place, Sealed};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, acts::Looks, member_of, step};
+use super::{AppError, Identity, Result, acts::Looks, certain::By, member_of, step};
 use crate::{
     factors,
     letters::Letter,
@@ -105,7 +105,7 @@ impl Identity {
         let says = Letter::Impersonation { candidate: found.candidate_name, reason };
         let names = (step(&meta, "letter").command_id, subject);
         let letter = self.letter(names, to, says).await?;
-        let mut act = self.act(meta, &[subject]).await?;
+        let mut act = self.act_on(subject, &By::Admin((admin, session)), meta).await?;
         let (at, until) = (act.at, act.at + LASTS);
         let target = Target { tenant: campaign, id: member_of(campaign, subject) };
         act.ask::<Member>(target, MemberCommand::Impersonate { account_id: subject, until, at });
@@ -151,6 +151,7 @@ impl Identity {
         .fetch_optional(pool)
         .await?;
         let Some(found) = found else { return Ok(None) };
+        self.settled(found.subject_id).await?;
         let (row, profile) = match self.account(found.subject_id).await {
             Err(AppError::NotFound) => return Ok(None),
             other => other?,

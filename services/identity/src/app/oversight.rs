@@ -8,6 +8,8 @@ use uuid::Uuid;
 use super::{
     AppError, Identity, Result,
     acts::{Act, Looks},
+    certain::By,
+    places::Judged,
     said_place,
 };
 use crate::{
@@ -127,7 +129,7 @@ impl Identity {
         let standing = if row.admin { Some(self.standing(None).await?) } else { None };
         // It is the same however often it is said; a form that is sent again must not be answered for another one.
         let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-        let mut act = self.act(meta, &[account]).await?;
+        let mut act = self.act_on(account, &By::Admin(by), meta).await?;
         let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
         act.ask::<Account>(target, AccountCommand::Suspend { suspended, at });
         if let Some(standing) = standing {
@@ -177,7 +179,8 @@ impl Identity {
         let email = said.ok_or(AppError::NotFound)?.email;
         self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
-        let change = (MemberChange::RenewInvitation, None, Some(&link));
+        let judged = Judged::unasked(By::Admin(by));
+        let change = (MemberChange::RenewInvitation, judged, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
         Ok((self.shown(link, renewed, None, meta).await?, renewed.position))
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     AppError, Identity, Result,
     acts::{Act, Looks},
+    certain::By,
     invitations::Link,
     member_of, profile_place, said_place,
 };
@@ -39,12 +40,20 @@ pub struct TeamMember {
     pub second_factor: bool,
 }
 
-/// A change of a place, as whoever asks for it was judged.
+/// On whose word a place is changed.
 pub(super) struct Judged {
-    /// The place on which they were: it is changed as that, or not at all.
-    pub(super) before: Member,
-    /// The place as it will be.
-    after: Member,
+    /// Whose.
+    by: By,
+    /// The place on which they were judged, and as which it is changed or not at all, and the place as it will be;
+    /// `None` for whoever may change it whatever it is.
+    places: Option<(Member, Member)>,
+}
+
+impl Judged {
+    /// On the word of somebody who may change it whatever it is.
+    pub(super) const fn unasked(by: By) -> Self {
+        Self { by, places: None }
+    }
 }
 
 impl From<MemberRefusal> for AppError {
@@ -150,25 +159,25 @@ impl Identity {
     /// See [`AppError`]; refused with the rule of [`MemberRefusal`] or [`TeamRefusal`].
     pub async fn change_member(
         &self,
-        (campaign, by): (Uuid, Uuid),
+        (campaign, by): (Uuid, (Uuid, Uuid)),
         member_id: Uuid,
         change: MemberChange,
         meta: &Meta,
     ) -> Result<Committed> {
         let account = self.named(campaign, member_id).await?;
         let judged = self.may_change((campaign, by), account, &change).await?;
-        self.settle((campaign, account), (change, Some(judged), None), meta).await
+        self.settle((campaign, account), (change, judged, None), meta).await
     }
 
     /// What a member who may do so makes of the place of another one.
     async fn may_change(
         &self,
-        (campaign, by): (Uuid, Uuid),
+        (campaign, by): (Uuid, (Uuid, Uuid)),
         account: Uuid,
         change: &MemberChange,
     ) -> Result<Judged> {
-        let actor = self.actor(campaign, by).await?;
-        if account == by {
+        let actor = self.actor(campaign, by.0).await?;
+        if account == by.0 {
             return Err(MemberRefusal::Oneself.into());
         }
         if !actor.permissions().contains(&change.permission()) {
@@ -177,7 +186,8 @@ impl Identity {
         let before = self.place(campaign, account).await?;
         let after = before.after(&before.changed(account, change.clone(), self.clock.now())?);
         actor.may_change(&before, &after)?;
-        Ok(Judged { before, after })
+        let by = By::Member { campaign, holder: by, place: actor };
+        Ok(Judged { by, places: Some((before, after)) })
     }
 
     /// Whether a member may give the place of somebody who has not joined, as it is this moment, to whoever has a new
@@ -188,8 +198,9 @@ impl Identity {
         account: Uuid,
     ) -> Result<Judged> {
         let change = MemberChange::RenewInvitation;
-        let judged = self.may_change((campaign, by.0), account, &change).await?;
-        if judged.before.role() == Some(Role::Owner) {
+        let judged = self.may_change((campaign, by), account, &change).await?;
+        let seat = judged.places.as_ref().and_then(|(before, _)| before.role());
+        if seat == Some(Role::Owner) {
             self.fresh(by).await?;
         }
         Ok(judged)
@@ -201,7 +212,8 @@ impl Identity {
     ///
     /// See [`AppError`]; `identity.member.last_owner` for the last owner.
     pub async fn leave(&self, campaign: Uuid, account: Uuid, meta: &Meta) -> Result<Committed> {
-        self.settle((campaign, account), (MemberChange::Remove, None, None), meta).await
+        let change = (MemberChange::Remove, Judged::unasked(By::Anybody), None);
+        self.settle((campaign, account), change, meta).await
     }
 
     /// Makes a new link for somebody who has not joined, where mail does not bring it; the ones before end.
@@ -223,7 +235,7 @@ impl Identity {
         let judged = self.may_renew((campaign, by), account).await?;
         self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
-        let change = (MemberChange::RenewInvitation, Some(judged), Some(&link));
+        let change = (MemberChange::RenewInvitation, judged, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
         Ok((self.shown(link, renewed, Some(by), meta).await?, renewed))
     }
@@ -233,14 +245,14 @@ impl Identity {
     pub(super) async fn settle(
         &self,
         (campaign, account): (Uuid, Uuid),
-        (change, judged, link): (MemberChange, Option<Judged>, Option<&Link>),
+        (change, Judged { by, places }, link): (MemberChange, Judged, Option<&Link>),
         meta: &Meta,
     ) -> Result<Committed> {
         let standing = self.standing(Some(campaign)).await?;
-        let owner = judged.as_ref().is_some_and(|judged| judged.after.is_owner());
-        let moves = judged.as_ref().is_some_and(|judged| judged.after != judged.before);
-        let judged = judged.map(|judged| judged.before);
-        let mut act = self.act(meta.clone(), &[account]).await?;
+        let owner = places.as_ref().is_some_and(|(_, after)| after.is_owner());
+        let moves = places.as_ref().is_some_and(|(before, after)| before != after);
+        let judged = places.map(|(before, _)| before);
+        let mut act = self.act_on(account, &by, meta.clone()).await?;
         let (at, account_id) = (act.at, account);
         let command =
             MemberCommand::Change { account_id, change: change.clone(), owner, judged, at };

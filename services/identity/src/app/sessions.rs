@@ -99,6 +99,7 @@ impl Identity {
     /// Who holds a session; `None` when it opens nothing any more, and has to end.
     async fn held(&self, session: SessionRow) -> Result<Option<Held>> {
         let pool = self.log.pool();
+        self.settled(session.account_id).await?;
         let (row, profile) = self.account(session.account_id).await?;
         let now = self.clock.now();
         let idle = now - session.last_seen_at > lifetime(row.admin, session.trusted).idle;

@@ -31,7 +31,7 @@ impl MembersApi {
         change: MemberChange,
     ) -> Result<Response<pb::ChangeMemberResponse>, Status> {
         let caller = caller(request)?;
-        let within = (campaign(&caller)?, person(&caller)?);
+        let within = (campaign(&caller)?, holder(request)?);
         let (meta, member) = (meta(request, &caller)?, id("member_id", member)?);
         let done = self.0.change_member(within, member, change, &meta).await.map_err(status)?;
         Ok(Response::new(pb::ChangeMemberResponse { position: done.position }))

@@ -343,6 +343,17 @@ pub async fn of_account(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<PlaceR
     .await
 }
 
+/// The campaigns in which an account has a place, whatever it is.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn campaigns_of(pool: &PgPool, account: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!("SELECT campaign_id FROM members WHERE account_id = $1", account)
+        .fetch_all(pool)
+        .await
+}
+
 /// Whether an account works in a campaign that demands a second factor of its team.
 ///
 /// # Errors

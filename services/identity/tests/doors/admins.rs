@@ -59,7 +59,7 @@ impl Identity {
     }
 
     /// One more admin, at work.
-    async fn colleague(&self, by: &Caller, email: &str) -> (Caller, String) {
+    pub(crate) async fn colleague(&self, by: &Caller, email: &str) -> (Caller, String) {
         let link = self.ask_admin(by, email).await.expect("an admin may");
         let session = self.accept(&link, "").await.expect("the link is good");
         let session = self.enrol(&session).await.session;

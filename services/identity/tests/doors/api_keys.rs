@@ -72,7 +72,7 @@ impl Team {
     }
 
     /// Somebody who may make keys and does not own the campaign.
-    async fn keeper(&self) -> Colleague {
+    pub(crate) async fn keeper(&self) -> Colleague {
         let keeper = self.join("omid", Role::Manager).await;
         let whom = self.id(keeper.account).await;
         let given = self.except(&self.owner.caller, &whom, (&[KEYS], &[])).await;

@@ -5,19 +5,25 @@ use std::time::Duration as Real;
 
 use meydan_rpc::{
     outcome::Failure,
-    pb::identity::{ChangePasswordRequest, RevokeApiKeyRequest, api_keys_client::ApiKeysClient},
+    pb::identity::{
+        AuthenticateKeyRequest, AuthenticateRequest, ChangePasswordRequest, RevokeApiKeyRequest,
+        Role, api_keys_client::ApiKeysClient,
+    },
 };
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
     api_keys::make,
-    harness::{Identity, PASSWORD},
+    harness::{Identity, PASSWORD, gateway},
     oversight::id,
     team::Team,
 };
 
+const OWNER: &str = "tehran@meydan.example";
 const NEW: &str = "quite another pass phrase 9";
+/// Enough for a member, and not for an admin.
+const SHORT: &str = "mopzeq-84vutk";
 
 const ACCOUNTS: &str = "accounts, login_history";
 const KEYS: &str = "api_keys";
@@ -36,11 +42,13 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
     let identity = Identity::start().await;
     let first = identity.first_link().await.expect("there is no admin yet");
     let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (_, other) = identity.campaign("isfahan", Uuid::now_v7()).await.expect("it is free");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let holder = identity.holder(&session).await;
     let late = late(&identity, ACCOUNTS).await;
 
-    let session = identity.accept(&link, "").await.expect("they are in");
+    identity.accept(&other, "").await.expect("they are in");
     let admin = identity.accept(&first, "sara@meydan.example").await.expect("so is the admin");
-    let holder = identity.holder(&session).await;
     let message = ChangePasswordRequest {
         current_password: PASSWORD.to_owned(),
         new_password: NEW.to_owned(),
@@ -49,7 +57,7 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
     assert!(changed.is_ok(), "{changed:?}");
     late.rollback().await.expect("it answers");
 
-    assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+    assert!(identity.log_in(OWNER, NEW, "192.0.2.1").await.is_ok());
     let known = async {
         while !identity.is_known(&admin).await {
             tokio::task::yield_now().await;
@@ -63,7 +71,7 @@ async fn whoever_comes_in_or_changes_a_password_while_the_tables_are_late_is_tol
 async fn whoever_recovers_an_account_while_the_tables_are_late_is_told_that_it_is_done() {
     let team = Team::start().await;
     let identity = &team.identity;
-    let asked = identity.ask_recovery("tehran@meydan.example", "192.0.2.1").await;
+    let asked = identity.ask_recovery(OWNER, "192.0.2.1").await;
     asked.expect("anybody may ask");
     let token = identity.mailed("recovery", "/recover/").await;
     let late = late(identity, ACCOUNTS).await;
@@ -72,7 +80,7 @@ async fn whoever_recovers_an_account_while_the_tables_are_late_is_told_that_it_i
 
     assert!(finished.is_ok(), "{finished:?}");
     late.rollback().await.expect("it answers");
-    assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());
+    assert!(identity.log_in(OWNER, NEW, "192.0.2.1").await.is_ok());
 }
 
 #[tokio::test]
@@ -131,4 +139,65 @@ async fn whoever_asks_again_for_a_key_that_the_tables_are_late_to_show_is_told_t
     assert_eq!(team.allowed(&lost).await, None, "one secret opens it");
     assert!(team.allowed(&key).await.is_some());
     assert_eq!(identity.facts("api_key.created").await, 1);
+}
+
+#[tokio::test]
+async fn nothing_opens_by_what_somebody_was_before_a_change_that_the_tables_are_late_to_show() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let omid = team.keeper().await;
+    let (key, owners) = (team.key(&omid).await, team.key(&team.owner).await);
+    let seat = team.id(omid.account).await;
+    let session = async || {
+        let message = AuthenticateRequest { session_token: omid.session.clone() };
+        let held = identity.sessions().authenticate(identity.dial.ask(&gateway(), message)).await;
+        Ok::<_, Failure>(held?.into_inner().memberships.remove(0).permissions)
+    };
+    let opens = async |key: &str| {
+        let message = AuthenticateKeyRequest { key: key.to_owned() };
+        let opened = identity.sessions().authenticate_key(identity.dial.ask(&gateway(), message));
+        opened.await.map(|_| ()).map_err(Failure::from)
+    };
+    let late = late(identity, "accounts, members").await;
+
+    let demoted = team.change_role(&team.owner.caller, &seat, Role::Support).await;
+    assert_eq!(demoted, Ok(()));
+    assert_eq!(session().await, Err(Failure::Unavailable), "nobody says what he may");
+    assert_eq!(opens(&key).await, Err(Failure::Unavailable));
+    assert_eq!(opens(&owners).await, Ok(()), "nothing has happened to its maker");
+    assert_eq!(identity.suspend(&admin, team.owner.account, true).await, Ok(()));
+    assert_eq!(opens(&owners).await, Err(Failure::Unavailable));
+    late.rollback().await.expect("it answers");
+
+    let shown = async {
+        loop {
+            if let Ok(permissions) = session().await {
+                return permissions;
+            }
+        }
+    };
+    let shown = tokio::time::timeout(Real::from_secs(20), shown).await.expect("it is shown");
+    assert!(!shown.contains(&"identity:member.invite".to_owned()));
+    assert_eq!(team.allowed(&key).await, None);
+    assert_eq!(team.allowed(&owners).await, None);
+}
+
+#[tokio::test]
+async fn a_recovery_gives_an_admin_whom_the_tables_are_late_to_show_no_password_of_a_members() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let (admin, _) = identity.staff().await;
+    let link = identity.ask_admin(&admin, OWNER).await.expect("an admin may");
+    let owner = identity.holder(&team.owner.session).await;
+    let late = late(identity, ACCOUNTS).await;
+
+    assert_eq!(identity.join_with(&owner, &link, PASSWORD).await, Ok(()));
+    identity.ask_recovery(OWNER, "192.0.2.1").await.expect("anybody may ask");
+    let token = identity.mailed("recovery", "/recover/").await;
+    assert_eq!(identity.finish_recovery(&token, SHORT).await, Err(Failure::Conflict));
+    late.rollback().await.expect("it answers");
+
+    assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
+    assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
 }

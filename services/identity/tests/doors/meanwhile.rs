@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     harness::{Identity, PASSWORD, from},
+    oversight::id,
     team::Team,
 };
 
@@ -306,4 +307,62 @@ async fn a_recovery_gives_whoever_becomes_an_admin_meanwhile_no_password_of_a_me
     assert_eq!(identity.facts("account.recovered").await, 0);
     assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
     assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_loses_their_place_meanwhile_gives_nobody_else_one() {
+    for (removed, anew) in [(true, false), (true, true), (false, false), (false, true)] {
+        let team = Team::start().await;
+        let omid = team.join("omid", Role::Manager).await;
+        team.invite(&omid, "sara", Role::Staff).await.expect("a manager may");
+        let sara = team.asked().await.member_id;
+        let (owner, seat) = (&team.owner.caller, team.id(omid.account).await);
+
+        let busy = Busy::with(&team.identity, omid.account).await;
+        let lose = async {
+            if removed {
+                team.remove(owner, &seat).await
+            } else {
+                team.change_role(owner, &seat, Role::Support).await
+            }
+        };
+        let give = async {
+            if anew {
+                team.invite(&omid, "reza", Role::Staff).await
+            } else {
+                team.renew(&omid, &sara).await
+            }
+        };
+        let (lost, given) = busy.then(lose, give).await;
+
+        assert_eq!(lost, Ok(()));
+        let failure = if removed { Failure::NotFound } else { Failure::Conflict };
+        assert_eq!(given, Err(failure), "removed: {removed}, anew: {anew}");
+        assert_eq!(team.open_links().await, 2, "what was sent to Sara before stays hers");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_dismissed_meanwhile_asks_nobody_to_become_an_admin_and_closes_nothing() {
+    for suspends in [false, true] {
+        let team = Team::start().await;
+        let identity = &team.identity;
+        let (admin, _) = identity.staff().await;
+        let (omid, _) = identity.colleague(&admin, "omid@meydan.example").await;
+
+        let busy = Busy::with(identity, id(&omid)).await;
+        let act = async {
+            if suspends {
+                identity.suspend(&omid, team.owner.account, true).await
+            } else {
+                identity.ask_admin(&omid, "sara@meydan.example").await.map(|_| ())
+            }
+        };
+        let (dismissed, done) = busy.then(identity.dismiss(&admin, id(&omid)), act).await;
+
+        assert_eq!(dismissed, Ok(()));
+        assert_eq!(done, Err(Failure::NotFound), "suspends: {suspends}");
+        assert_eq!(identity.facts("account.admin_invited").await, 1, "Omid, by the first one");
+        assert!(identity.is_known(&team.owner.session).await);
+    }
 }

@@ -136,7 +136,7 @@ impl Team {
         Ok(())
     }
 
-    async fn remove(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
+    pub(crate) async fn remove(&self, by: &Caller, whom: &str) -> Result<(), Failure> {
         let message = ChangeMemberRequest { member_id: whom.to_owned() };
         let request = self.identity.dial.command(by, Uuid::now_v7(), message);
         self.members().remove(request).await?;

@@ -43,6 +43,8 @@ pub enum AccountCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// Its holder asks something of somebody else, as an admin: nothing changes.
+    StandAsAdmin,
     /// Note that its password was set.
     SetPassword {
         /// Whether it was judged as an admin's, of whom more is asked.

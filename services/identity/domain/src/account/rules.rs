@@ -66,6 +66,10 @@ impl Account {
                 Ok(vec![AccountEvent::Suspended { at }])
             }
             AccountCommand::Suspend { at, .. } => Ok(vec![AccountEvent::Reactivated { at }]),
+            AccountCommand::StandAsAdmin if self.suspended || !self.is_admin() => {
+                Err(AccountRefusal::NotAdmin)
+            }
+            AccountCommand::StandAsAdmin => Ok(vec![]),
             AccountCommand::AskToAdminister { .. }
             | AccountCommand::Administer { admin: true, .. }
                 if self.suspended =>

@@ -54,6 +54,11 @@ pub enum MemberCommand {
         /// When.
         at: OffsetDateTime,
     },
+    /// They ask something of somebody else, as whoever they were judged by their place: nothing changes.
+    Stand {
+        /// The place.
+        judged: Member,
+    },
     /// Somebody who may do so changes their place.
     Change {
         /// Whose.
@@ -148,10 +153,12 @@ impl Member {
             // Who was allowed to change the place of a moment ago may not be allowed to change this one.
             MemberCommand::Invite { judged: Some(judged), .. }
             | MemberCommand::Change { judged: Some(judged), .. }
+            | MemberCommand::Stand { judged }
                 if judged != *self =>
             {
                 Err(MemberRefusal::Changed)
             }
+            MemberCommand::Stand { .. } => Ok(vec![]),
             // The links from before end by it, which is for the record to say.
             MemberCommand::Invite { account_id, role, at, .. } if self.is_asked_as(role) => {
                 Ok(vec![MemberEvent::InvitationRenewed { account_id, at }])

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{Link, Newcomer};
 use crate::{
     app::{
-        AppError, Identity, Result, acts::Act, member_of, places::refused, said_place, step, whom,
+        AppError, Identity, Result, acts::Act, certain::By, member_of, places::refused, said_place,
+        step, whom,
     },
     tokens::Token,
 };
@@ -48,16 +49,18 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let Some(member) = by else {
-            return self.ask_to_join((campaign, by), &who, (role, None), meta).await;
+            return self.ask_to_join((campaign, By::Anybody), &who, (role, None), meta).await;
         };
         let answered_at = Instant::now() + ASKING;
         // Nobody has the nil id: an unknown address asks as much.
         let asked = self.account_of(&who.email).await?.unwrap_or_default();
         let before = self.place(campaign, asked).await?;
-        self.actor(campaign, member.0).await?.may_invite(&before, role)?;
+        let place = self.actor(campaign, member.0).await?;
+        place.may_invite(&before, role)?;
         if role == Role::Owner {
             self.fresh(member).await?;
         }
+        let by = By::Member { campaign, holder: member, place };
         let asked = self.ask_to_join((campaign, by), &who, (role, Some(before)), meta).await;
         tokio::time::sleep_until(answered_at).await;
         asked
@@ -67,46 +70,61 @@ impl Identity {
     /// and join by it alone: who set the password of an address is not proof that its holder wants to be here.
     async fn ask_to_join(
         &self,
-        (campaign, by): (Uuid, Option<(Uuid, Uuid)>),
+        (campaign, by): (Uuid, By),
         who: &Profile,
-        (role, judged): (Role, Option<Member>),
+        seat: (Role, Option<Member>),
         meta: &Meta,
     ) -> Result<(Option<Token>, Committed)> {
         self.may_write(campaign, &who.email).await?;
-        let asked = self.asked(who, meta).await?;
-        let begins = asked.begins.is_some();
-        let seat = (role, judged.clone());
-        let (link, invited) = match self.ask_one(campaign, (who, asked), seat, meta).await {
-            Err(failed) if begins => {
-                let asked = self.begun_meanwhile(failed, who, meta).await?;
-                self.ask_one(campaign, (who, asked), (role, judged), meta).await?
-            }
-            asked => asked?,
-        };
+        let within = (campaign, &by);
+        let ask = async |asked| self.ask_one(within, (who, asked), seat.clone(), meta).await;
+        let (link, invited) = self.once_begun(who, meta, ask).await?;
         self.show(invited.position).await;
-        Ok((self.shown(link, invited, by, meta).await?, invited))
+        Ok((self.shown(link, invited, by.member(), meta).await?, invited))
     }
 
     /// Asks somebody who is known, or about to begin.
     async fn ask_one(
         &self,
-        campaign: Uuid,
+        (campaign, by): (Uuid, &By),
         (who, asked): (&Profile, AskedOne),
-        (role, judged): (Role, Option<Member>),
+        seat: (Role, Option<Member>),
         meta: &Meta,
     ) -> Result<(Link, Committed)> {
         let link = self.link_into((campaign, asked.account), &who.email, meta).await?;
         let said = self.said_by(who, (campaign, asked.account)).await?;
-        let mut act = self.act(step(meta, "invite"), &[asked.account]).await?;
-        act.invite(campaign, asked, (role, judged), said);
+        let mut act = self.act_on(asked.account, by, step(meta, "invite")).await?;
+        act.invite(campaign, asked, seat, said);
         act.keep_link(&link).await?;
         let invited = act.done().await.map_err(refused)?;
         Ok((link, invited))
     }
 
+    /// Asks somebody who is known, or about to begin; once more when somebody else has had them begin in the same
+    /// instant.
+    pub(in crate::app) async fn once_begun<T>(
+        &self,
+        who: &Profile,
+        meta: &Meta,
+        ask: impl AsyncFn(AskedOne) -> Result<T>,
+    ) -> Result<T> {
+        let asked = self.asked(who, meta).await?;
+        let begins = asked.begins.is_some();
+        match ask(asked).await {
+            Err(AppError::Refused("identity.key_taken", words)) if begins => {
+                let asked = self.asked(who, meta).await?;
+                if asked.begins.is_some() {
+                    return Err(AppError::Refused("identity.key_taken", words));
+                }
+                ask(asked).await
+            }
+            done => done,
+        }
+    }
+
     /// Whose account an address is, or whose it is about to be. The id of one that begins follows from the command and
     /// the address: a command that comes again, in this campaign or in another one, begins no account of anybody else.
-    pub(in crate::app) async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
+    async fn asked(&self, who: &Profile, meta: &Meta) -> Result<AskedOne> {
         let key = self.email_key(&who.email).await?;
         if let Some(account) = self.log.holder(&key).await? {
             return Ok(AskedOne { account, begins: None });
@@ -114,21 +132,6 @@ impl Identity {
         let account = Uuid::new_v5(&meta.command_id, &key.key);
         let begins = Some(self.newcomer(account, who, false).await?);
         Ok(AskedOne { account, begins })
-    }
-
-    /// Whose account an address is after all, that was about to begin when somebody else had it begin in the same
-    /// instant; what has failed, when it was for another reason.
-    pub(in crate::app) async fn begun_meanwhile(
-        &self,
-        failed: AppError,
-        who: &Profile,
-        meta: &Meta,
-    ) -> Result<AskedOne> {
-        if !matches!(failed, AppError::Refused("identity.key_taken", _)) {
-            return Err(failed);
-        }
-        let asked = self.asked(who, meta).await?;
-        if asked.begins.is_some() { Err(failed) } else { Ok(asked) }
     }
 
     /// What an inviter says of somebody, sealed.

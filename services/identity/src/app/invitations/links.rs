@@ -5,7 +5,7 @@ use meydan_event_log::{Committed, Meta};
 use uuid::Uuid;
 
 use crate::{
-    app::{AppError, Identity, Result, acts::Act, member_of, step},
+    app::{AppError, Identity, Result, acts::Act, certain::By, member_of, places::Judged, step},
     invitations::{self, InvitationRow, Links},
     letters::{Letter, Locale, Written},
     projections::campaigns,
@@ -102,8 +102,8 @@ impl Identity {
             return Ok(());
         };
         let judged = match by {
-            Some(by) => Some(self.may_renew((campaign, by), link.account).await?),
-            None => None,
+            Some(by) => self.may_renew((campaign, by), link.account).await?,
+            None => Judged::unasked(By::Anybody),
         };
         let change = (MemberChange::RenewInvitation, judged, Some(link));
         self.settle((campaign, link.account), change, meta).await?;

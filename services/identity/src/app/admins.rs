@@ -63,7 +63,7 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let ask = async |asked| self.ask_to_administer(&who, asked, by, meta).await;
+        let ask = |asked| self.ask_to_administer(&who, asked, by, meta);
         let (account, link, asked) = self.once_begun(&who, meta, ask).await?;
         self.show(asked.position).await;
         Ok((account, self.shown(link, asked, None, meta).await?))

@@ -106,7 +106,7 @@ impl Identity {
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
         self.may_write(campaign, &owner.email).await?;
         let named = (campaign, slug.as_str());
-        let found = async |asked| self.found(named, &profile, (&owner, asked), meta).await;
+        let found = |asked| self.found(named, &profile, (&owner, asked), meta);
         let (link, created) = self.once_begun(&owner, meta, found).await?;
         self.show(created.position).await;
         Ok((campaign, self.shown(link, created, None, meta).await?, created.position))

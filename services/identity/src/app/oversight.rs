@@ -10,7 +10,7 @@ use super::{
     acts::{Act, Looks},
     certain::By,
     places::Judged,
-    said_place,
+    said_place, step,
 };
 use crate::{
     factors,
@@ -178,6 +178,8 @@ impl Identity {
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
         self.may_write(campaign, &email).await?;
+        // A page names one command for all places of an account.
+        let meta = &step(meta, &campaign.to_string());
         let link = self.link_into((campaign, account), &email, meta).await?;
         let judged = Judged::unasked(By::Admin(by));
         let change = (MemberChange::RenewInvitation, judged, Some(&link));

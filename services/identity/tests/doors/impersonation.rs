@@ -227,11 +227,8 @@ async fn every_end_before_its_time_is_on_record_for_the_member() {
         let scene = Scene::set().await;
         let Who::Account { id: admin, .. } = scene.admin.who else { panic!("a person") };
         scene.look(scene.sara.account, WHY).await.expect("an admin may");
-        let mut other = scene.team.owner.caller.clone();
-        if let Who::Account { admin, .. } = &mut other.who {
-            *admin = true;
-        }
         let identity = scene.identity();
+        let (other, _) = identity.colleague(&scene.admin, "other@meydan.example").await;
         match how {
             "log out" => scene.log_out().await,
             "end the sessions" => {
@@ -326,10 +323,7 @@ async fn it_ends_when_the_member_is_deactivated_or_suspended() {
     let omid = scene.team.join("omid", Role::Staff).await;
     scene.look(omid.account, WHY).await.expect("an admin may");
     assert_eq!(scene.looks_as().await, Some(omid.account.to_string()));
-    let mut other = scene.team.owner.caller.clone();
-    if let Who::Account { admin, .. } = &mut other.who {
-        *admin = true;
-    }
+    let (other, _) = scene.identity().colleague(&scene.admin, "other@meydan.example").await;
     scene.identity().suspend(&other, omid.account, true).await.expect("an admin may");
     assert_eq!(scene.looks_as().await, None);
 }

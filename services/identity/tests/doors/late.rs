@@ -156,8 +156,9 @@ async fn nothing_opens_by_what_somebody_was_before_a_change_that_the_tables_are_
     };
     let opens = async |key: &str| {
         let message = AuthenticateKeyRequest { key: key.to_owned() };
-        let opened = identity.sessions().authenticate_key(identity.dial.ask(&gateway(), message));
-        opened.await.map(|_| ()).map_err(Failure::from)
+        let request = identity.dial.ask(&gateway(), message);
+        let opened = identity.sessions().authenticate_key(request).await;
+        opened.map(|_| ()).map_err(Failure::from)
     };
     let late = late(identity, "accounts, members").await;
 

@@ -69,7 +69,6 @@ impl Account {
             AccountCommand::StandAsAdmin if self.suspended || !self.is_admin() => {
                 Err(AccountRefusal::NotAdmin)
             }
-            AccountCommand::StandAsAdmin => Ok(vec![]),
             AccountCommand::AskToAdminister { .. }
             | AccountCommand::Administer { admin: true, .. }
                 if self.suspended =>
@@ -110,7 +109,8 @@ impl Account {
             AccountCommand::Record(
                 AccountEvent::LoggedIn { .. } | AccountEvent::Impersonated { .. },
             ) if self.suspended => Err(AccountRefusal::Suspended),
-            AccountCommand::Record(AccountEvent::Registered { .. }) => Ok(vec![]),
+            AccountCommand::StandAsAdmin
+            | AccountCommand::Record(AccountEvent::Registered { .. }) => Ok(vec![]),
             AccountCommand::Record(fact) => Ok(vec![fact]),
         }
     }

@@ -77,7 +77,7 @@ impl Identity {
     ) -> Result<(Option<Token>, Committed)> {
         self.may_write(campaign, &who.email).await?;
         let within = (campaign, &by);
-        let ask = async |asked| self.ask_one(within, (who, asked), seat.clone(), meta).await;
+        let ask = |asked| self.ask_one(within, (who, asked), seat.clone(), meta);
         let (link, invited) = self.once_begun(who, meta, ask).await?;
         self.show(invited.position).await;
         Ok((self.shown(link, invited, by.member(), meta).await?, invited))
@@ -102,12 +102,15 @@ impl Identity {
 
     /// Asks somebody who is known, or about to begin; once more when somebody else has had them begin in the same
     /// instant.
-    pub(in crate::app) async fn once_begun<T>(
+    pub(in crate::app) async fn once_begun<T, F>(
         &self,
         who: &Profile,
         meta: &Meta,
-        ask: impl AsyncFn(AskedOne) -> Result<T>,
-    ) -> Result<T> {
+        ask: impl Fn(AskedOne) -> F + Send,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
         let asked = self.asked(who, meta).await?;
         let begins = asked.begins.is_some();
         match ask(asked).await {

@@ -131,17 +131,16 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             };
             let mut done = Rotated::default();
             let mut outcome = Ok(());
+            let keys = (&keyring, &record);
             if platform {
-                outcome = done.rotate_platform(&settings, &keyring, forget_older).await;
+                outcome = done.rotate_platform(&settings, keys, forget_older).await;
             }
             if outcome.is_ok() {
-                outcome = done.rotate_campaigns(&keyring, chosen).await;
+                outcome = done.rotate_campaigns(keys, chosen).await;
             }
-            // On record before anybody is told, who may read no more; and whatever failed, a key that was rotated has to
-            // be copied.
-            let noted = done.note(&record).await;
+            // Whatever failed, a key that was rotated has to be copied.
             let told = output.print(&done.document(), |_| done.words());
-            both(outcome, noted).and(told)
+            outcome.and(told)
         }
     }
 }
@@ -202,11 +201,14 @@ async fn list(
     })
 }
 
+/// The fact that the key of somebody was exchanged this moment.
+fn rotated_now() -> OperationEvent {
+    OperationEvent::KeysRotated { at: OffsetDateTime::now_utc() }
+}
+
 /// What was rotated, also where it was cut short.
 #[derive(Default)]
 struct Rotated {
-    /// Whose keys are wrapped by another: those of campaigns, and all campaigns' by the platform's own id.
-    whose: Vec<Uuid>,
     platform: Option<Value>,
     campaigns: Vec<Value>,
 }
@@ -216,17 +218,17 @@ impl Rotated {
     async fn rotate_platform(
         &mut self,
         settings: &Settings,
-        keyring: &Keyring,
+        (keyring, record): (&Keyring, &Record),
         forget_older: bool,
     ) -> Result<()> {
         let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
         if let Some(file) = file {
             KeyFile::add_version(file)?;
         }
-        // From here on keys are wrapped by another, whatever fails.
-        self.whose.push(PLATFORM);
+        // From here on keys are wrapped by another, whatever fails, and whoever kills us.
         let done = json!({"campaigns": null, "file": file, "older_versions_removed": false});
         let done = self.platform.insert(done);
+        record.note(PLATFORM, rotated_now()).await?;
         let campaigns = keyring.rewrap_campaigns().await?;
         done["campaigns"] = json!(campaigns);
         if let Some(file) = file.filter(|_| forget_older) {
@@ -236,26 +238,30 @@ impl Rotated {
         Ok(())
     }
 
-    /// Gives campaigns new keys. One that fails keeps no other from it.
-    async fn rotate_campaigns(&mut self, keyring: &Keyring, chosen: Vec<Uuid>) -> Result<()> {
+    /// Gives campaigns new keys, each on record as soon as it has one. One that fails keeps no other from it, unless it
+    /// cannot be put on record.
+    async fn rotate_campaigns(
+        &mut self,
+        (keyring, record): (&Keyring, &Record),
+        chosen: Vec<Uuid>,
+    ) -> Result<()> {
         let mut outcome = Ok(());
         for campaign in chosen {
-            let keys = keyring.rotate_campaign(campaign).await;
-            // When even that cannot be told, it may have a new key.
-            if keys.is_ok() || keyring.is_cut_short(campaign).await.unwrap_or(true) {
-                self.whose.push(campaign);
+            let mut noted = None;
+            let begun = async || noted = Some(record.note(campaign, rotated_now()).await);
+            let keys = keyring.rotate_campaign(campaign, begun).await;
+            let keys = keys.with_context(|| format!("the key of campaign {campaign}"));
+            if noted.is_some() {
                 self.campaigns.push(json!({"campaign": campaign, "keys": keys.as_ref().ok()}));
             }
-            let rotated = keys.with_context(|| format!("the key of campaign {campaign}"));
-            outcome = both(outcome, rotated.map(drop));
+            let noted = noted.unwrap_or(Ok(()));
+            let goes_on = noted.is_ok();
+            outcome = both(outcome, both(keys.map(drop), noted));
+            if !goes_on {
+                break;
+            }
         }
         outcome
-    }
-
-    async fn note(&self, record: &Record) -> Result<()> {
-        let at = OffsetDateTime::now_utc();
-        let rotated = self.whose.iter().map(|&of| (of, OperationEvent::KeysRotated { at }));
-        record.note(rotated.collect()).await
     }
 
     /// For programs. What was cut short has no count.

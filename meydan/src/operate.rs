@@ -32,6 +32,8 @@ const CONNECTIONS: u32 = 4;
 /// What the help of each command says that opens the record.
 pub(crate) const ON_RECORD: &str = "This is put on record, or not done: the broker has to answer, and the log of \
                                     identity has to have all that its stream has.";
+/// What is said of acts that cannot be put on record before they are done.
+const NOT_DONE: &str = "nothing was done, because it could not be put on record";
 /// What is said of acts that cannot be put on record any more.
 const NOT_ON_RECORD: &str = "it is done, but could not be put on record";
 
@@ -118,8 +120,7 @@ impl Platform {
 
     /// Opens the record of what operators do, before they do it: what could not be put on record is not done.
     pub(crate) async fn record(&self) -> Result<Record> {
-        let opened = self.open_record().await;
-        opened.context("nothing was done, because it could not be put on record")
+        self.open_record().await.context(NOT_DONE)
     }
 
     /// Opens it for what was done already, because the record itself had to be mended first.
@@ -149,15 +150,17 @@ impl Platform {
 pub(crate) struct Record(EventLog);
 
 impl Record {
-    /// Puts on record what was done: with campaigns, and with the platform by its own id. The acts are done when this
-    /// fails, and whoever did them hears that they are not on record. One that fails keeps no other off the record.
-    pub(crate) async fn note(&self, done: Vec<(Uuid, OperationEvent)>) -> Result<()> {
-        let mut outcome = Ok(());
-        for (tenant, act) in done {
-            let noted = self.note_once((tenant, Uuid::now_v7()), act).await;
-            outcome = outcome.and(noted.map(drop));
-        }
-        outcome
+    /// Puts on record what is done next, with a campaign, or with the platform by its own id: whoever is killed from
+    /// here on has it on record. When this fails, it is not to be done.
+    pub(crate) async fn announce(&self, tenant: Uuid, act: OperationEvent) -> Result<()> {
+        let announced = note_operation(&self.0, (tenant, Uuid::now_v7()), act).await;
+        announced.map(drop).context(NOT_DONE)
+    }
+
+    /// Puts on record what was done this moment. It is done when this fails, and whoever did it hears that it is not on
+    /// record.
+    pub(crate) async fn note(&self, tenant: Uuid, act: OperationEvent) -> Result<()> {
+        self.note_once((tenant, Uuid::now_v7()), act).await.map(drop)
     }
 
     /// Puts an act on record that has an id of its own, with its campaign. Says whether it was not there yet.

@@ -1,11 +1,17 @@
-//! Tests that a document names as proof: each has to be there, and to be a test.
+//! What documents name: each test that is a proof has to be there, and to be a test; and so has each file of the map.
 //!
-//! A name of Rust is written as in the source; one of the browser's, or of another script's, as the sentence it is.
+//! A name of Rust is written as in the source; one of the browser's, or of another script's, as the sentence it is. A file
+//! or a folder is named by the end of its path, as long as one likes.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// The document whose every claim is a test.
 const DOCUMENT: &str = "docs/security.md";
+/// The document that says where everything is.
+const MAP: &str = "ARCHITECTURE.md";
 /// A name with so many words is a test's, not a field's nor a command's.
 const WORDS: usize = 4;
 /// What makes a function a test, whatever it says in brackets after that.
@@ -13,19 +19,24 @@ const MARKS: [&str; 3] = ["#[test", "#[tokio::test", "#[sqlx::test"];
 /// What keeps a test from being run.
 const IDLE: &str = "#[ignore";
 
-/// Collects the tests of all sources, then looks for those that the document names.
+/// Collects all files and the tests of all sources, then looks for those that the documents name.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
+    files: Vec<PathBuf>,
     tests: BTreeSet<String>,
     named: Vec<String>,
+    mapped: Vec<String>,
 }
 
 impl Named {
     /// Takes a file in.
     pub(crate) fn read(&mut self, path: &Path, text: &str) {
+        self.files.push(path.to_owned());
+        let quoted = text.split('`').skip(1).step_by(2);
         if path == Path::new(DOCUMENT) {
-            let quoted = text.split('`').skip(1).step_by(2);
             self.named.extend(quoted.filter(|name| is_test(name)).map(ToOwned::to_owned));
+        } else if path == Path::new(MAP) {
+            self.mapped.extend(quoted.filter(|name| is_path(name)).map(ToOwned::to_owned));
         } else if path.extension().is_some_and(|end| end == "rs") {
             self.tests.extend(of_rust(text));
         } else if path.to_string_lossy().ends_with(".test.mjs") {
@@ -33,10 +44,17 @@ impl Named {
         }
     }
 
-    /// Says which tests are named and not there.
+    /// Says which tests and files are named and not there.
     pub(crate) fn judge(&self, wrong: &mut Vec<String>) {
         for name in self.named.iter().filter(|name| !self.tests.contains(*name)) {
             wrong.push(format!("{DOCUMENT}: names the test {name}, which is not there"));
+        }
+        let is_there = |name: &str| {
+            let mut paths = self.files.iter().flat_map(|file| file.ancestors());
+            paths.any(|path| path.ends_with(name))
+        };
+        for name in self.mapped.iter().filter(|name| !is_there(name)) {
+            wrong.push(format!("{MAP}: names {name}, which is not there"));
         }
     }
 }
@@ -71,11 +89,18 @@ fn is_test(name: &str) -> bool {
     (rust && name.split('_').count() >= WORDS) || (sentence && name.split(' ').count() >= WORDS)
 }
 
+/// Whether what a document quotes is a file or a folder of ours, and not where a browser goes, nor a pattern of such.
+fn is_path(name: &str) -> bool {
+    let open =
+        name.starts_with('/') || name.contains(['<', '{']) || name.contains(char::is_whitespace);
+    !open && (name.contains('/') || name.ends_with(".rs"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{DOCUMENT, Named};
+    use super::{DOCUMENT, MAP, Named};
 
     /// What is wrong when a document names something and this is in the sources.
     fn missing(document: &str, source: &str, text: &str) -> Vec<String> {
@@ -114,5 +139,17 @@ mod tests {
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(wrong[0].contains("writes"), "{wrong:?}");
         assert_eq!(missing(named, "e2e/a.mjs", source).len(), 2, "that file is no test");
+    }
+
+    #[test]
+    fn a_file_that_the_map_names_and_that_is_elsewhere_is_found() {
+        let (mut named, mut wrong) = (Named::default(), Vec::new());
+        let map =
+            "`a/tests/one.rs`, `tests/it/`, `it/one.rs`, `/login`, `src/<path>.rs`; ```text a/b```";
+        named.read(Path::new(MAP), map);
+        named.read(Path::new("crates/a/tests/it/one.rs"), "");
+        named.judge(&mut wrong);
+
+        assert_eq!(wrong, [format!("{MAP}: names a/tests/one.rs, which is not there")]);
     }
 }

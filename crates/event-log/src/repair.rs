@@ -220,8 +220,9 @@ fn taken(error: sqlx::Error, position: i64) -> RepairError {
 }
 
 /// Commands that come again get the answers of their last facts, in every tenant that they changed. The facts of one
-/// stand next to each other, also beyond those that came back just now. A tenant that a command named and left as it was
-/// is in no fact: to it alone, the command would be a new one.
+/// stand next to each other, also beyond those that came back just now; what stands apart under the same id was another
+/// command, to another tenant. A tenant that a command named and left as it was is in no fact: to it alone, the command
+/// would be a new one.
 async fn know_commands(
     tx: &mut PgConnection,
     part: i16,
@@ -230,15 +231,20 @@ async fn know_commands(
     sqlx::query!(
         r#"
         INSERT INTO es.commands (tenant_id, command_id, last_position, last_sequence)
-        SELECT DISTINCT tenant_id, command_id, first_value(position) OVER facts, first_value(sequence) OVER facts
-          FROM (SELECT tenant_id, position, sequence, (meta ->> 'command_id')::uuid AS command_id FROM es.events
-                 WHERE part = $1
-                   AND position > coalesce((SELECT max(x.position) FROM es.events x
-                         WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
-                   AND position < coalesce((SELECT min(x.position) FROM es.events x
-                         WHERE x.part = $1 AND x.position > $4 AND (x.meta ->> 'command_id')::uuid <> $5),
-                         9223372036854775807)) back
-        WINDOW facts AS (PARTITION BY command_id ORDER BY position DESC)
+        SELECT DISTINCT ON (tenant_id, command_id) tenant_id, command_id, first_value(position) OVER facts,
+               first_value(sequence) OVER facts
+          FROM (SELECT tenant_id, command_id, position, sequence,
+                       position - row_number() OVER (PARTITION BY command_id ORDER BY position) AS run
+                  FROM (SELECT tenant_id, position, sequence, (meta ->> 'command_id')::uuid AS command_id
+                          FROM es.events
+                         WHERE part = $1
+                           AND position > coalesce((SELECT max(x.position) FROM es.events x
+                                 WHERE x.part = $1 AND x.position < $2 AND (x.meta ->> 'command_id')::uuid <> $3), 0)
+                           AND position < coalesce((SELECT min(x.position) FROM es.events x
+                                 WHERE x.part = $1 AND x.position > $4 AND (x.meta ->> 'command_id')::uuid <> $5),
+                                 9223372036854775807)) back) back
+        WINDOW facts AS (PARTITION BY command_id, run ORDER BY position DESC)
+         ORDER BY tenant_id, command_id, position DESC
         ON CONFLICT (tenant_id, command_id)
           DO UPDATE SET last_position = excluded.last_position, last_sequence = excluded.last_sequence
           WHERE es.commands.last_position < excluded.last_position

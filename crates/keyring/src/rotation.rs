@@ -70,24 +70,20 @@ impl Keyring {
         Ok(campaigns)
     }
 
-    /// Whether a rotation of a campaign's key was cut short: it has a new one, and older ones still wrap.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::Unavailable`]
-    pub async fn is_cut_short(&self, tenant: Uuid) -> Result<bool, KeyError> {
-        let rows = rows::all_campaigns(&self.pool).await?;
-        Ok(rows.iter().filter(|row| row.tenant_id == tenant).count() > 1)
-    }
-
     /// Gives a campaign a new key, wraps its subjects' keys and the secret of its hashes by it, and destroys
-    /// the older one. Returns how many subjects' keys were wrapped anew.
+    /// the older one. Tells `begun` as soon as there is the new one, whatever becomes of the rest. Returns how many
+    /// subjects' keys were wrapped anew.
     ///
     /// # Errors
     ///
     /// See [`KeyError`]; all stays readable, and it may be done again.
-    pub async fn rotate_campaign(&self, tenant: Uuid) -> Result<u64, KeyError> {
+    pub async fn rotate_campaign(
+        &self,
+        tenant: Uuid,
+        begun: impl AsyncFnOnce(),
+    ) -> Result<u64, KeyError> {
         let newest = self.add_version(tenant).await?;
+        begun().await;
         let mut count = 0;
         for attempt in 1.. {
             count += self.rewrap_subjects(tenant, newest).await?;

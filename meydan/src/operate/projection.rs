@@ -1,5 +1,7 @@
 //! `meydan projection`: read models, grown anew while the old ones serve.
 
+use std::error::Error;
+
 use anyhow::{Result, bail, ensure};
 use bot_hub::projections::Hub;
 use crm::projections::Inbox;
@@ -25,6 +27,7 @@ pub(crate) enum Command {
     },
     /// Grows the tables of a context anew beside those in use. Going on after an interruption is
     /// `--resume`; `switch` puts them in place.
+    #[command(after_help = SWITCH_ON_RECORD)]
     Rebuild {
         /// Whose.
         context: Context,
@@ -75,6 +78,9 @@ pub(crate) enum Command {
     },
 }
 
+/// What the help of a rebuild says, which opens the record to put tables in place.
+const SWITCH_ON_RECORD: &str = "With --switch, this is put on record, or not done: the broker has to answer, and the \
+                                log of identity has to have all that its stream has.";
 /// What is said of tables that were put in place.
 const IN_USE: &str = "in use; meydan projection rollback goes back";
 
@@ -95,8 +101,7 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             }
             grow(&log, context, output).await?;
             if let Some(record) = record {
-                put_in_place(&log, context, over_parked).await?;
-                note_exchange(&record, context).await?;
+                put_in_place(&record, &log, (context, over_parked)).await?;
                 return done(output, context, IN_USE);
             }
             let lacks = rebuild(&log, context).lacks().await?;
@@ -113,14 +118,13 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
         Command::Switch { context, over_parked } => {
             let log = platform.log(context).await?;
             let record = platform.record().await?;
-            put_in_place(&log, context, over_parked).await?;
-            note_exchange(&record, context).await?;
+            put_in_place(&record, &log, (context, over_parked)).await?;
             done(output, context, IN_USE)
         }
         Command::Rollback { context } => {
             let record = platform.record().await?;
-            rebuild(&platform.log(context).await?, context).roll_back().await?;
-            note_exchange(&record, context).await?;
+            let rebuild = rebuild(&platform.log(context).await?, context);
+            rebuild.roll_back(async || announce_exchange(&record, context).await).await?;
             let kept = "the replaced ones are in use again; those that were in use are kept, and the same command \
                         swaps them back";
             done(output, context, kept)
@@ -139,10 +143,13 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
     }
 }
 
-/// Puts on record that other tables are in use.
-async fn note_exchange(record: &Record, context: Context) -> Result<()> {
+/// Puts on record that other tables are in use, as the last step before they are.
+async fn announce_exchange(
+    record: &Record,
+    context: Context,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
-    record.note(vec![(PLATFORM, OperationEvent::TablesExchanged { kind, at })]).await
+    Ok(record.announce(PLATFORM, OperationEvent::TablesExchanged { kind, at }).await?)
 }
 
 fn done(output: Output, context: Context, what: &str) -> Result<()> {
@@ -174,15 +181,16 @@ async fn refuse_gaps(log: &EventLog, context: Context, output: Output) -> Result
 }
 
 async fn put_in_place(
+    record: &Record,
     log: &EventLog,
-    context: Context,
-    over_parked: bool,
+    (context, over): (Context, bool),
 ) -> Result<(), RebuildError> {
     let rebuild = rebuild(log, context);
+    let before = async || announce_exchange(record, context).await;
     match context {
-        Context::Identity => rebuild.switch(Directory { changes: None }, over_parked).await,
-        Context::Crm => rebuild.switch(inbox(log), over_parked).await,
-        Context::BotHub => rebuild.switch(Hub::default(), over_parked).await,
+        Context::Identity => rebuild.switch(Directory { changes: None }, over, before).await,
+        Context::Crm => rebuild.switch(inbox(log), over, before).await,
+        Context::BotHub => rebuild.switch(Hub::default(), over, before).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `meydan relay`: the streams, and what to do when one of them and its log disagree.
 
+use std::cell::Cell;
+
 use anyhow::{Result, anyhow, ensure};
 use async_nats::jetstream;
 use identity_domain::OperationEvent;
@@ -12,11 +14,9 @@ use meydan_settings::Settings;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use super::{
-    Context, ON_RECORD, Output, Platform, advance, both, columns, judge, not_compared, stream,
-    words,
+    Context, Output, Platform, Record, advance, both, columns, judge, not_compared, stream, words,
 };
 use crate::{keys, servers};
 
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     },
     /// Makes a log and its stream agree: gives the log back the facts that only the stream has, each at its own
     /// position, and publishes what the stream has lost. What neither has, only a backup can give back.
-    #[command(after_help = ON_RECORD)]
+    #[command(after_help = REPAIR_ON_RECORD)]
     Repair {
         /// Whose.
         context: Context,
@@ -44,6 +44,11 @@ pub(crate) enum Command {
         force: bool,
     },
 }
+
+/// What the help of a repair says, which opens the record; that of identity is in the log that may have to be repaired.
+const REPAIR_ON_RECORD: &str = "This is put on record, or not done: the broker has to answer, and the log of identity \
+                                has to have all that its stream has. A repair of identity itself is put on record as \
+                                soon as its log has all of that.";
 
 /// Carries it out.
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
@@ -137,36 +142,6 @@ async fn status(settings: &Settings, output: Output, context: Option<Context>) -
     judge(&wrong, &unread).and(printed)
 }
 
-/// Throws a stream away that is wrong, or any when that is insisted on.
-async fn throw_away(
-    log: &EventLog,
-    jetstream: &jetstream::Context,
-    output: Output,
-    (context, force): (Context, bool),
-) -> Result<()> {
-    let (name, stream) = (context.name(), stream(context));
-    let standing = standing(log, jetstream, output, context).await?;
-    let finding = standing.finding();
-    ensure!(
-        force || finding.is_some(),
-        "{stream} agrees with its log; --force throws it away even so"
-    );
-    let only_copy = matches!(finding, Some(Finding::LogLacks(..)));
-    ensure!(
-        force || !only_copy,
-        "{stream} has facts that the log lacks and can get back: `meydan relay repair {name}` does that; --force \
-         throws them away"
-    );
-    let gap = standing.lost.first().filter(|&first| first < standing.recorded);
-    ensure!(
-        force || gap.is_none(),
-        "the log of {name} lacks the fact at {}, before which {stream} would end if it were made again; --force throws \
-         it away even so",
-        gap.unwrap_or_default()
-    );
-    Ok(discard_stream(log, jetstream, 0).await?)
-}
-
 /// What a fact did to the unique keys of its context.
 async fn keys_of(
     context: Context,
@@ -180,31 +155,133 @@ async fn keys_of(
     }
 }
 
-/// What a repair did, however it ended.
-#[derive(Default)]
-struct Done {
-    discarded: bool,
+/// A repair of a log and its stream: what it has done, and where that is put on record.
+struct Repair<'a> {
+    platform: &'a Platform,
+    log: EventLog,
+    jetstream: jetstream::Context,
+    output: Output,
+    context: Context,
+    /// Not for identity: its log holds the record, and what it lacks itself has to come back first.
+    record: Option<Record>,
     /// Facts that the log has again.
     back: i64,
     /// Messages that the stream has again, or has now.
     published: i64,
 }
 
-impl Done {
-    /// What is put on record; nothing when nothing is other than it was.
-    fn acts(&self, context: Context) -> Vec<(Uuid, OperationEvent)> {
-        let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
-        let discarded = OperationEvent::StreamDiscarded { kind: kind.clone(), at };
-        let repaired = OperationEvent::LogRepaired { kind, at };
-        let acts = [(self.discarded, discarded), (self.back + self.published > 0, repaired)];
-        acts.into_iter().filter_map(|(done, act)| done.then_some((PLATFORM, act))).collect()
+impl Repair<'_> {
+    /// Throws a stream away that is wrong, or any when that is insisted on.
+    async fn throw_away(&self, force: bool) -> Result<()> {
+        let Self { log, jetstream, output, context, .. } = self;
+        let (name, stream) = (context.name(), stream(*context));
+        let standing = standing(log, jetstream, *output, *context).await?;
+        let finding = standing.finding();
+        ensure!(
+            force || finding.is_some(),
+            "{stream} agrees with its log; --force throws it away even so"
+        );
+        let only_copy = matches!(finding, Some(Finding::LogLacks(..)));
+        ensure!(
+            force || !only_copy,
+            "{stream} has facts that the log lacks and can get back: `meydan relay repair {name}` does that; --force \
+             throws them away"
+        );
+        let gap = standing.lost.first().filter(|&first| first < standing.recorded);
+        ensure!(
+            force || gap.is_none(),
+            "the log of {name} lacks the fact at {}, before which {stream} would end if it were made again; --force \
+             throws it away even so",
+            gap.unwrap_or_default()
+        );
+        let (kind, at) = (name.to_owned(), OffsetDateTime::now_utc());
+        let act = OperationEvent::StreamDiscarded { kind, at };
+        if let Some(record) = &self.record {
+            record.announce(PLATFORM, act).await?;
+            return Ok(discard_stream(log, jetstream, 0).await?);
+        }
+        discard_stream(log, jetstream, 0).await?;
+        self.platform.record_of_done().await?.note(PLATFORM, act).await
     }
 
-    fn print(&self, output: Output, context: Context) -> Result<()> {
-        let (name, stream) = (context.name(), stream(context));
+    /// Gives the log back what only the stream has, and publishes what the stream lacks; each is on record when it is
+    /// done, however it ended.
+    async fn make_agree(&mut self, settings: &Settings) -> Result<()> {
+        let recovered = self.recover(settings).await;
+        let noted = if self.back > 0 { self.note().await } else { Ok(()) };
+        if recovered.is_err() {
+            return both(recovered, noted);
+        }
+        let refilled = self.refill().await;
+        let unnoted = self.back == 0 && self.published > 0;
+        both(refilled, if unnoted { self.note().await } else { noted })
+    }
+
+    async fn note(&self) -> Result<()> {
+        let (kind, at) = (self.context.name().to_owned(), OffsetDateTime::now_utc());
+        let act = OperationEvent::LogRepaired { kind, at };
+        match &self.record {
+            Some(record) => record.note(PLATFORM, act).await,
+            None => self.platform.record_of_done().await?.note(PLATFORM, act).await,
+        }
+    }
+
+    async fn recover(&mut self, settings: &Settings) -> Result<()> {
+        let context = self.context;
+        let name = context.name();
+        let bar = self
+            .output
+            .bar(format!("comparing {name} with its stream, and giving back what it lacks"));
+        let keyring = OnceCell::new();
+        let told = async |fact: &Recorded| {
+            let open = async || {
+                let (server, _) = servers::running(settings)?;
+                keys::open(settings, &keys::database(settings, &server, "keys")?).await
+            };
+            keys_of(context, keyring.get_or_try_init(open).await?, fact).await
+        };
+        let recovered =
+            recover_from_stream(&self.log, &self.jetstream, 0, told, advance(&bar)).await;
+        bar.finish_and_clear();
+        self.back = match &recovered {
+            Ok(back) | Err(RepairError::Partly(back, _)) => *back,
+            Err(_) => 0,
+        };
+        recovered?;
+        Ok(())
+    }
+
+    async fn refill(&mut self) -> Result<()> {
+        let Self { log, jetstream, output, context, .. } = &*self;
+        let before = standing(log, jetstream, *output, *context).await?;
+        match before.finding() {
+            Some(Finding::Foreign(count, first)) => {
+                return Err(RepairError::Foreign(count, first).into());
+            }
+            Some(Finding::Lost(count, first)) => return Err(RepairError::Lost(count, first).into()),
+            _ => {}
+        }
+        let gone = before.stream_lacks.count();
+        let (lacked, had) = (gone + before.behind(), before.published.unwrap_or(0) - gone);
+        let bar = output.bar(format!("publishing what {} lacks", stream(*context)));
+        let (held, show) = (Cell::new(had), advance(&bar));
+        let progress = |at, end| {
+            held.set(at);
+            show(at, end);
+        };
+        let refilled = refill(log, jetstream, 0, progress).await;
+        bar.finish_and_clear();
+        // What was published stays, also where no more could be.
+        let published = if refilled.is_ok() { lacked } else { (held.get() - had).clamp(0, lacked) };
+        self.published = published;
+        Ok(refilled?)
+    }
+
+    fn print(&self) -> Result<()> {
+        let (name, stream) = (self.context.name(), stream(self.context));
         let (back, published) = (self.back, self.published);
         let found = json!({"context": name, "recovered": back, "stream": stream, "published_again": published});
-        output.print(&found, |_| {
+        self.output.print(&found, |_| {
             let told = format!(
                 "facts given back to {name}: {back}\nmessages that {stream} lacked and has now: {published}\n"
             );
@@ -217,75 +294,24 @@ impl Done {
     }
 }
 
-/// Makes a log and its stream agree, and puts on record what that took. With `discard`, the stream is thrown away before:
-/// whatever it holds, if that is true.
+/// Makes a log and its stream agree. With `discard`, the stream is thrown away before: whatever it holds, if that is
+/// true.
 async fn repair(
     settings: &Settings,
     output: Output,
     context: Context,
     discard: Option<bool>,
 ) -> Result<()> {
-    let platform = Platform::find(settings)?;
-    // Identity's log holds the record: what it lacks itself has to come back first.
+    let platform = &Platform::find(settings)?;
     let record = if context == Context::Identity { None } else { Some(platform.record().await?) };
     let (log, jetstream) = (platform.log(context).await?, platform.jetstream().await?);
-    let mut done = Done::default();
+    let (back, published) = (0, 0);
+    let mut repair = Repair { platform, log, jetstream, output, context, record, back, published };
     if let Some(force) = discard {
-        throw_away(&log, &jetstream, output, (context, force)).await?;
-        done.discarded = true;
+        repair.throw_away(force).await?;
     }
-    let agree = make_agree(settings, (&log, &jetstream), (output, context), &mut done).await;
-    let acts = done.acts(context);
-    let noted = async {
-        match record {
-            _ if acts.is_empty() => Ok(()),
-            Some(record) => record.note(acts).await,
-            None => platform.record_of_done().await?.note(acts).await,
-        }
-    };
-    let noted = noted.await;
-    let told = agree.is_ok() || done.back > 0;
-    let told = if told { done.print(output, context) } else { Ok(()) };
-    both(agree, noted).and(told)
-}
-
-async fn make_agree(
-    settings: &Settings,
-    (log, jetstream): (&EventLog, &jetstream::Context),
-    (output, context): (Output, Context),
-    done: &mut Done,
-) -> Result<()> {
-    let (name, stream) = (context.name(), stream(context));
-    let bar =
-        output.bar(format!("comparing {name} with its stream, and giving back what it lacks"));
-    let keyring = OnceCell::new();
-    let told = async |fact: &Recorded| {
-        let open = async || {
-            let (server, _) = servers::running(settings)?;
-            keys::open(settings, &keys::database(settings, &server, "keys")?).await
-        };
-        keys_of(context, keyring.get_or_try_init(open).await?, fact).await
-    };
-    let recovered = recover_from_stream(log, jetstream, 0, told, advance(&bar)).await;
-    bar.finish_and_clear();
-    done.back = match &recovered {
-        Ok(back) | Err(RepairError::Partly(back, _)) => *back,
-        Err(_) => 0,
-    };
-    recovered?;
-    let before = standing(log, jetstream, output, context).await?;
-    match before.finding() {
-        Some(Finding::Foreign(count, first)) => {
-            return Err(RepairError::Foreign(count, first).into());
-        }
-        Some(Finding::Lost(count, first)) => return Err(RepairError::Lost(count, first).into()),
-        _ => {}
-    }
-    let bar = output.bar(format!("publishing what {stream} lacks"));
-    let refilled = refill(log, jetstream, 0, advance(&bar)).await;
-    bar.finish_and_clear();
-    refilled?;
-    let gone = before.published.map_or(0, |_| before.stream_lacks.count());
-    done.published = gone + before.behind();
-    Ok(())
+    let agree = repair.make_agree(settings).await;
+    let told = agree.is_ok() || repair.back + repair.published > 0;
+    let told = if told { repair.print() } else { Ok(()) };
+    agree.and(told)
 }

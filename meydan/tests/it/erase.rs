@@ -3,13 +3,17 @@
 use std::{process::Stdio, time::Duration};
 
 use meydan_keyring::{KeyFile, Keyring, Sealed};
-use meydan_testkit::process::{Ground, Meydan};
+use meydan_testkit::{
+    ports,
+    process::{Ground, Meydan},
+};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use crate::{
+    damage::end,
     office::{Office, PROGRAM, Reach, TOKEN, telegram},
     operate::{found, meydan},
 };
@@ -200,6 +204,35 @@ async fn an_erasure_that_is_cut_short_is_completed_by_the_contexts_and_certified
         let at = said.lines().find_map(|line| Some(line.split_once(what)?.1)).expect(what);
         assert!(OffsetDateTime::parse(at, &Rfc3339).is_ok(), "{at}");
     }
+}
+
+#[tokio::test]
+async fn nobody_is_erased_while_the_broker_cannot_say_what_the_streams_have() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    talk(&office, &telegram).await;
+    let Office { mut ground, meydan: _program, owner, .. } = office;
+    let (_, sara) = who_opened(&ground, 1001).await;
+    let before = rows_of(&ground, sara).await;
+    let nowhere = format!("nats://127.0.0.1:{}", ports::free());
+    ground.settings.insert("MEYDAN_NATS_URL", nowhere);
+
+    let erase = ["erase", "--campaign", "tehran", "--ticket", "1001", "--yes"];
+    let (code, printed, told) = end(&ground, &erase).await;
+
+    assert_eq!((code, printed), (1, String::new()), "{told}");
+    assert!(
+        told.contains("nobody was erased: streams may have facts that the logs lack"),
+        "{told}"
+    );
+    assert!(told.contains("NATS cannot be reached"), "{told}");
+    let living = "SELECT count(*) FROM subject_keys WHERE subject_id = $1 AND wrapped IS NOT NULL";
+    assert_eq!(count(&ground, "keys", living, sara).await, 1);
+    let facts =
+        "SELECT count(*) FROM es.events WHERE event_type = 'subject.erased' AND aggregate_id = $1";
+    assert_eq!(count(&ground, "identity", facts, sara).await, 0);
+    assert_eq!(rows_of(&ground, sara).await, before);
+    assert!(owner.open("/c/tehran/inbox/1001").await.says("راز سارا"), "she can be read");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! What operators do is on record, or is not done: also when nobody reads what they are told, when something goes wrong
-//! on the way, and when the broker is away.
+//! on the way, when they are killed, and when the broker is away.
 
 use std::process::Stdio;
 
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use meydan_testkit::{ports, process::Ground};
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::process::Child;
 
 use crate::{
-    damage::{at_rest, end, forget, jetstream},
+    damage::{PATIENCE, at_rest, end, forget, jetstream},
     erase::database,
     office::PROGRAM,
     operate::{found, meydan},
@@ -22,11 +25,28 @@ async fn unread(ground: &Ground, arguments: &[&str]) -> Option<i32> {
     ended.expect("it ends").status.code()
 }
 
+/// A command that has begun, and that nobody reads.
+fn begun(ground: &Ground, arguments: &[&str]) -> Child {
+    let mut command = ground.command(PROGRAM, arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command.spawn().expect("the program starts")
+}
+
 /// How often an act is on record.
 async fn on_record(ground: &Ground, act: &str) -> i64 {
+    noted(&database(ground, "identity").await, act).await
+}
+
+/// The same, as one who looks often.
+async fn noted(identity: &PgPool, act: &str) -> i64 {
     let facts = "SELECT count(*) FROM es.events WHERE event_type = 'operation.' || $1";
-    let facts = sqlx::query_scalar(facts).bind(act);
-    facts.fetch_one(&database(ground, "identity").await).await.expect("it answers")
+    let facts = sqlx::query_scalar(facts).bind(act).fetch_one(identity).await;
+    facts.expect("it answers")
+}
+
+/// Does to the keys what only their owner may.
+async fn run(keys: &PgPool, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(keys).await.expect("the owner may");
 }
 
 #[tokio::test]
@@ -104,6 +124,8 @@ async fn without_the_broker_or_the_whole_log_of_identity_nothing_is_done_that_wo
         let told = meydan(&ground, act).await.expect_err("it could not be put on record");
         assert!(told.contains("nothing was done, because it could not"), "{act:?}: {told}");
         assert!(told.contains("NATS cannot be reached"), "{act:?}: {told}");
+        let help = meydan(&ground, &[act, &["--help"]].concat()).await.expect("it helps");
+        assert!(help.contains("put on record, or not done: the broker"), "{act:?}: {help}");
     }
     assert_eq!(state(&ground).await, before);
 
@@ -111,4 +133,78 @@ async fn without_the_broker_or_the_whole_log_of_identity_nothing_is_done_that_wo
     meydan(&ground, &switch).await.expect("they are put in place");
     meydan(&ground, &rollback).await.expect("the old ones are kept");
     assert_eq!(on_record(&ground, "tables_exchanged").await, 3);
+}
+
+#[tokio::test]
+async fn a_campaign_is_told_of_a_new_key_as_often_as_it_got_one() {
+    let (ground, _) = at_rest().await;
+    let (keys, identity) = (database(&ground, "keys").await, database(&ground, "identity").await);
+    let rotate = ["keys", "rotate", "--campaign", "tehran"];
+    let fail = "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$";
+    run(&keys, fail.to_owned()).await;
+    // The first one has added a key, and ends there; the second finds two, and adds none.
+    for step in ["UPDATE ON subject_keys", "INSERT ON campaign_keys"] {
+        let trap = format!("CREATE TRIGGER stop BEFORE {step} EXECUTE FUNCTION stop()");
+        run(&keys, trap).await;
+
+        let (code, printed, told) = end(&ground, &rotate).await;
+
+        assert_eq!(code, 1, "{step}: {told}");
+        assert!(told.contains("the key of campaign"), "{step}: {told}");
+        let has_one = printed.contains("does not wrap all that it should yet: rotate it once more");
+        assert_eq!(has_one, step.starts_with("UPDATE"), "{step}: {printed}");
+        assert_eq!(noted(&identity, "keys_rotated").await, 1, "{step}");
+        let table = step.rsplit(' ').next().expect("it names one");
+        run(&keys, format!("DROP TRIGGER stop ON {table}")).await;
+    }
+    meydan(&ground, &rotate).await.expect("nothing is in the way");
+    assert_eq!(noted(&identity, "keys_rotated").await, 2);
+}
+
+#[tokio::test]
+async fn what_was_begun_is_on_record_also_when_the_command_is_killed() {
+    let (ground, _) = at_rest().await;
+    let (broker, identity) = (jetstream(&ground).await, database(&ground, "identity").await);
+    // As long as somebody else leads, nothing is published into the new stream.
+    let mut leader = database(&ground, "crm").await.acquire().await.expect("a session").detach();
+    let lead = sqlx::raw_sql("SELECT pg_advisory_lock(7101, 0)");
+    lead.execute(&mut leader).await.expect("nobody else leads");
+    let discard = ["relay", "repair", "crm", "--discard-stream", "--force"];
+    let mut discarding = begun(&ground, &discard);
+    let gone = async { while broker.get_stream("ES_CRM").await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, gone).await.expect("the stream is thrown away");
+    discarding.kill().await.expect("it can be killed");
+    assert_eq!(noted(&identity, "stream_discarded").await, 1);
+
+    // Nothing is wrapped anew as long as somebody holds the table.
+    let keys = database(&ground, "keys").await;
+    let mut holder = keys.begin().await.expect("it begins");
+    let hold = sqlx::raw_sql("LOCK TABLE subject_keys").execute(&mut *holder);
+    hold.await.expect("the owner may");
+    let mut rotating = begun(&ground, &["keys", "rotate", "--campaign", "tehran"]);
+    let told = async { while noted(&identity, "keys_rotated").await == 0 {} };
+    tokio::time::timeout(PATIENCE, told).await.expect("it is on record before all is done");
+    rotating.kill().await.expect("it can be killed");
+    holder.rollback().await.expect("it lets go");
+    let two = "SELECT count(*) FROM campaign_keys WHERE version = 2";
+    let two = sqlx::query_scalar::<_, i64>(two).fetch_one(&keys).await;
+    assert_eq!(two.expect("it answers"), 1, "the campaign has a new key");
+    assert_eq!(noted(&identity, "keys_rotated").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_published_before_a_stream_takes_no_more_is_on_record_and_told() {
+    let (ground, stream) = at_rest().await;
+    let broker = jetstream(&ground).await;
+    let config = stream.cached_info().config.clone();
+    broker.delete_stream(&config.name).await.expect("it can be deleted");
+    let small = Config { max_messages: 3, discard: DiscardPolicy::New, ..config };
+    broker.create_stream(small).await.expect("there is room for three");
+
+    let (code, printed, told) = end(&ground, &["relay", "repair", "crm"]).await;
+
+    assert_eq!(code, 1, "{printed}");
+    assert!(told.contains("the stream does not grow"), "{told}");
+    assert!(printed.contains("messages that ES_CRM lacked and has now: 3\n"), "{printed}");
+    assert_eq!(on_record(&ground, "log_repaired").await, 1);
 }

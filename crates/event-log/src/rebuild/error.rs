@@ -43,6 +43,9 @@ pub enum RebuildError {
         words = words(.1)
     )]
     Lacks(&'static str, Vec<Parked>),
+    /// What had to be done before the tables are exchanged failed.
+    #[error("the tables in use stay")]
+    Stay(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 fn words(lacks: &[Parked]) -> String {

@@ -1,25 +1,30 @@
 //! Puts tables that were grown in the place of those in use, and back.
 
+use std::error::Error;
+
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::{GROWN, Rebuild, RebuildError, position, run};
-use crate::projection::Projection;
+use crate::projection::{Chain, Projection};
 
 /// How far the new tables may be behind the old ones, which rest while that is made up.
 const BEHIND: i64 = 5_000;
 
 impl Rebuild {
-    /// Puts the new tables in the place of the old ones, in one transaction, when they reflect as much. Those that lack
-    /// aggregates which the old ones have are put there only `over_parked`.
+    /// Puts the new tables in the place of the old ones, in one transaction, when they reflect as much. Those that
+    /// lack aggregates which the old ones have are put there only `over_parked`. `before` comes last before anybody
+    /// sees them, and may not ask for the tables.
     ///
     /// # Errors
     ///
     /// [`RebuildError::NotBegun`] when nothing was built, [`RebuildError::Unfinished`] and
-    /// [`RebuildError::Behind`] when too much is missing, [`RebuildError::Lacks`] when an aggregate is.
+    /// [`RebuildError::Behind`] when too much is missing, [`RebuildError::Lacks`] when an aggregate is, and
+    /// [`RebuildError::Stay`] when `before` fails.
     pub async fn switch<P: Projection>(
         &self,
         projection: P,
         over_parked: bool,
+        before: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send + Sync>>,
     ) -> Result<(), RebuildError> {
         let (next, previous) = (self.next(), self.previous());
         let mut owner = self.claim(&next).await?;
@@ -44,16 +49,25 @@ impl Rebuild {
         run(&mut tx, format!("CREATE SCHEMA {previous}")).await?;
         self.swap(&mut tx, &next, &previous).await?;
         run(&mut tx, format!("DROP SCHEMA {next} CASCADE")).await?;
+        before().await.map_err(RebuildError::Stay)?;
         tx.commit().await?;
-        Ok(owner.close().await?)
+        // They are in use, whatever is said of the session after that.
+        if let Err(error) = owner.close().await {
+            tracing::warn!(error = %Chain(&error), "tables are exchanged, and the session did not end well");
+        }
+        Ok(())
     }
 
-    /// Puts the tables that were replaced last back in place, and keeps those that were in use.
+    /// Puts the tables that were replaced last back in place, and keeps those that were in use. `before` comes last
+    /// before anybody sees them, and may not ask for the tables.
     ///
     /// # Errors
     ///
-    /// [`RebuildError::NoneKept`] when none are.
-    pub async fn roll_back(&self) -> Result<(), RebuildError> {
+    /// [`RebuildError::NoneKept`] when none are, [`RebuildError::Stay`] when `before` fails.
+    pub async fn roll_back(
+        &self,
+        before: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send + Sync>>,
+    ) -> Result<(), RebuildError> {
         let (kept, aside) = (self.previous(), format!("{}_aside", self.name));
         let mut owner = PgConnection::connect_with(&self.owner).await?;
         let mut tx = self.hold(&mut owner, &[self.name, &kept]).await?;
@@ -67,6 +81,7 @@ impl Rebuild {
                 format!("UPDATE es.{table} SET reader = '{kept}' WHERE reader = '{aside}'");
             run(&mut tx, rename).await?;
         }
+        before().await.map_err(RebuildError::Stay)?;
         Ok(tx.commit().await?)
     }
 

@@ -39,6 +39,11 @@ async fn shown(log: &EventLog, position: i64) {
     tokio::time::timeout(PATIENCE, shown).await.expect("it comes to the end");
 }
 
+/// Nothing has to be done before tables are exchanged.
+async fn alone() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    Ok(())
+}
+
 async fn total(log: &EventLog) -> i64 {
     sums(log.pool()).await.iter().map(|(_, sum)| sum).sum()
 }
@@ -61,15 +66,15 @@ async fn new_tables_take_over_under_load_and_the_old_ones_can_come_back() {
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(SumsAsSet, |_, _| {}).await.expect("it can be digested");
     assert!(total(&log).await > 6_000, "the old ones still serve");
-    rebuild.switch(SumsAsSet, false).await.expect("the new ones are ready");
+    rebuild.switch(SumsAsSet, false, alone).await.expect("the new ones are ready");
     writer.await.expect("it does not break");
 
     shown(&log, 200).await;
     assert_eq!(total(&log).await, 200);
-    rebuild.roll_back().await.expect("the old ones are kept");
+    rebuild.roll_back(alone).await.expect("the old ones are kept");
     shown(&log, 200).await;
     assert_eq!(total(&log).await, 6_200);
-    rebuild.roll_back().await.expect("and so are the new ones");
+    rebuild.roll_back(alone).await.expect("and so are the new ones");
     shown(&log, 200).await;
     assert_eq!(total(&log).await, 200);
     serving.end().await;
@@ -93,7 +98,7 @@ async fn new_tables_have_the_keys_and_indexes_of_the_old_ones_by_name() {
     let rebuild = Rebuild::of::<Sums>(log.clone());
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
-    rebuild.switch(Sums, false).await.expect("the new ones are ready");
+    rebuild.switch(Sums, false, alone).await.expect("the new ones are ready");
 
     assert_eq!(before.len(), 2);
     assert_eq!(names().await, before);
@@ -105,18 +110,24 @@ async fn nothing_takes_over_that_was_not_built_or_lacks_too_much() {
     make_table(&log).await;
     let rebuild = Rebuild::of::<Sums>(log.clone());
 
-    assert!(matches!(rebuild.switch(Sums, false).await, Err(RebuildError::NotBegun("counter"))));
-    assert!(matches!(rebuild.roll_back().await, Err(RebuildError::NoneKept("counter"))));
+    assert!(matches!(
+        rebuild.switch(Sums, false, alone).await,
+        Err(RebuildError::NotBegun("counter"))
+    ));
+    assert!(matches!(rebuild.roll_back(alone).await, Err(RebuildError::NoneKept("counter"))));
     let refused = rebuild.catch_up(Sums, |_, _| {}).await;
     assert!(matches!(refused, Err(RebuildError::NotBegun("counter"))), "{refused:?}");
     rebuild.begin().await.expect("there is room");
-    assert!(matches!(rebuild.switch(Sums, false).await, Err(RebuildError::Unfinished("counter"))));
+    assert!(matches!(
+        rebuild.switch(Sums, false, alone).await,
+        Err(RebuildError::Unfinished("counter"))
+    ));
     rebuild.catch_up(Sums, |_, _| {}).await.expect("there is nothing yet");
     sqlx::raw_sql("INSERT INTO es.checkpoints (reader, part, position) VALUES ('sums', 0, 6000)")
         .execute(log.pool())
         .await
         .expect("ours");
-    let refused = rebuild.switch(Sums, false).await;
+    let refused = rebuild.switch(Sums, false, alone).await;
     assert!(matches!(refused, Err(RebuildError::Behind("counter", 6_000))), "{refused:?}");
 }
 
@@ -133,7 +144,7 @@ async fn new_tables_take_in_what_has_happened_since_they_were_grown_before_they_
     shown(&log, 90).await;
     serving.end().await;
 
-    rebuild.switch(Sums, false).await.expect("it is not much");
+    rebuild.switch(Sums, false, alone).await.expect("it is not much");
 
     assert_eq!(total(&log).await, 90);
 }
@@ -153,7 +164,7 @@ async fn tables_that_stand_still_are_compared_up_to_where_they_are_and_can_be_re
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
     rebuild.begin().await.expect("there is room");
     rebuild.catch_up(Sums, |_, _| {}).await.expect("they grow");
-    rebuild.switch(Sums, false).await.expect("the new ones are further than the old ones");
+    rebuild.switch(Sums, false, alone).await.expect("the new ones are further than the old ones");
 
     shown(&log, 60).await;
     assert_eq!(total(&log).await, 60);
@@ -203,7 +214,7 @@ async fn comparing_takes_in_what_comes_meanwhile_and_leaves_a_rebuild_beside_it_
 
     let found = compared.expect("nobody waits for themselves").expect("it can be compared");
     assert_eq!(found, [Difference { table: "sums", extra: 0, missing: 0 }]);
-    rebuild.switch(Sums, false).await.expect("what was grown is still there");
+    rebuild.switch(Sums, false, alone).await.expect("what was grown is still there");
     serving.end().await;
 }
 
@@ -266,7 +277,7 @@ async fn nothing_takes_over_that_lacks_an_aggregate_from_an_earlier_fact_on_unle
     let known = Rebuild::of::<SumsAsSet>(log.clone());
     known.begin().await.expect("there is room");
     known.catch_up(SumsAsSet, |_, _| {}).await.expect("they grow");
-    known.switch(SumsAsSet, false).await.expect("there are none in use");
+    known.switch(SumsAsSet, false, alone).await.expect("there are none in use");
     // The new program chokes on sevens, and there is none yet.
     let rebuild = Rebuild::of::<Sums>(log.clone());
     rebuild.begin().await.expect("there is room");
@@ -278,7 +289,7 @@ async fn nothing_takes_over_that_lacks_an_aggregate_from_an_earlier_fact_on_unle
     };
     ours("UPDATE es.checkpoints SET position = 4 WHERE reader = 'sums'").await;
 
-    let refused = async || match rebuild.switch(Sums, false).await {
+    let refused = async || match rebuild.switch(Sums, false, alone).await {
         Err(RebuildError::Lacks("counter", lacks)) => lacks.len() == 1 && lacks[0].position == 4,
         _ => false,
     };
@@ -289,5 +300,32 @@ async fn nothing_takes_over_that_lacks_an_aggregate_from_an_earlier_fact_on_unle
     assert!(refused().await, "what is in use has more of it");
     assert_eq!(total(&log).await, 3, "and stays in use");
 
-    rebuild.switch(Sums, true).await.expect("it is insisted on");
+    rebuild.switch(Sums, true, alone).await.expect("it is insisted on");
+}
+
+#[tokio::test]
+async fn tables_are_exchanged_after_what_has_to_come_first_and_not_without_it() {
+    let log = log().await;
+    make_table(&log).await;
+    add(&log, 0..3).await;
+    let rebuild = Rebuild::of::<SumsAsSet>(log.clone());
+    rebuild.begin().await.expect("there is room");
+    rebuild.catch_up(SumsAsSet, |_, _| {}).await.expect("they grow");
+
+    let refused = rebuild.switch(SumsAsSet, false, async || Err("no".into())).await;
+    assert!(matches!(refused, Err(RebuildError::Stay(_))), "{refused:?}");
+    assert_eq!(total(&log).await, 0, "nothing reads into the old ones");
+    // It may append to the log whose tables they are.
+    let note = async || {
+        add(&log, 3..4).await;
+        Ok(())
+    };
+    rebuild.switch(SumsAsSet, false, note).await.expect("the new ones are ready");
+    assert_eq!(total(&log).await, 3);
+
+    let refused = rebuild.roll_back(async || Err("no".into())).await;
+    assert!(matches!(refused, Err(RebuildError::Stay(_))), "{refused:?}");
+    assert_eq!(total(&log).await, 3);
+    rebuild.roll_back(alone).await.expect("the old ones are kept");
+    assert_eq!(total(&log).await, 0);
 }

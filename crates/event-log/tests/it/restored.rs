@@ -128,3 +128,30 @@ async fn a_command_to_several_tenants_that_came_back_is_known_to_each_of_them() 
         assert_eq!((again.position, again.repeated), (4, true), "{fewer:?}");
     }
 }
+
+#[tokio::test]
+async fn two_commands_under_one_id_that_came_back_are_answered_each_as_its_own() {
+    let (url, nats) = (database().await, Nats::start().await);
+    let jetstream = jetstream::new(nats.connect().await);
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    let other = Target { tenant: Uuid::from_u128(8), id: Uuid::from_u128(9) };
+    // One page that acts in several campaigns sends one id to each; between two of them others act.
+    let sent = [(target(1), 1), (target(2), 2), (other, 1)];
+    for (whose, command) in sent {
+        log.execute::<Counter>(whose, Add(1), &meta(command)).await.expect("it fits");
+    }
+    agree(&log, &jetstream, 0).await;
+    publishing.end().await;
+
+    restore(&log, 0).await;
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let back = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+
+    assert_eq!(back.expect("nothing differs"), 3);
+    for (position, (whose, command)) in (1..).zip(sent) {
+        let again = log.execute::<Counter>(whose, Add(1), &meta(command)).await;
+        let again = again.expect("it is known");
+        assert_eq!((again.position, again.repeated), (position, true), "{whose:?}");
+    }
+}

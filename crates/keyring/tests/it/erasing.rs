@@ -245,7 +245,7 @@ async fn a_campaign_that_was_erased_gets_no_key_for_anybody_again() {
     }
     let hashed = bench.keyring().blind_index(TENANT, "telegram.user", b"7").await;
     assert!(matches!(hashed, Err(KeyError::Destroyed)));
-    let rotated = bench.keyring().rotate_campaign(TENANT).await;
+    let rotated = bench.keyring().rotate_campaign(TENANT, async || {}).await;
     assert!(matches!(rotated, Err(KeyError::Destroyed)));
     assert_eq!(bench.living().await, 0);
     assert!(keyring.campaigns().await.expect("keys answer").is_empty());
@@ -260,7 +260,7 @@ async fn the_platform_is_no_campaign_that_could_be_erased() {
 
     keyring.sealer(PLATFORM, SARA).await.expect("a key is made");
     keyring.sealer(TENANT, SARA).await.expect("a key is made");
-    keyring.rotate_campaign(PLATFORM).await.expect("it is rotated");
+    keyring.rotate_campaign(PLATFORM, async || {}).await.expect("it is rotated");
 }
 
 #[tokio::test]

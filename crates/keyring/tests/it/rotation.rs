@@ -82,7 +82,7 @@ async fn a_campaigns_key_is_exchanged_under_running_processes_and_the_old_one_is
     let running = bench.keyring();
     bench.all_is_there(&running, &before).await;
 
-    let count = bench.keyring().rotate_campaign(TENANT).await.expect("it is rotated");
+    let count = bench.keyring().rotate_campaign(TENANT, async || {}).await.expect("it is rotated");
 
     assert_eq!(count, 26);
     assert_eq!(bench.number("SELECT count(*) FROM campaign_keys").await, 1);
@@ -110,12 +110,15 @@ async fn a_rotation_cut_short_at_any_step_leaves_all_readable_and_the_next_compl
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(stop)).execute(&bench.pool).await.expect("a trap is set");
 
-        bench.keyring().rotate_campaign(TENANT).await.expect_err("it is cut short");
+        let mut begun = false;
+        let cut_short = bench.keyring().rotate_campaign(TENANT, async || begun = true).await;
+        cut_short.expect_err("it is cut short");
+        assert_eq!(begun, operation != "INSERT", "{table} {operation}: there is a new key or not");
 
         let free = format!("DROP TRIGGER stop ON {table}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(free)).execute(&bench.pool).await.expect("it is lifted");
         bench.all_is_there(&bench.keyring(), &before).await;
-        bench.keyring().rotate_campaign(TENANT).await.expect("it is completed");
+        bench.keyring().rotate_campaign(TENANT, async || {}).await.expect("it is completed");
         bench.all_is_there(&bench.keyring(), &before).await;
         assert_eq!(
             bench.number("SELECT count(*) FROM campaign_keys").await,
@@ -132,7 +135,7 @@ async fn a_key_destroyed_during_a_rotation_stays_destroyed() {
     let keyring = bench.keyring();
     keyring.destroy(TENANT, Uuid::from_u128(100)).await.expect("it can be destroyed");
 
-    assert_eq!(keyring.rotate_campaign(TENANT).await.expect("it is rotated"), 2);
+    assert_eq!(keyring.rotate_campaign(TENANT, async || {}).await.expect("it is rotated"), 2);
 
     let opened = keyring.reveal(&before.sealed[0], TENANT, &PLACE).await;
     assert_eq!(opened.expect("keys answer"), None);
@@ -174,7 +177,7 @@ async fn what_was_hashed_before_hashes_had_a_secret_of_their_own_is_still_found(
     old.expect("it answers");
     let index = keyring.blind_index(TENANT, "phone", b"0912").await.expect("a key is there");
 
-    bench.keyring().rotate_campaign(TENANT).await.expect("it is rotated");
+    bench.keyring().rotate_campaign(TENANT, async || {}).await.expect("it is rotated");
 
     let again = bench.keyring().blind_index(TENANT, "phone", b"0912").await;
     assert_eq!(again.expect("a key is there"), index);

@@ -3,8 +3,8 @@
 //! Whoever waits behind too many is told to come back, so that a rush of logins does not take the panel
 //! down. An account that does not exist costs as much as one that does.
 //!
-//! What is hashed is the password as it is written in one way, whatever keyboard typed it, with a pepper; such a hash says
-//! so. One that does not is older, or another system's: it is judged without, by the bytes that were typed.
+//! What is hashed is the password as it is written in one way, whatever keyboard typed it, with a pepper; such a hash
+//! says so. One that does not is older, or another system's: it is judged without, by the bytes that were typed.
 
 mod common;
 mod finglish;

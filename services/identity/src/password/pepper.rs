@@ -1,5 +1,5 @@
-//! The pepper: what passwords are hashed with beside themselves (RFC 9106, 3.1, the secret value K). No table holds it, so
-//! that whoever has the table alone judges no guess.
+//! The pepper: what passwords are hashed with beside themselves (RFC 9106, 3.1, the secret value K). No table holds it,
+//! so that whoever has the table alone judges no guess.
 
 use std::sync::Arc;
 

@@ -36,7 +36,7 @@ use meydan_event_log::{
 };
 use meydan_keyring::{KeyError, Keyring, Place};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use uuid::Uuid;
 
 pub use self::{
@@ -58,7 +58,7 @@ pub use self::{
 use crate::{
     changes::Changes,
     letters::{Post, Sender},
-    password::{Busy, Parameters, Passwords},
+    password::{Busy, Parameters, Passwords, Pepper},
     relying_party::RelyingParty,
 };
 
@@ -76,6 +76,8 @@ pub struct Identity {
     changes: Changes,
     clock: Clock,
     passwords: Passwords,
+    /// With what they are hashed, once it was asked for.
+    pepper: Arc<OnceCell<Pepper>>,
     /// Turns of strangers at the counters.
     turns: Arc<Semaphore>,
     /// Logins that an account takes a minute.
@@ -185,6 +187,7 @@ impl Identity {
             changes,
             clock,
             passwords: Passwords::new(parameters),
+            pepper: Arc::default(),
             login_limit,
             turns: Arc::new(Semaphore::new(STRANGERS_AT_ONCE)),
             noted: Arc::default(),

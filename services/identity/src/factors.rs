@@ -6,8 +6,8 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// How long a new authenticator can be confirmed.
-const CONFIRMED_WITHIN: Duration = Duration::minutes(10);
+/// How long a new factor can be confirmed.
+pub const CONFIRMED_WITHIN: Duration = Duration::minutes(10);
 /// Authenticators that an account may have.
 const MOST: i64 = 10;
 

@@ -2,10 +2,15 @@
 //!
 //! Whoever waits behind too many is told to come back, so that a rush of logins does not take the panel
 //! down. An account that does not exist costs as much as one that does.
+//!
+//! What is hashed is the password as it is written in one way, whatever keyboard typed it, with a pepper; such a hash
+//! says so. One that does not is older, or another system's: it is judged without, by the bytes that were typed.
 
 mod common;
 mod finglish;
 mod imported;
+mod keyboards;
+mod pepper;
 mod rules;
 mod tuning;
 
@@ -20,8 +25,10 @@ use std::{
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::Semaphore;
 
+use self::keyboards::uniform;
 pub use self::{
     imported::{Imported, NotImported},
+    pepper::Pepper,
     rules::{Chooser, Weakness},
     tuning::{LEAST_MEMORY, LEAST_PASSES, Parameters, TARGET},
 };
@@ -66,7 +73,8 @@ pub enum Verdict {
     Wrong,
     /// It is the one.
     Right,
-    /// It is the one, and its hash is another system's, or was less work than it is now: it has to be made anew.
+    /// It is the one, and its hash is another system's, or was less work than it is now, or has no pepper: it has to be
+    /// made anew.
     Outdated,
 }
 
@@ -84,7 +92,9 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let strangers = (cores / 2).max(1);
         let began = Instant::now();
-        let decoy = hash(&uuid::Uuid::new_v4().to_string(), parameters).unwrap_or_default();
+        let nobodys = Pepper::new(uuid::Uuid::new_v4().into_bytes());
+        let decoy = uuid::Uuid::new_v4().to_string();
+        let decoy = hash(&decoy, (parameters, &nobodys)).unwrap_or_default();
         Self {
             slowest: Arc::new(AtomicU64::new(nanoseconds(began.elapsed()))),
             known: Lane::new((cores - strangers).max(1)),
@@ -129,12 +139,12 @@ impl Passwords {
         &self,
         password: String,
         chooser: Chooser,
+        pepper: Pepper,
     ) -> Result<Result<String, Weakness>, Busy> {
         let parameters = self.parameters;
-        let chosen = self
-            .known
-            .work(move || chooser.may_choose(&password).map(|()| hash(&password, parameters)));
-        match chosen.await? {
+        let choose =
+            move || chooser.may_choose(&password).map(|()| hash(&password, (parameters, &pepper)));
+        match self.known.work(choose).await? {
             Ok(hash) => Ok(Ok(hash.ok_or(Busy)?)),
             Err(weakness) => Ok(Err(weakness)),
         }
@@ -145,9 +155,9 @@ impl Passwords {
     /// # Errors
     ///
     /// [`Busy`]
-    pub async fn hash_again(&self, password: String) -> Result<String, Busy> {
+    pub async fn hash_again(&self, password: String, pepper: Pepper) -> Result<String, Busy> {
         let parameters = self.parameters;
-        self.known.work(move || hash(&password, parameters)).await?.ok_or(Busy)
+        self.known.work(move || hash(&password, (parameters, &pepper))).await?.ok_or(Busy)
     }
 
     /// Waits for the next of even moments since a password began to be judged. Whoever is turned away at one of them
@@ -167,8 +177,8 @@ impl Passwords {
     /// [`Busy`]
     pub async fn verify(
         &self,
-        password: String,
-        hash: Option<String>,
+        (password, hash): (String, Option<String>),
+        pepper: Pepper,
         known: bool,
     ) -> Result<Judged, Busy> {
         let lane = if known { &self.known } else { &self.strangers };
@@ -177,10 +187,10 @@ impl Passwords {
         lane.work(move || {
             let began = Instant::now();
             let Some(hash) = hash else {
-                let _ = judge(&password, &decoy, parameters);
+                let _ = judge(&password, &decoy, (parameters, &pepper));
                 return Judged { verdict: Verdict::Wrong, began };
             };
-            let verdict = judge(&password, &hash, parameters);
+            let verdict = judge(&password, &hash, (parameters, &pepper));
             if Imported::read(&hash).is_ok() {
                 slowest.fetch_max(nanoseconds(began.elapsed()), Ordering::Relaxed);
             }
@@ -195,55 +205,92 @@ fn nanoseconds(took: Duration) -> u64 {
     u64::try_from(took.min(Duration::from_secs(1)).as_nanos()).expect("a second has few")
 }
 
-fn judge(password: &str, hash: &str, parameters: Parameters) -> Verdict {
+fn judge(password: &str, hash: &str, (parameters, pepper): (Parameters, &Pepper)) -> Verdict {
     if let Ok(imported) = Imported::read(hash) {
         return if imported.is_of(password) { Verdict::Outdated } else { Verdict::Wrong };
     }
     let Ok(hash) = PasswordHash::new(hash) else { return Verdict::Wrong };
-    if parameters.argon2().verify_password(password.as_bytes(), &hash).is_err() {
+    let peppered = tuning::is_peppered(&hash);
+    let judged = if peppered {
+        parameters.peppered(pepper).verify_password(uniform(password).as_bytes(), &hash)
+    } else {
+        parameters.argon2().verify_password(password.as_bytes(), &hash)
+    };
+    if judged.is_err() {
         return Verdict::Wrong;
     }
-    if parameters.exceed(&hash) { Verdict::Outdated } else { Verdict::Right }
+    if !peppered || parameters.exceed(&hash) { Verdict::Outdated } else { Verdict::Right }
 }
 
-fn hash(password: &str, parameters: Parameters) -> Option<String> {
-    parameters.argon2().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+fn hash(password: &str, (parameters, pepper): (Parameters, &Pepper)) -> Option<String> {
+    let hash = parameters.peppered(pepper).hash_password(uniform(password).as_bytes());
+    hash.ok().map(|hash| hash.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, QUEUE, Verdict};
+    use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+
+    use super::{Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, Pepper, QUEUE, Verdict};
+
+    const PASSWORD: &str = "correct horse battery";
+
+    fn pepper() -> Pepper {
+        Pepper::new([7; 16])
+    }
+
+    /// How a password is judged by a hash.
+    async fn judged(passwords: &Passwords, password: &str, hash: Option<&str>) -> Verdict {
+        let shown = (password.to_owned(), hash.map(str::to_owned));
+        passwords.verify(shown, pepper(), true).await.expect("there is room").verdict
+    }
 
     #[tokio::test]
     async fn a_password_is_known_again_and_another_is_not() {
         let passwords = Passwords::new(Parameters::default());
-        let chosen = passwords.choose("correct horse battery".to_owned(), Chooser::default()).await;
+        let chosen = passwords.choose(PASSWORD.to_owned(), Chooser::default(), pepper()).await;
         let hash = chosen.expect("there is room").expect("it is hard to guess");
 
-        let right =
-            passwords.verify("correct horse battery".to_owned(), Some(hash.clone()), true).await;
-        let wrong = passwords.verify("correct horse batterz".to_owned(), Some(hash), false).await;
-        let unknown = passwords.verify("correct horse battery".to_owned(), None, false).await;
+        assert_eq!(judged(&passwords, PASSWORD, Some(&hash)).await, Verdict::Right);
+        assert_eq!(judged(&passwords, "correct horse batterz", Some(&hash)).await, Verdict::Wrong);
+        assert_eq!(judged(&passwords, PASSWORD, None).await, Verdict::Wrong);
+    }
 
-        let [right, wrong, unknown] =
-            [right, wrong, unknown].map(|judged| judged.expect("there is room").verdict);
-        assert_eq!((right, wrong, unknown), (Verdict::Right, Verdict::Wrong, Verdict::Wrong));
+    #[tokio::test]
+    async fn a_hash_judges_no_guess_without_the_pepper_and_one_of_before_it_is_outdated() {
+        let (passwords, plain) = (Passwords::new(Parameters::default()), Argon2::default());
+        let hash = passwords.hash_again(PASSWORD.to_owned(), pepper()).await.expect("it is made");
+        let stolen = PasswordHash::new(&hash).expect("it has the PHC form");
+        let other = Pepper::new([8; 16]);
+        let others = passwords.verify((PASSWORD.to_owned(), Some(hash.clone())), other, true).await;
+
+        assert!(plain.verify_password(PASSWORD.as_bytes(), &stolen).is_err());
+        assert_eq!(others.expect("there is room").verdict, Verdict::Wrong);
+        assert_eq!(judged(&passwords, PASSWORD, Some(&hash)).await, Verdict::Right);
+
+        // Made before there was a pepper, on a keyboard whose digits are not written in one way either.
+        let before = "correct horse battery \u{06f7}";
+        let hash = plain.hash_password(before.as_bytes()).expect("it is made").to_string();
+        assert_eq!(judged(&passwords, before, Some(&hash)).await, Verdict::Outdated);
+        assert_eq!(judged(&passwords, PASSWORD, Some(&hash)).await, Verdict::Wrong);
+        let anew = passwords.hash_again(before.to_owned(), pepper()).await.expect("it is made");
+        let elsewhere = "correct horse battery 7";
+        assert_eq!(judged(&passwords, elsewhere, Some(&anew)).await, Verdict::Right);
     }
 
     #[tokio::test]
     async fn a_hash_of_less_work_is_outdated_and_one_of_more_is_not() {
         let (few, many) = (Parameters::default(), Parameters::new(LEAST_MEMORY, 3));
-        let password = || "correct horse battery".to_owned();
-        for (made, judged, verdict) in [
+        for (made, now, verdict) in [
             (few, few, Verdict::Right),
             (few, many, Verdict::Outdated),
             (many, few, Verdict::Right),
         ] {
-            let hash = Passwords::new(made).hash_again(password()).await.expect("there is room");
-            let found = Passwords::new(judged).verify(password(), Some(hash), true).await;
-            assert_eq!(found.expect("there is room").verdict, verdict);
+            let hash = Passwords::new(made).hash_again(PASSWORD.to_owned(), pepper()).await;
+            let hash = hash.expect("there is room");
+            assert_eq!(judged(&Passwords::new(now), PASSWORD, Some(&hash)).await, verdict);
         }
     }
 
@@ -252,12 +299,14 @@ mod tests {
         let passwords = Passwords::new(Parameters::default());
         // PBKDF2 with as many rounds as are taken in, of nothing anybody knows.
         let salted = "pbkdf2_sha256$1500000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-        let wrong = || "another password".to_owned();
-        let imported = passwords.verify(wrong(), Some(salted.to_owned()), false).await;
-        let imported = imported.expect("there is room");
+        let judge = async |hash: Option<&str>| {
+            let shown = ("another password".to_owned(), hash.map(str::to_owned));
+            passwords.verify(shown, pepper(), false).await.expect("there is room")
+        };
+        let imported = judge(Some(salted)).await;
         let took = imported.began.elapsed();
 
-        let unknown = passwords.verify(wrong(), None, false).await.expect("there is room");
+        let unknown = judge(None).await;
         passwords.even(unknown).await;
 
         assert_eq!(imported.verdict, Verdict::Wrong);

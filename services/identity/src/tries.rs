@@ -3,6 +3,8 @@
 use sqlx::{PgExecutor, PgPool};
 use time::{Duration, OffsetDateTime};
 
+use crate::factors::CONFIRMED_WITHIN;
+
 /// How much of something is too much.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -198,7 +200,7 @@ pub async fn close(
     Ok(())
 }
 
-/// Lets go of what no longer counts.
+/// Lets go of what no longer counts: tries, and whatever waited for an answer that did not come.
 ///
 /// # Errors
 ///
@@ -211,6 +213,12 @@ pub async fn sweep(pool: &PgPool, now: OffsetDateTime) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM login_targets WHERE at <= $1", old).execute(pool).await?;
     sqlx::query!("DELETE FROM login_challenges WHERE expires_at <= $1", now).execute(pool).await?;
     sqlx::query!("DELETE FROM passkey_challenges WHERE expires_at <= $1", now)
+        .execute(pool)
+        .await?;
+    sqlx::query!("DELETE FROM proofs WHERE expires_at <= $1", now).execute(pool).await?;
+    sqlx::query!("DELETE FROM recoveries WHERE expires_at <= $1", now).execute(pool).await?;
+    let begun = now - CONFIRMED_WITHIN;
+    sqlx::query!("DELETE FROM factors WHERE confirmed_at IS NULL AND created_at <= $1", begun)
         .execute(pool)
         .await?;
     Ok(())

@@ -26,6 +26,6 @@ pub use self::{
     operation::{Operation, OperationEvent},
     permissions::{CATALOGUE, Permission, Role, permission_named},
     record::{Record, RecordCommand, RecordEvent},
-    region::region,
+    region::{region, region_names},
     team::{Team, TeamCommand, TeamEvent, TeamRefusal},
 };

@@ -28,3 +28,17 @@ pub fn region(text: &str) -> Result<String, &'static str> {
         Err("must be a province of Iran, such as IR-23")
     }
 }
+
+/// What the region of a code is called, in Persian and in English; nothing for what is no code.
+///
+/// ```
+/// use identity_domain::region_names;
+///
+/// assert_eq!(region_names("IR-23").collect::<Vec<_>>(), ["تهران", "Tehran"]);
+/// assert_eq!(region_names("").count(), 0);
+/// ```
+pub fn region_names(code: &str) -> impl Iterator<Item = &'static str> + use<> {
+    let mut lines = PROVINCES.lines();
+    let line = lines.find(|line| line.split(',').next() == Some(code));
+    line.into_iter().flat_map(|line| line.split(',').skip(1))
+}

@@ -1,4 +1,6 @@
-//! The gate: every path that takes a credential passes here, before the credential is judged.
+//! The gate: on every path that takes a password, a code of an authenticator, a recovery code or a passkey, the try
+//! passes here before it is judged. Codes that were sent are counted in `proofs`; links, tokens and keys are 256 random
+//! bits, and nobody guesses them (`docs/decisions/2026-11-22-the-gate-counts-what-can-be-guessed.md`).
 //!
 //! A login is closed to where too many wrong ones came from, never to its holder: five wrong tries in fifteen
 //! minutes close the account to that browser, when the account knows it, or else to that network, for fifteen

@@ -185,7 +185,8 @@ impl Identity {
     ) -> Result<Entered> {
         let (profile, mut wrong) = whom(said);
         let chooser = Chooser { admin: true, words: words_of(&profile) };
-        let hash = match self.passwords.choose(password, chooser).await? {
+        let pepper = self.pepper().await?;
+        let hash = match self.passwords.choose(password, chooser, pepper).await? {
             Ok(hash) if wrong.is_empty() => hash,
             Ok(_) => return Err(AppError::Malformed(wrong)),
             Err(weakness) => {

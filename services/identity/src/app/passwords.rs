@@ -1,7 +1,7 @@
 //! Choosing a password: by whom, and what of them others know; judging it, with a newer hash where it is time; and
 //! changing it.
 
-use identity_domain::{Account, AccountCommand, Profile, Proof};
+use identity_domain::{Account, AccountCommand, Profile, Proof, region_names};
 use meydan_event_log::{PLATFORM, Target};
 use uuid::Uuid;
 
@@ -14,12 +14,24 @@ use super::{
 };
 use crate::{
     letters::Notice,
-    password::{Chooser, Judged, Verdict},
+    password::{Chooser, Judged, Pepper, Verdict},
     projections::{campaigns, members},
     tokens,
 };
 
+/// What the platform's secret of keyed hashes makes the pepper for.
+const PEPPER: &str = "identity.password";
+
 impl Identity {
+    /// With what passwords are hashed beside themselves. It is asked for once: it stays as long as the platform's keys.
+    pub(super) async fn pepper(&self) -> Result<Pepper> {
+        let pepper = self.pepper.get_or_try_init(|| async {
+            let secret = self.keyring.blind_index(PLATFORM, PEPPER, b"").await?;
+            Ok::<_, AppError>(Pepper::new(secret))
+        });
+        Ok(pepper.await?.clone())
+    }
+
     /// Who chooses, with the names and places of the campaigns where they work, and of the one that `invites` them.
     pub(super) async fn chooser(
         &self,
@@ -33,30 +45,35 @@ impl Identity {
         let works = places.into_iter().map(|place| place.campaign_id);
         for campaign in works.chain(invites) {
             if let Some(row) = campaigns::find(pool, Some(campaign), None).await? {
+                words.extend(region_names(&row.home_region).map(str::to_owned));
                 words.extend([row.candidate_name, row.slug, row.constituency, row.office]);
             }
         }
         Ok(Chooser { admin, words })
     }
 
-    /// Judges a password that was counted. One that is not, because there are too many, is not counted either.
+    /// Judges a password that was counted. One that is not, because there are too many or the keys are away, is not
+    /// counted either.
     pub(super) async fn judge(
         &self,
-        (password, hash): (String, Option<String>),
+        shown: (String, Option<String>),
         tried: &Try,
     ) -> Result<Judged> {
-        match self.passwords.verify(password, hash, tried.is_known()).await {
-            Ok(judged) => Ok(judged),
-            Err(busy) => {
-                self.take_back(tried).await?;
-                Err(busy.into())
-            }
+        let judged = self.judged(shown, tried.is_known()).await;
+        if judged.is_err() {
+            self.take_back(tried).await?;
         }
+        judged
     }
 
-    /// Replaces the hash of a right password that is another system's or was less work, unless the password was
-    /// changed meanwhile. When there is too much to do, the next login does it. Returns the hash that the password was
-    /// accepted by, which whatever it opens asks for once more ([`Act::is_still_proved`]).
+    async fn judged(&self, shown: (String, Option<String>), known: bool) -> Result<Judged> {
+        let pepper = self.pepper().await?;
+        Ok(self.passwords.verify(shown, pepper, known).await?)
+    }
+
+    /// Replaces the hash of a right password that is another system's, was less work or has no pepper, unless the
+    /// password was changed meanwhile. When there is too much to do, the next login does it. Returns the hash that the
+    /// password was accepted by, which whatever it opens asks for once more ([`Act::is_still_proved`]).
     pub(super) async fn keep_up(
         &self,
         account: Uuid,
@@ -66,7 +83,10 @@ impl Identity {
         if verdict != Verdict::Outdated {
             return Ok(old);
         }
-        let Ok(new) = self.passwords.hash_again(password.clone()).await else { return Ok(old) };
+        let pepper = self.pepper().await?;
+        let Ok(new) = self.passwords.hash_again(password.clone(), pepper).await else {
+            return Ok(old);
+        };
         let kept = sqlx::query!(
             "UPDATE credentials SET password = $3 WHERE account_id = $1 AND password = $2",
             account,
@@ -80,7 +100,7 @@ impl Identity {
         }
         // Another login was quicker, or the password is another one by now.
         let Some(present) = self.hash_of(account).await? else { return Ok(old) };
-        let judged = self.passwords.verify(password, Some(present.clone()), true).await?;
+        let judged = self.judged((password, Some(present.clone())), true).await?;
         Ok(if judged.verdict == Verdict::Wrong { old } else { present })
     }
 
@@ -152,7 +172,7 @@ impl Identity {
         password: String,
         chooser: Chooser,
     ) -> Result<String> {
-        let chosen = self.passwords.choose(password, chooser).await?;
+        let chosen = self.passwords.choose(password, chooser, self.pepper().await?).await?;
         chosen.map_err(|weakness| AppError::Malformed(vec![(field, weakness.to_string())]))
     }
 }

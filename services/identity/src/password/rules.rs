@@ -3,7 +3,7 @@
 
 use zxcvbn::{Score, zxcvbn};
 
-use super::{common::is_common, finglish::spelled};
+use super::{common::is_common, finglish::spelled, keyboards::uniform};
 
 /// Least length, in characters.
 const SHORTEST: usize = 12;
@@ -49,12 +49,13 @@ pub struct Chooser {
 }
 
 impl Chooser {
-    /// Whether they may choose a password.
+    /// Whether they may choose a password, which is judged as it is hashed: written in one way.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn may_choose(&self, password: &str) -> Result<(), Weakness> {
+        let password = &uniform(password);
         let shortest = if self.admin { SHORTEST_OF_ADMIN } else { SHORTEST };
         if password.is_empty() {
             return Err(Weakness::Empty);
@@ -81,7 +82,7 @@ impl Chooser {
     /// Jalali calendar, of which zxcvbn knows nothing.
     fn known(&self, password: &str) -> Vec<String> {
         let mut known = Vec::new();
-        for word in &self.words {
+        for word in self.words.iter().map(|word| uniform(word)) {
             let parts = word.split(|letter: char| !letter.is_alphanumeric());
             let local = word.split('@').next().unwrap_or_default();
             for part in parts.chain([word.as_str(), local]) {
@@ -120,6 +121,9 @@ mod tests {
         assert_eq!(judged("x7Gq!p2vLw9"), Err(Weakness::Short(12)));
         assert_eq!(judged("x7Gq!p2vLw9z"), Ok(()));
         assert_eq!(judged(&"گذرواژه ".repeat(20)), Err(Weakness::Long), "300 bytes");
+        assert_eq!(judged("x7Gq!p2vLw\u{0627}\u{0653}"), Err(Weakness::Short(12)), "one letter");
+        let persian = "۹۰۳۸۲۷۵۶۱۰۴۷۲۸۵۰".repeat(9);
+        assert_eq!(judged(&persian), Ok(()), "288 bytes, which are 144 digits of ASCII");
         let admin = Chooser { admin: true, ..narges() };
         assert_eq!(admin.may_choose("x7Gq!p2vLw9z"), Err(Weakness::Short(15)));
         assert_eq!(admin.may_choose("x7Gq!p2vLw9z-k4"), Ok(()));
@@ -155,6 +159,7 @@ mod tests {
             "N4rg3sKarimi!!",
             "shirazkarimi1",
             "نرگس کریمی ۱۴۰۵",
+            "نرگس \u{0643}ر\u{064a}م\u{064a} ۱۴۰۵",
         ] {
             assert_eq!(judged(password), Err(Weakness::Named), "{password}");
         }

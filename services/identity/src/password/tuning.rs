@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
+use argon2::{
+    Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version, password_hash::phc::PasswordHash,
+};
+
+use super::Pepper;
 
 /// What a hash should take.
 pub const TARGET: Duration = Duration::from_millis(100);
@@ -16,6 +20,8 @@ const MEMORIES: [u32; 4] = [LEAST_MEMORY, 32 * 1024, 46 * 1024, 64 * 1024];
 const MOST_PASSES: u32 = 16;
 /// How often each is measured; the middle counts.
 const ROUNDS: usize = 5;
+/// What a hash calls the pepper that it was made with, in the parameter `keyid` of its PHC form.
+const PEPPER: &[u8] = b"k1";
 
 /// How much work a hash is. One lane: hashes run beside each other instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,22 @@ impl Parameters {
         self.passes
     }
 
+    /// With the pepper, as all hashes of ours are made.
+    pub(super) fn peppered(self, pepper: &Pepper) -> Argon2<'_> {
+        let name = KeyId::new(PEPPER).expect("the name is short");
+        let params = ParamsBuilder::new()
+            .m_cost(self.memory)
+            .t_cost(self.passes)
+            .p_cost(1)
+            .keyid(name)
+            .build();
+        let params = params.expect("settings keep within what Argon2 bears");
+        let argon2 =
+            Argon2::new_with_secret(pepper.as_bytes(), Algorithm::Argon2id, Version::V0x13, params);
+        argon2.expect("the pepper is short")
+    }
+
+    /// Without, as they were made before.
     pub(super) fn argon2(self) -> Argon2<'static> {
         let params = Params::new(self.memory, self.passes, 1, None);
         let params = params.expect("settings keep within what Argon2 bears");
@@ -88,6 +110,11 @@ impl Parameters {
         let more = (memory.passes + 1..=MOST_PASSES).map(|passes| Self { passes, ..memory });
         more.take_while(fits).last().unwrap_or(memory)
     }
+}
+
+/// Whether a hash says that it was made with the pepper.
+pub(super) fn is_peppered(hash: &PasswordHash) -> bool {
+    Params::try_from(hash).is_ok_and(|params| params.keyid() == PEPPER)
 }
 
 fn once(argon2: &Argon2<'_>) -> Duration {

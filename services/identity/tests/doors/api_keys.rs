@@ -244,3 +244,22 @@ async fn a_key_that_was_revoked_is_shown_for_a_month() {
     team.identity.advance(Duration::SECOND);
     assert_eq!(shown().await, 0);
 }
+
+#[tokio::test]
+async fn when_a_key_was_last_used_is_shown_and_noted_once_a_minute() {
+    let team = Team::start().await;
+    let key = team.key(&team.owner).await;
+    let last_used = async || team.keys().await.remove(0).last_used_at.map(|at| at.seconds);
+    let now = || Some(team.identity.now().unix_timestamp());
+    assert_eq!(last_used().await, None, "nobody has used it");
+
+    let first = now();
+    for pause in [Duration::ZERO, Duration::seconds(59)] {
+        team.identity.advance(pause);
+        assert!(team.allowed(&key).await.is_some());
+        assert_eq!(last_used().await, first, "after {pause}");
+    }
+    team.identity.advance(Duration::SECOND);
+    assert!(team.allowed(&key).await.is_some());
+    assert_eq!(last_used().await, now());
+}

@@ -67,6 +67,17 @@ fn at_home(session: &str) -> Guest {
 }
 
 #[tokio::test]
+async fn a_members_session_rests_for_two_hours_and_not_for_a_second_more() {
+    let identity = Identity::start().await;
+    let session = owner(&identity).await;
+
+    identity.advance(Duration::hours(2) - Duration::SECOND);
+    assert!(identity.is_known(&session).await);
+    identity.advance(Duration::hours(2) + Duration::SECOND);
+    assert!(!identity.is_known(&session).await);
+}
+
+#[tokio::test]
 async fn on_a_trusted_browser_a_session_does_not_end_by_resting_and_lasts_for_fourteen_days() {
     let identity = Identity::start().await;
     owner(&identity).await;

@@ -3,10 +3,13 @@
 use futures::future::join_all;
 use meydan_rpc::{
     outcome::Failure,
-    pb::identity::{LogInRequest, ProveAgainRequest},
+    pb::identity::{
+        AskEmailRequest, LogInRequest, ProveAgainRequest, contacts_client::ContactsClient,
+    },
 };
 use time::Duration;
 use tonic::Code;
+use uuid::Uuid;
 
 use crate::harness::{Identity, PASSWORD, from, gateway};
 
@@ -63,6 +66,21 @@ async fn a_stolen_browser_is_closed_like_any_other_and_made_up_cookies_are_stran
         assert_eq!(wrong.map(|_| ()), failed());
     }
     assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "the network is");
+}
+
+/// Wrong passwords for Sara, so many from an address.
+async fn fail(identity: &Identity, times: usize, address: &str) {
+    for _ in 0..times {
+        assert_eq!(identity.log_in(SARA, "wrong", address).await, failed());
+    }
+}
+
+/// One wrong password at each of so many accounts, from one address.
+async fn fail_at(identity: &Identity, accounts: usize, named: &str) {
+    for number in 0..accounts {
+        let address = format!("{named}{number}@meydan.example");
+        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
+    }
 }
 
 /// Whether a wrong password from a network is turned away, because too many wait to be judged.
@@ -122,6 +140,42 @@ async fn nothing_that_somebody_who_is_in_does_forgives_those_who_guess() {
 }
 
 #[tokio::test]
+async fn five_wrong_passwords_close_within_a_quarter_of_an_hour_and_not_beyond_it() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+
+    fail(&identity, 4, "192.0.2.1").await;
+    identity.advance(Duration::minutes(15));
+    fail(&identity, 4, "192.0.2.1").await;
+    let right = identity.log_in(SARA, PASSWORD, "192.0.2.1").await;
+    assert!(right.is_ok(), "four in each quarter: {right:?}");
+
+    fail(&identity, 4, "192.0.2.1").await;
+    identity.advance(Duration::minutes(15) - Duration::SECOND);
+    fail(&identity, 1, "192.0.2.1").await;
+    assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed(), "five in one");
+}
+
+#[tokio::test]
+async fn the_fiftieth_wrong_password_of_strangers_closes_for_a_day_and_one_less_closes_nothing() {
+    let identity = Identity::start().await;
+    sara(&identity).await;
+    for network in 0..9 {
+        fail(&identity, 5, &format!("198.51.{}.7", 100 + network)).await;
+    }
+    fail(&identity, 4, "198.51.109.7").await;
+    let stranger = identity.log_in(SARA, PASSWORD, "203.0.113.9").await;
+    assert!(stranger.is_ok(), "forty-nine are wrong: {stranger:?}");
+    fail(&identity, 1, "198.51.109.7").await;
+
+    identity.advance(Duration::DAY - Duration::SECOND);
+    let early = identity.log_in(SARA, PASSWORD, "203.0.113.9").await;
+    assert_eq!(early, failed(), "the day is not over");
+    identity.advance(Duration::SECOND);
+    assert!(identity.log_in(SARA, PASSWORD, "203.0.113.9").await.is_ok());
+}
+
+#[tokio::test]
 async fn it_closes_for_longer_each_time_up_to_a_day() {
     let identity = Identity::start().await;
     sara(&identity).await;
@@ -141,10 +195,7 @@ async fn it_closes_for_longer_each_time_up_to_a_day() {
 async fn an_address_that_fails_at_many_accounts_is_closed_to_all_for_a_day() {
     let identity = Identity::start().await;
     let device = sara(&identity).await;
-    for number in 0..16 {
-        let address = format!("guess{number}@meydan.example");
-        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
-    }
+    fail_at(&identity, 16, "guess").await;
 
     assert_eq!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await, failed());
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.99").await.is_ok(), "its neighbour");
@@ -159,12 +210,17 @@ async fn an_address_that_fails_at_many_accounts_is_closed_to_all_for_a_day() {
 async fn fifteen_accounts_of_an_office_may_mistype_within_three_hours() {
     let identity = Identity::start().await;
     sara(&identity).await;
-    for number in 0..15 {
-        let address = format!("colleague{number}@meydan.example");
-        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
-    }
+    fail_at(&identity, 15, "colleague").await;
 
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok());
+    identity.advance(Duration::hours(3));
+    fail_at(&identity, 15, "visitor").await;
+    let later = identity.log_in(SARA, PASSWORD, "192.0.2.1").await;
+    assert!(later.is_ok(), "the others failed three hours ago: {later:?}");
+    identity.advance(Duration::hours(3) - Duration::SECOND);
+    fail_at(&identity, 1, "guest").await;
+    let closed = identity.log_in(SARA, PASSWORD, "192.0.2.1").await;
+    assert_eq!(closed, failed(), "sixteen within three hours");
 }
 
 #[tokio::test]
@@ -173,10 +229,7 @@ async fn whoever_mistypes_and_then_logs_in_has_failed_at_nothing() {
     sara(&identity).await;
     assert_eq!(identity.log_in(SARA, "wrong", "192.0.2.1").await, failed());
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok());
-    for number in 0..15 {
-        let address = format!("colleague{number}@meydan.example");
-        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
-    }
+    fail_at(&identity, 15, "colleague").await;
 
     assert!(identity.log_in(SARA, PASSWORD, "192.0.2.1").await.is_ok());
 }
@@ -185,10 +238,7 @@ async fn whoever_mistypes_and_then_logs_in_has_failed_at_nothing() {
 async fn what_no_longer_counts_is_let_go_of() {
     let identity = Identity::start().await;
     sara(&identity).await;
-    for number in 0..3 {
-        let address = format!("made-up{number}@meydan.example");
-        assert_eq!(identity.log_in(&address, "wrong", "192.0.2.1").await, failed());
-    }
+    fail_at(&identity, 3, "made-up").await;
     identity.advance(Duration::hours(49));
 
     // The worker sweeps when it is woken, and once more when it ends.
@@ -199,4 +249,42 @@ async fn what_no_longer_counts_is_let_go_of() {
     let left: i64 =
         sqlx::query_scalar(left).fetch_one(&identity.database().await).await.expect("it answers");
     assert_eq!(left, 3, "those of the last try: its pair, the strangers', and what it failed at");
+}
+
+/// Leaves a code, a link to a new password and an authenticator that nobody answers; the account.
+async fn leave_unanswered(identity: &Identity, slug: &str) -> Uuid {
+    let (_, link) = identity.campaign(slug, Uuid::now_v7()).await.expect("it is free");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let account = identity.held(&session).await.account_id;
+    identity.begin(&session).await.expect("they may");
+    let (email, current_password) = (String::new(), String::new());
+    let message = AskEmailRequest { email, current_password, locale: "en".to_owned() };
+    let request = identity.dial.ask(&identity.holder(&session).await, message);
+    let asked = ContactsClient::new(identity.dial.channel()).ask_email(request).await;
+    asked.expect("their own address asks for nothing");
+    let address = format!("{slug}@meydan.example");
+    identity.ask_recovery(&address, "198.51.100.1").await.expect("anybody may ask");
+    identity.letter(&format!("kind = 'recovery' AND account_id = '{account}'")).await;
+    account.parse().expect("an id")
+}
+
+#[tokio::test]
+async fn what_waited_for_an_answer_is_let_go_of_when_its_time_is_over_and_not_before() {
+    let identity = Identity::start().await;
+    let waiting = async || -> Vec<Uuid> {
+        let whose = "SELECT account_id FROM proofs UNION ALL SELECT account_id FROM recoveries
+                     UNION ALL SELECT account_id FROM factors WHERE confirmed_at IS NULL";
+        let whose = sqlx::query_scalar(whose).fetch_all(&identity.database().await).await;
+        whose.expect("it answers")
+    };
+    let tehran = leave_unanswered(&identity, "tehran").await;
+    assert_eq!(waiting().await, [tehran; 3]);
+    identity.advance(Duration::hours(1));
+    let isfahan = leave_unanswered(&identity, "isfahan").await;
+
+    // The worker sweeps when it is woken, and once more when it ends.
+    assert_eq!(identity.log_in("last@meydan.example", "wrong", "192.0.2.1").await, failed());
+    identity.end().await;
+
+    assert_eq!(waiting().await, [isfahan; 3]);
 }

@@ -1,9 +1,13 @@
 //! Choosing a password through the door: what is refused, in which words, and that nothing is used up by it.
 
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
-    pb::identity::{ChangePasswordRequest, ImportAccountRequest, ProveAgainRequest},
+    pb::identity::{
+        ChangePasswordRequest, CreateCampaignRequest, ImportAccountRequest, ProveAgainRequest,
+        campaigns_client::CampaignsClient,
+    },
 };
 use uuid::Uuid;
 
@@ -11,6 +15,8 @@ use crate::harness::{Identity, PASSWORD, admin, gateway};
 
 const NAMED: &str = "is made of names that others know; choose other words";
 const COMMON: &str = "is one of the most common passwords; choose another";
+/// How a hash begins that is as much work as the least, and made with the pepper.
+const MADE_ANEW: &str = "$argon2id$v=19$m=19456,t=2,p=1,keyid=azE$";
 
 fn refused<T>(field: &str, said: &str) -> Result<T, Failure> {
     Err(Failure::Malformed(vec![(field.to_owned(), said.to_owned())]))
@@ -31,6 +37,78 @@ async fn an_invited_person_cannot_choose_what_the_campaign_is_called_and_the_lin
     assert_eq!(endless, refused("password", "must have at most 256 bytes"));
 
     assert!(identity.accept_with(&link, PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_home_region_of_the_candidate_is_refused_in_both_languages() {
+    let identity = Identity::start().await;
+    let message = CreateCampaignRequest {
+        slug: "karimi".to_owned(),
+        candidate_name: "نرگس کریمی".to_owned(),
+        office: "شورا".to_owned(),
+        constituency: "تهران".to_owned(),
+        locale: "fa".to_owned(),
+        home_region: "IR-22".to_owned(),
+        owner_name: "Owner".to_owned(),
+        owner_email: "karimi@meydan.example".to_owned(),
+    };
+    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let created = CampaignsClient::new(identity.dial.channel()).create_campaign(request).await;
+    let link = created.expect("the name is free").into_inner().invitation_token;
+
+    for password in ["Hormozgan1405", "هرمزگان ۱۴۰۵"] {
+        let named = identity.accept_with(&link, password).await;
+        assert_eq!(named, refused("password", NAMED), "{password}");
+    }
+    let (_, elsewhere) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let stranger = identity.accept_with(&elsewhere, "Hormozgan1405").await;
+    assert!(stranger.is_ok(), "to others it is a rare word: {stranger:?}");
+}
+
+#[tokio::test]
+async fn the_same_keys_open_the_account_on_persian_and_arabic_keyboards() {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let chosen = "آب باران روی بام کاهگلی ۱۴۰۵";
+    identity.accept_with(&link, chosen).await.expect("it is hard to guess");
+
+    let arabic = chosen.replace('\u{06cc}', "\u{064a}").replace('\u{06a9}', "\u{0643}");
+    let yeh = chosen.replace('\u{06cc}', "\u{0649}").replace("۱۴۰۵", "١٤٠٥");
+    let parts = chosen.replace('\u{0622}', "\u{0627}\u{0653}").replace("۱۴۰۵", "1405");
+    let spaces = chosen.replace(' ', "\u{00a0}");
+    for typed in [chosen, &arabic, &yeh, &parts, &spaces] {
+        let entered = identity.log_in("tehran@meydan.example", typed, "192.0.2.1").await;
+        assert!(entered.is_ok(), "{typed}: {entered:?}");
+    }
+    assert!([&arabic, &yeh, &parts, &spaces].iter().all(|typed| *typed != chosen));
+    let other = chosen.replace("۱۴۰۵", "۱۴۰۶");
+    assert!(identity.log_in("tehran@meydan.example", &other, "192.0.2.1").await.is_err());
+}
+
+#[tokio::test]
+async fn a_stolen_table_judges_no_guess_without_the_platforms_key_and_a_hash_of_before_is_made_anew()
+ {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let session = identity.accept(&link, "").await.expect("the link is good");
+    let account = identity.held(&session).await.account_id;
+    let thief = Argon2::default();
+    let judged = |hash: &str| {
+        let hash = PasswordHash::new(hash).expect("it has the PHC form");
+        thief.verify_password(PASSWORD.as_bytes(), &hash).is_ok()
+    };
+    let before = thief.hash_password(PASSWORD.as_bytes()).expect("it is made").to_string();
+
+    assert!(!judged(&stored(&identity, &account).await));
+    keep(&identity, &account, &before).await;
+    assert!(judged(&stored(&identity, &account).await), "as all were before");
+    let entered = identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await;
+    assert!(entered.is_ok(), "{entered:?}");
+    let hash = stored(&identity, &account).await;
+    assert!(hash.starts_with(MADE_ANEW) && !judged(&hash), "{hash}");
+    let again = identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await;
+    assert!(again.is_ok(), "{again:?}");
+    assert_eq!(stored(&identity, &account).await, hash, "once is enough");
 }
 
 #[tokio::test]
@@ -129,6 +207,14 @@ async fn stored(identity: &Identity, account: &str) -> String {
     hash.bind(account).fetch_one(&identity.database().await).await.expect("it answers")
 }
 
+/// Puts another hash in the place of an account's.
+async fn keep(identity: &Identity, account: &str, hash: &str) {
+    let account: Uuid = account.parse().expect("an id");
+    let kept = sqlx::query("UPDATE credentials SET password = $2 WHERE account_id = $1");
+    let kept = kept.bind(account).bind(hash).execute(&identity.database().await).await;
+    assert_eq!(kept.expect("it answers").rows_affected(), 1);
+}
+
 #[tokio::test]
 async fn an_imported_account_logs_in_with_its_old_password_which_is_hashed_anew() {
     let identity = Identity::start().await;
@@ -141,7 +227,7 @@ async fn an_imported_account_logs_in_with_its_old_password_which_is_hashed_anew(
     assert!(identity.is_known(&session.expect("the password is right")).await);
 
     let hash = stored(&identity, &reza).await;
-    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    assert!(hash.starts_with(MADE_ANEW), "{hash}");
     assert!(identity.log_in("reza@meydan.example", IMPORTED, "192.0.2.1").await.is_ok());
     assert_eq!(stored(&identity, &reza).await, hash, "once is enough");
 }
@@ -155,13 +241,7 @@ async fn a_hash_of_less_work_is_made_anew_by_a_right_password_at_a_login_and_by_
     let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
     let session = identity.accept(&link, "").await.expect("the link is good");
     let account = identity.held(&session).await.account_id;
-    let weaken = async || {
-        let of: Uuid = account.parse().expect("an id");
-        let weaker = sqlx::query("UPDATE credentials SET password = $2 WHERE account_id = $1");
-        let weaker = weaker.bind(of).bind(LITTLE_WORK).execute(&identity.database().await).await;
-        assert_eq!(weaker.expect("it answers").rows_affected(), 1);
-    };
-    weaken().await;
+    keep(&identity, &account, LITTLE_WORK).await;
 
     let wrong = identity.log_in("tehran@meydan.example", "another phrase", "192.0.2.1").await;
     assert!(wrong.is_err());
@@ -169,15 +249,15 @@ async fn a_hash_of_less_work_is_made_anew_by_a_right_password_at_a_login_and_by_
     let right = identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await;
     assert!(right.is_ok(), "{right:?}");
     let hash = stored(&identity, &account).await;
-    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    assert!(hash.starts_with(MADE_ANEW), "{hash}");
 
     // The same for whoever is in, and shows it once more.
-    weaken().await;
+    keep(&identity, &account, LITTLE_WORK).await;
     let holder = identity.holder(&session).await;
     let message = ProveAgainRequest { secret: PASSWORD.to_owned() };
     let proved = identity.accounts().prove_again(identity.dial.ask(&holder, message)).await;
     proved.expect("the password is right");
-    assert!(stored(&identity, &account).await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert!(stored(&identity, &account).await.starts_with(MADE_ANEW));
 }
 
 #[tokio::test]

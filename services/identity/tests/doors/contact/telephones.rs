@@ -8,7 +8,7 @@ use meydan_rpc::{
 use meydan_testkit::{detour::Detour, servers::folder};
 use time::Duration;
 
-use super::{Town, wrong};
+use super::{Town, other, wrong};
 use crate::harness::Identity;
 
 #[tokio::test]
@@ -30,6 +30,29 @@ async fn a_telephone_is_proved_by_sms_and_what_is_no_number_is_refused() {
     town.prove_phone(&sara, &sms.code()).await.expect("it is the code");
     assert_eq!(town.contact(&sara).await.phone, "+989121234567");
     assert_eq!(town.prove_phone(&sara, &sms.code()).await, wrong(), "once");
+}
+
+#[tokio::test]
+async fn a_code_by_sms_counts_after_four_wrong_ones_until_five_minutes_are_over() {
+    let town = Town::start().await;
+    let sara = town.admin("sara@meydan.example").await;
+    let ask = async |phone: &str| {
+        town.ask_phone(&sara, phone).await.expect("it is a number");
+        town.sms.next().await.expect("an SMS comes").code()
+    };
+
+    let code = ask("+989121234567").await;
+    for _ in 0..4 {
+        assert_eq!(town.prove_phone(&sara, &other(&code)).await, wrong());
+    }
+    town.identity.advance(Duration::minutes(5) - Duration::SECOND);
+    assert_eq!(town.prove_phone(&sara, &code).await, Ok(()));
+
+    town.prove_oneself(&sara).await;
+    let late = ask("+989121234568").await;
+    town.identity.advance(Duration::minutes(5));
+    assert_eq!(town.prove_phone(&sara, &late).await, wrong());
+    assert_eq!(town.contact(&sara).await.phone, "+989121234567");
 }
 
 #[tokio::test]

@@ -15,15 +15,17 @@ mod rules;
 mod tuning;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     time::{Duration, Instant},
 };
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::keyboards::uniform;
 pub use self::{
@@ -79,11 +81,18 @@ pub enum Verdict {
 }
 
 /// Cores, and who waits for them.
+///
+/// Each core has a thread of its own: what a hash fills, which is much, is taken and given back by the same few, where
+/// on threads that come and go the allocator keeps some of it for each.
 #[derive(Debug, Clone)]
 struct Lane {
     cores: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    hands: mpsc::Sender<Job>,
 }
+
+/// What one of the threads does.
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Passwords {
     /// Hashes with so much work.
@@ -107,9 +116,22 @@ impl Passwords {
 
 impl Lane {
     fn new(cores: usize) -> Self {
+        let (hands, jobs) = mpsc::channel::<Job>();
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..cores {
+            let jobs = jobs.clone();
+            std::thread::spawn(move || {
+                let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                while let Ok(job) = next() {
+                    // Whoever waits for it is told by what it has dropped.
+                    let _ = catch_unwind(AssertUnwindSafe(job));
+                }
+            });
+        }
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             queue: Arc::new(Semaphore::new(QUEUE + cores)),
+            hands,
         }
     }
 
@@ -121,11 +143,14 @@ impl Lane {
     ) -> Result<T, Busy> {
         let place = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
         let core = self.cores.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let (tell, told) = oneshot::channel();
         let held = move || {
             let _permits = (place, core);
-            work()
+            // Nobody may be there any more to be told.
+            let _ = tell.send(work());
         };
-        tokio::task::spawn_blocking(held).await.map_err(|_| Busy)
+        self.hands.send(Box::new(held)).map_err(|_| Busy)?;
+        told.await.map_err(|_| Busy)
     }
 }
 
@@ -233,7 +258,9 @@ mod tests {
 
     use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 
-    use super::{Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, Pepper, QUEUE, Verdict};
+    use super::{
+        Chooser, LEAST_MEMORY, Lane, Parameters, Passwords, Pepper, QUEUE, Verdict, mpsc, oneshot,
+    };
 
     const PASSWORD: &str = "correct horse battery";
 
@@ -317,8 +344,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_hangs_up_frees_no_core_while_the_work_goes_on() {
         let lane = Lane::new(1);
-        let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let (begun, has_begun) = oneshot::channel();
+        let (finish, finished) = mpsc::channel::<()>();
         let work = lane.work(move || {
             begun.send(()).expect("the test waits");
             finished.recv().expect("the test lets it end");

@@ -1,7 +1,7 @@
 // A day of the platform's admins, and of somebody in a campaign, with the keyboard alone: no mouse touches a page.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { choose, follow, reach, write } from './keyboard.mjs';
+import { addFactor, choose, follow, nav, newPassword, proving, reach, submit, write } from './keyboard.mjs';
 import { codeOf, PASSWORD } from './people.mjs';
 import { desk, phone, screenshot, startBrowser, startPlatform, violations } from './platform.mjs';
 import { startTelegram } from './telegram.mjs';
@@ -26,8 +26,7 @@ after(async () => {
 
 // What somebody writes where the browser shows addresses.
 const open = (page, path) => page.goto(new URL(path, platform.url).href, { waitUntil: 'load' });
-const nav = (page, path) => follow(page, `.nav-main a[href="${path}"]`);
-const submit = (page, action) => follow(page, `form[action$="${action}"] button[type=submit]`);
+const proved = (action, fill) => proving(admin, action, () => codeOf(secret), fill);
 const secretLink = (page) => page.inputValue('#secret-link');
 const toast = (page) => page.textContent('[data-toast]');
 
@@ -36,36 +35,6 @@ async function sound(page, name) {
   assert.deepEqual(page.wrong, []);
   if (!name) return;
   for (const [width, height] of [desk, phone]) await screenshot(page, `${name}-${await page.getAttribute('html', 'lang')}-${width}`, width, height);
-}
-
-async function newPassword(page) {
-  await write(page, 'password', PASSWORD);
-  await write(page, 'password_again', PASSWORD);
-  await follow(page, 'form[action^="/welcome"] button[type=submit]');
-}
-
-// Does what asks for a proof first where the last one is five minutes old, as it is on a slow machine.
-async function proved(action, fill = async () => {}) {
-  await fill();
-  await submit(admin, action);
-  if (!admin.url().includes('/account/prove')) return;
-  await write(admin, 'secret', codeOf(secret));
-  await submit(admin, '/account/prove');
-  await fill();
-  await submit(admin, action);
-}
-
-// On the page of second factors: an authenticator, and the codes for when it is lost. Returns its secret.
-async function addFactor(page) {
-  await write(page, 'name', 'تلفن همراه');
-  await submit(page, '/account/factors');
-  await sound(page);
-  const shared = await page.inputValue('input[name=secret]');
-  await write(page, 'code', codeOf(shared));
-  await submit(page, '/confirm');
-  await sound(page);
-  await follow(page, 'main a[href="/account/factors"]');
-  return shared;
 }
 
 async function logIn(page) {
@@ -81,7 +50,7 @@ test('the one-time link makes the first admin, with a second factor', async () =
   await write(admin, 'display_name', 'مدیر سامانه');
   await write(admin, 'email', 'admin@meydan.example');
   await newPassword(admin);
-  secret = await addFactor(admin);
+  ({ secret } = await addFactor(admin, sound));
   await nav(admin, '/admin/campaigns');
   assert.match(admin.url(), /\/admin\/campaigns$/);
   await sound(admin);
@@ -195,7 +164,7 @@ test('a second admin is asked, accepts, works and is dismissed', async () => {
   await sound(second);
   await newPassword(second);
   await sound(second);
-  await addFactor(second);
+  await addFactor(second, sound);
   await nav(second, '/admin/campaigns');
   await sound(second);
   await nav(admin, '/admin/accounts');

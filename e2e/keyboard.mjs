@@ -1,5 +1,6 @@
 // The keyboard alone: what Tab reaches on a page and how that looks, and the hands of somebody who has no mouse.
 import assert from 'node:assert/strict';
+import { codeOf, PASSWORD } from './people.mjs';
 
 const TAB = { key: 'Tab', code: 'Tab', windowsVirtualKeyCode: 9 };
 const SHIFT = 8;
@@ -213,4 +214,57 @@ export async function follow(page, selector, text = '') {
   page.on('dialog', agree);
   await Promise.all([page.waitForNavigation({ waitUntil: 'load' }), page.keyboard.press('Enter')]);
   page.off('dialog', agree);
+}
+
+// Follows a link of the navigation.
+export const nav = (page, path) => follow(page, `.nav-main a[href="${path}"]`);
+
+// Sends the form whose address ends so.
+export const submit = (page, action) => follow(page, `form[action$="${action}"] button[type=submit]`);
+
+// Chooses one of a group of radios with the arrows.
+export async function pick(page, name, value) {
+  await reach(page, `input[type=radio][name="${name}"]`);
+  for (let pressed = 0; pressed < 20; pressed += 1) {
+    if (await page.evaluate((wanted) => document.activeElement.value === wanted && document.activeElement.checked, value)) return;
+    await page.keyboard.press('ArrowDown');
+  }
+  assert.fail(`the arrows do not reach ${value} of ${name}`);
+}
+
+// Ticks a box, or takes the tick away.
+export async function tick(page, name, value) {
+  await reach(page, `input[type=checkbox][name="${name}"][value="${value}"]`);
+  await page.keyboard.press('Space');
+}
+
+// Fills in and sends a form that asks for a proof first where the last one is five minutes old, as it is on a slow machine.
+export async function proving(page, action, secret, fill = async () => {}) {
+  await fill();
+  await submit(page, action);
+  if (!page.url().includes('/account/prove')) return;
+  await write(page, 'secret', secret());
+  await submit(page, '/account/prove');
+  await fill();
+  await submit(page, action);
+}
+
+// On the page of an invitation: chooses a password, and is logged in.
+export async function newPassword(page) {
+  await write(page, 'password', PASSWORD);
+  await write(page, 'password_again', PASSWORD);
+  await follow(page, 'form[action^="/welcome"] button[type=submit]');
+}
+
+// On the page of second factors: adds the first authenticator. Its secret, and the codes for when it is lost.
+export async function addFactor(page, onPage = async () => {}) {
+  await proving(page, '/account/factors', () => PASSWORD, () => write(page, 'name', 'تلفن همراه'));
+  await onPage(page);
+  const secret = await page.inputValue('input[name=secret]');
+  await write(page, 'code', codeOf(secret));
+  await submit(page, '/confirm');
+  await onPage(page);
+  const codes = await page.locator('#codes code').allTextContents();
+  await follow(page, 'main a[href="/account/factors"]');
+  return { secret, codes };
 }

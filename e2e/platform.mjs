@@ -95,21 +95,26 @@ export async function startBrowser() {
 export const desk = [1366, 900];
 export const phone = [390, 844];
 
-export const scrollsSideways = (page) =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+// What is wrong on a page as it stands: what axe finds, and that it scrolls sideways.
+export async function unsound(page) {
+  await page.evaluate(() => document.fonts.ready);
+  // In the page itself: results of frames from elsewhere are put together in one more, and there are no such frames. What is
+  // sound is not listed.
+  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
+  const result = await axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+  const found = result.violations.map((violation) => `${violation.id} ${violation.nodes[0]?.html}`);
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  return sideways ? [...found, 'the page scrolls sideways'] : found;
+}
 
-// What axe finds wrong on a page, at the width of a desk and of a phone.
-export async function violations(page, sizes = [desk, phone]) {
+// The same at the width of a desk and of a phone. The window has that of a desk afterwards.
+export async function violations(page) {
   const found = [];
-  for (const [width, height] of sizes) {
+  for (const [width, height] of [desk, phone]) {
     await page.setViewportSize({ width, height });
-    await page.evaluate(() => document.fonts.ready);
-    // In the page itself: results of frames from elsewhere are put together in one more, and there are no such frames.
-    const result = await new AxeBuilder({ page }).setLegacyMode().withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
-    found.push(...result.violations.map((violation) => `${width}: ${violation.id} ${violation.nodes[0]?.html}`));
-    if (await scrollsSideways(page)) found.push(`${width}: the page scrolls sideways`);
+    found.push(...(await unsound(page)).map((wrong) => `${width}: ${wrong}`));
   }
-  await page.setViewportSize({ width: 1366, height: 900 });
+  await page.setViewportSize({ width: desk[0], height: desk[1] });
   return found;
 }
 

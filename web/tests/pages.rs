@@ -1,6 +1,6 @@
 //! What holds for every page, whatever it shows.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use meydan_web::{
     Locale, Notice, Theme,
@@ -37,6 +37,36 @@ fn every_page_says_its_language_direction_and_theme() {
             "{}",
             page.name
         );
+    }
+}
+
+/// What stands in all files below a folder.
+fn texts(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let text = |path: &Path| fs::read_to_string(path).expect("it can be read");
+    entries
+        .map(|entry| entry.expect("it can be read").path())
+        .map(|path| if path.is_dir() { texts(&path) } else { text(&path) })
+        .collect()
+}
+
+#[test]
+fn every_page_is_among_the_samples_and_none_is_called_a_fragment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [pages, samples] = ["src/pages", "src/samples"].map(|folder| texts(&root.join(folder)));
+    for template in fs::read_dir(root.join("templates/pages")).expect("the folder is there") {
+        let template = template.expect("it can be read").file_name();
+        let template = template.to_str().expect("its name is a text");
+        let declared = format!("#[template(path = \"pages/{template}\")]\npub struct ");
+        let page = pages.split_once(&declared).and_then(|(_, rest)| rest.split_once(" {"));
+        let Some((page, _)) = page else { panic!("no page has {template}") };
+        // What a sample makes and does not show, the compiler finds unused.
+        let made = samples.replace(&format!("-> {page} {{"), "").contains(&format!(" {page} {{"));
+        assert!(made, "no sample shows {template}");
+    }
+    for (_, sample) in every_sample() {
+        let page = sample.html.contains("<html ");
+        assert_eq!(page, !sample.name.starts_with("fragment-"), "{}", sample.name);
     }
 }
 
@@ -217,10 +247,10 @@ fn fields_of_passwords_hide_them_and_let_managers_and_pasting_fill_them() {
         }
     }
     assert!(seen > 10, "{seen} of them");
-    let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("there");
+    let scripts = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("there");
     for script in scripts.map(|file| file.expect("it can be read").path()) {
         if script.extension().is_some_and(|end| end == "js") {
-            let text = std::fs::read_to_string(&script).expect("it can be read");
+            let text = fs::read_to_string(&script).expect("it can be read");
             assert!(!text.contains("'paste'"), "{} meddles with pasting", script.display());
         }
     }

@@ -24,7 +24,7 @@ const IDLE: &str = "#[ignore";
 pub(crate) struct Named {
     files: Vec<PathBuf>,
     tests: BTreeSet<String>,
-    named: Vec<String>,
+    shown: Vec<String>,
     mapped: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ impl Named {
         self.files.push(path.to_owned());
         let quoted = text.split('`').skip(1).step_by(2);
         if path == Path::new(DOCUMENT) {
-            self.named.extend(quoted.filter(|name| is_test(name)).map(ToOwned::to_owned));
+            self.shown.extend(quoted.filter(|name| is_test(name)).map(ToOwned::to_owned));
         } else if path == Path::new(MAP) {
             self.mapped.extend(quoted.filter(|name| is_path(name)).map(ToOwned::to_owned));
         } else if path.extension().is_some_and(|end| end == "rs") {
@@ -46,7 +46,7 @@ impl Named {
 
     /// Says which tests and files are named and not there.
     pub(crate) fn judge(&self, wrong: &mut Vec<String>) {
-        for name in self.named.iter().filter(|name| !self.tests.contains(*name)) {
+        for name in self.shown.iter().filter(|name| !self.tests.contains(*name)) {
             wrong.push(format!("{DOCUMENT}: names the test {name}, which is not there"));
         }
         let is_there = |name: &str| {
@@ -93,7 +93,8 @@ fn is_test(name: &str) -> bool {
 fn is_path(name: &str) -> bool {
     let open =
         name.starts_with('/') || name.contains(['<', '{']) || name.contains(char::is_whitespace);
-    !open && (name.contains('/') || name.ends_with(".rs"))
+    let source = Path::new(name).extension().is_some_and(|end| end == "rs");
+    !open && (source || name.contains('/'))
 }
 
 #[cfg(test)]

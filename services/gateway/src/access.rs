@@ -183,7 +183,7 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
         let response = match prepare(&app, (access, path), request).await {
             Ok(mut request) => {
                 let renewed = request.extensions_mut().remove::<renew::Renewed>();
-                renew::tell(&app, renewed, next.run(request).await)
+                renew::tell(renewed, next.run(request).await)
             }
             Err(refusal) => refusal,
         };

@@ -21,8 +21,8 @@ const FIXED: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
 ];
 
-/// What pages may use of a browser: passkeys, the copying of a link, and a citizen's video as large as the screen. What else
-/// browsers ask for permission for, or tell machines apart by, is closed, to scripts of ours as well.
+/// What pages may use of a browser: passkeys, the copying of a link, and a citizen's video as large as the screen. What
+/// else browsers ask for permission for, or tell machines apart by, is closed, to scripts of ours as well.
 const PERMISSIONS: &str = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), \
     clipboard-read=(), clipboard-write=(self), compute-pressure=(), display-capture=(), \
     encrypted-media=(), fullscreen=(self), gamepad=(), geolocation=(), gyroscope=(), hid=(), \

@@ -38,8 +38,8 @@ use crate::{
 /// How often a stream looks whether its visitor may still listen and whether it missed anything. A stream
 /// on which nothing else is said says then that it is there.
 const BEAT: Duration = Duration::from_secs(15);
-/// How often a stream asks itself whether somebody would tell it that its visitor may not listen any more. It ends within
-/// five seconds also when nobody does: what was said is believed for four there, and half of one goes by until this.
+/// How often a stream asks itself whether somebody would tell it that its visitor may not listen any more. It ends
+/// within five seconds also when nobody does: what was said is believed for four there, and half of one goes by.
 const UNTOLD: Duration = Duration::from_millis(500);
 /// What a visitor must be allowed, as for the inbox itself.
 const NEED: &str = "crm:ticket.read";
@@ -192,8 +192,8 @@ impl Open {
         if account.is_none_or(own) { self.look().await } else { Ok(None) }
     }
 
-    /// While the broker is away, and nobody tells of changes: whether the visitor may still listen. So for as long after it as
-    /// something is believed that was said before.
+    /// While the broker is away, and nobody tells of changes: whether the visitor may still listen. So for as long
+    /// after it as something is believed that was said before.
     async fn look_untold(&mut self) -> Result<(), Ended> {
         let away = self.app.nats.connection_state() != async_nats::connection::State::Connected;
         let connects = connects(&self.app);

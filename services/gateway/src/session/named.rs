@@ -1,5 +1,5 @@
-//! Whose session it is, for what goes on for longer than a request: by its name, while its token may be exchanged, and while
-//! nobody tells that it has ended.
+//! Whose session it is, for what goes on for longer than a request: by its name, while its token may be exchanged, and
+//! while nobody tells that it has ended.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ pub async fn of_session(app: &App, visitor: &Visitor) -> Result<Option<Visitor>,
     }
 }
 
-/// Whose session it is, while nobody tells that it has ended; `None` when it has. However many streams it has open, identity is
-/// asked for the first of them, and the others believe that.
+/// Whose session it is, while nobody tells that it has ended; `None` when it has. However many streams it has open,
+/// identity is asked for the first of them, and the others believe that.
 ///
 /// # Errors
 ///

@@ -36,8 +36,8 @@ pub async fn renew_session(
     Ok(renewed.rows_affected() == 1)
 }
 
-/// Until when a browser keeps the token of a session: for as long as that may last where the browser is trusted, and `None`
-/// where the token goes when the browser is closed. No browser is an admin's own.
+/// Until when a browser keeps the token of a session: for as long as that may last where the browser is trusted, and
+/// `None` where the token goes when the browser is closed. No browser is an admin's own.
 ///
 /// # Errors
 ///

@@ -42,5 +42,6 @@ mod streams;
 mod tenants;
 mod tokens;
 mod trace;
+mod unheard;
 mod updates;
 mod welcome;

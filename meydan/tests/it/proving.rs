@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     erase::database,
     office::{Office, PASSWORD, Reach, telegram},
-    revocation::House,
+    revocation::{House, get},
 };
 
 async fn office() -> Office {
@@ -190,6 +190,32 @@ async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_
     let proof = owner.open("/account/prove?next=/account").await;
     owner.send(&proof, "/account/prove", &[("secret", PASSWORD), ("next", "/account")]).await;
     assert_eq!(shown().await, (true, false));
+}
+
+#[tokio::test]
+async fn a_copy_of_the_record_asks_for_a_proof_and_leads_back_to_what_was_looked_for() {
+    let house = House::open().await;
+    house.team().await;
+    let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
+    let form = owner.open("/login").await;
+    let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
+    owner.send(&form, "/login", &fields).await;
+    let (_, staff) = house.staff().await;
+    *house.now.lock().expect("no test panics here") += Duration::minutes(6);
+
+    let asked = "?action=member.&from=1405%2F08%2F01";
+    let proof = owner.open(&format!("/c/tehran/audit/export.csv{asked}")).await;
+    assert!(proof.url.contains("/account/prove?next="), "{}", proof.url);
+    let next = proof.field("next").replace("&#38;", "&").replace("&amp;", "&");
+    assert_eq!(next, format!("/c/tehran/audit{asked}"));
+    let proved = [("secret", PASSWORD), ("next", next.as_str())];
+    let back = owner.send(&proof, "/account/prove", &proved).await;
+    assert!(back.url.ends_with(&next), "{}", back.url);
+    let copy = owner.open(&format!("/c/tehran/audit/export.csv{asked}")).await;
+    assert!(copy.url.contains("/export.csv"), "what is asked for comes: {}", copy.url);
+
+    let led = get(house.gateways[0], "/admin/audit/export.csv", &staff).await;
+    assert_eq!(led.headers()["location"], "/account/prove?next=%2Fadmin%2Faudit");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Tokens of sessions, as browsers hold them: each login, each proof and each change of role brings another one, and the
 //! one before opens nothing at any gateway.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use meydan_rpc::pb::identity::{ChangeRoleRequest, Role};
 use meydan_testkit::process::{Page, Person};
@@ -145,11 +145,90 @@ async fn the_way_out_ends_the_token_and_empties_the_browser() {
     house.until_dead(&before, "who is out").await;
 }
 
+/// The cookie of a session that an answer brings, with how the browser is told to keep it.
+fn cookie<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+    cookies.find_map(|cookie| cookie.strip_prefix(name)?.strip_prefix('='))
+}
+
 /// The token of a session that an answer brings.
 fn brought(answer: &reqwest::Response) -> Option<String> {
-    let cookies = answer.headers().get_all("set-cookie").iter();
-    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.strip_prefix("meydan="));
-    Some(cookies.next()?.split(';').next()?.to_owned())
+    Some(cookie(answer, "meydan")?.split(';').next()?.to_owned())
+}
+
+/// For how many seconds the browser is told to keep the token that an answer brings; `None` for until it is closed.
+fn kept(answer: &reqwest::Response) -> Option<i64> {
+    let age = cookie(answer, "meydan")?.split("; Max-Age=").nth(1)?;
+    age.split(';').next()?.parse().ok()
+}
+
+/// Sends a form from a browser that holds one cookie, by its name.
+async fn post(
+    at: SocketAddr,
+    path: &str,
+    (name, held): (&str, &str),
+    fields: &[(&str, &str)],
+) -> reqwest::Response {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().expect("a client can be made");
+    let request = client.post(format!("http://{at}{path}"));
+    let (request, csrf) =
+        (request.header("Cookie", format!("{name}={held}")), gateway::csrf::token(held));
+    let form = [fields, &[("csrf", &*csrf)]].concat();
+    request.form(&form).send().await.expect("it is answered")
+}
+
+#[tokio::test]
+async fn a_trusted_browser_keeps_a_token_for_what_is_left_of_the_session_and_another_until_closed()
+{
+    const FORTNIGHT: i64 = 14 * 24 * 60 * 60;
+    let house = House::open().await;
+    let team = house.team().await;
+    let mut browsers = vec![];
+    for (trusted, left) in [("yes", Some(FORTNIGHT)), ("", None)] {
+        let fields = [("email", SARA), ("password", PASSWORD), ("trusted", trusted)];
+        let entered = post(house.gateways[0], "/login", ("meydan-form", "nobody"), &fields).await;
+        assert_eq!(kept(&entered), left, "after a login");
+        browsers.push((brought(&entered).expect("she is logged in"), left));
+    }
+
+    *house.now.lock().expect("no test panics here") += time::Duration::hours(1);
+    for (held, left) in &mut browsers {
+        *left = left.map(|left| left - 60 * 60);
+        let secret = [("secret", PASSWORD)];
+        let proved = post(house.gateways[0], "/account/prove", ("meydan", held), &secret).await;
+        assert_eq!(kept(&proved), *left, "after a proof");
+        *held = brought(&proved).expect("a proof brings another token");
+    }
+    house.promote(&team).await;
+    for (held, left) in &mut browsers {
+        let page = get(house.gateways[1], "/c/tehran/team", held).await;
+        assert_eq!(kept(&page), *left, "after a change of role");
+        *held = brought(&page).expect("a new role brings another token");
+    }
+
+    let (held, _) = browsers.swap_remove(0);
+    let path = format!("/account/sessions/{}/distrust", house.held(&held).await.session_id);
+    let rested = post(house.gateways[1], &path, ("meydan", &held), &[]).await;
+    assert_eq!(kept(&rested), None, "once it is trusted no longer");
+    assert_eq!(brought(&rested), Some(held), "it is the same session");
+}
+
+#[tokio::test]
+async fn the_cookie_of_a_session_is_the_hosts_alone_and_no_scripts() {
+    let house = House::open_with(|setup| setup.secure = true).await;
+    house.team().await;
+    let fields = [("email", SARA), ("password", PASSWORD)];
+
+    let entered =
+        post(house.gateways[0], "/login", ("__Host-meydan-form", "nobody"), &fields).await;
+
+    let session = cookie(&entered, "__Host-meydan").expect("she is logged in");
+    let mut said = session.split("; ").collect::<Vec<_>>();
+    assert_eq!(said.remove(0).len(), 43, "256 bits");
+    said.sort_unstable();
+    assert_eq!(said, ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
 }
 
 #[tokio::test]

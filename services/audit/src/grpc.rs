@@ -28,7 +28,7 @@ const READ: &str = "identity:audit.read";
 /// Who may call what.
 pub const POLICIES: Policies = &[
     ("/meydan.audit.v1.Entries/ListEntries", Need::AdminOr(READ)),
-    ("/meydan.audit.v1.Entries/ExportEntries", Need::AdminOr(READ)),
+    ("/meydan.audit.v1.Entries/ExportEntries", Need::Fresh(&Need::AdminOr(READ))),
 ];
 
 /// Most entries of a page.

@@ -72,7 +72,7 @@ pub const fn access(need: Need, rate: RateClass) -> Access {
 
 impl Access {
     /// The same for what is dangerous: the visitor proves who they are first, and comes back to the path
-    /// without its last `up` parts.
+    /// without its last `up` parts. What the address of a page or a file asks for is asked for there as well.
     #[must_use]
     pub const fn fresh(self, up: usize) -> Self {
         Self { fresh: Some(up), ..self }
@@ -183,7 +183,7 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
         let response = match prepare(&app, (access, path), request).await {
             Ok(mut request) => {
                 let renewed = request.extensions_mut().remove::<renew::Renewed>();
-                renew::tell(&app, renewed, next.run(request).await)
+                renew::tell(renewed, next.run(request).await)
             }
             Err(refusal) => refusal,
         };
@@ -235,7 +235,7 @@ async fn prepare(
         return Err(to_login(access.rate, &visit, &parts.headers));
     }
     enter(app, access, &mut visit, &parts).inspect_err(noted)?;
-    prove_first(app, access, &visit, parts.uri.path())?;
+    prove_first(app, access, &visit, &parts)?;
     oversight::note_look(app, &visit, path, &parts.headers).await?;
     let form = parts.method == Method::POST;
     let body = if form {

@@ -9,8 +9,12 @@ use axum::{
     response::Response,
 };
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use meydan_rpc::form::instant;
 use meydan_web::{Locale, Theme};
+use prost_types::Timestamp;
 use time::Duration;
+
+use crate::app::App;
 
 /// Kinds of cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,13 @@ pub fn set(kind: Kind, value: &str, lasts: Option<Duration>, secure: bool) -> He
         cookie = cookie.max_age(lasts);
     }
     HeaderValue::from_str(&cookie.build().to_string()).expect("our cookies are ASCII")
+}
+
+/// A header that gives the browser the token of a session, and until when it keeps that; for `None` until it is closed.
+#[must_use]
+pub fn session(app: &App, token: &str, keep_until: Option<Timestamp>) -> HeaderValue {
+    let left = keep_until.and_then(instant).map(|until| until - app.clock.now());
+    set(Kind::Session, token, left, app.secure)
 }
 
 /// A header that removes a cookie.

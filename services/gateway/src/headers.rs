@@ -17,12 +17,20 @@ const FIXED: [(HeaderName, &str); 7] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (
-        HeaderName::from_static("permissions-policy"),
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    ),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
 ];
+
+/// What pages may use of a browser: passkeys, the copying of a link, and a citizen's video as large as the screen. What
+/// else browsers ask for permission for, or tell machines apart by, is closed, to scripts of ours as well.
+const PERMISSIONS: &str = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), \
+    clipboard-read=(), clipboard-write=(self), compute-pressure=(), display-capture=(), \
+    encrypted-media=(), fullscreen=(self), gamepad=(), geolocation=(), gyroscope=(), hid=(), \
+    identity-credentials-get=(), idle-detection=(), keyboard-map=(), local-fonts=(), \
+    magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
+    publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(), \
+    serial=(), storage-access=(), sync-xhr=(), usb=(), window-management=(), \
+    xr-spatial-tracking=()";
 
 /// Longest address that is looked at, in bytes. Ours are far below that, one that leads back after a login included.
 const LONGEST_ADDRESS: usize = 8 * 1024;

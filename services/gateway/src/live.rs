@@ -7,7 +7,7 @@
 
 mod streams;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
 
 use axum::{
     extract::{Query, State},
@@ -30,14 +30,17 @@ use uuid::Uuid;
 pub use self::streams::{Place, Streams};
 use crate::{
     access::empty,
-    app::App,
+    app::{App, SESSIONS},
     failure,
-    session::{self, Visit},
+    session::{self, Visit, Visitor},
 };
 
 /// How often a stream looks whether its visitor may still listen and whether it missed anything. A stream
 /// on which nothing else is said says then that it is there.
 const BEAT: Duration = Duration::from_secs(15);
+/// How often a stream asks itself whether somebody would tell it that its visitor may not listen any more. It ends
+/// within five seconds also when nobody does: what was said is believed for four there, and half of one goes by.
+const UNTOLD: Duration = Duration::from_millis(500);
 /// What a visitor must be allowed, as for the inbox itself.
 const NEED: &str = "crm:ticket.read";
 
@@ -94,11 +97,20 @@ pub async fn open(
         // Tells the browser from where to resume, should it lose us before anything happens.
         Event::default().id(position.to_string()).comment("here")
     };
-    let changed = app.changes.listen();
-    let mut beat = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let open =
-        Open { app, visit, headers, campaign, pings, changed, beat, told: position, _place: place };
+    let open = Open {
+        changed: app.changes.listen(),
+        beat: every(BEAT),
+        untold: every(UNTOLD),
+        connects: connects(&app),
+        lost: None,
+        told: position,
+        _place: place,
+        app,
+        visit,
+        headers,
+        campaign,
+        pings,
+    };
     let changes = stream::once(async { Ok(first) }).chain(changes(open));
     let mut response =
         Sse::new(changes).keep_alive(KeepAlive::new().interval(BEAT)).into_response();
@@ -106,6 +118,18 @@ pub async fn open(
     response.headers_mut().insert("x-accel-buffering", unbuffered);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// How often the broker was reached.
+fn connects(app: &App) -> u64 {
+    app.nats.statistics().connects.load(Ordering::Relaxed)
+}
+
+/// Ticks, the first of which is to come. Late ones do not hurry.
+fn every(time: Duration) -> Interval {
+    let mut ticks = tokio::time::interval_at(Instant::now() + time, time);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// The position that the inbox has reached. It counts the facts of all campaigns, so a page is sometimes
@@ -126,6 +150,11 @@ struct Open {
     /// Accounts that changed.
     changed: broadcast::Receiver<Uuid>,
     beat: Interval,
+    untold: Interval,
+    /// How often the broker was reached, when that was last looked at.
+    connects: u64,
+    /// When it was last away, or had been.
+    lost: Option<Instant>,
     /// The position up to which the page was told.
     told: i64,
     _place: Place,
@@ -138,6 +167,10 @@ fn changes(open: Open) -> impl Stream<Item = Result<Event, Infallible>> {
             let event = tokio::select! {
                 () = open.app.stop.cancelled() => return None,
                 _ = open.beat.tick() => open.look().await.ok()?,
+                _ = open.untold.tick() => {
+                    open.look_untold().await.ok()?;
+                    None
+                }
                 changed = open.changed.recv() => open.hear(changed.ok()).await.ok()?,
                 ping = open.pings.next() => open.tell(&ping?).await,
             };
@@ -159,19 +192,29 @@ impl Open {
         if account.is_none_or(own) { self.look().await } else { Ok(None) }
     }
 
-    /// At each beat: whether the visitor may still listen, and what was missed. A service that is away now
-    /// ends nothing.
-    async fn look(&mut self) -> Result<Option<Event>, Ended> {
-        let visitor = match session::visitor(&self.app, &self.headers).await {
-            Ok(visitor) => visitor.ok_or(Ended)?,
-            Err(_) => return Ok(None),
-        };
-        let membership = visitor.memberships.iter().find(|place| place.campaign == self.campaign);
-        self.visit.membership = membership.cloned();
-        if !self.visit.may(NEED) {
-            return Err(Ended);
+    /// While the broker is away, and nobody tells of changes: whether the visitor may still listen. So for as long
+    /// after it as something is believed that was said before.
+    async fn look_untold(&mut self) -> Result<(), Ended> {
+        let away = self.app.nats.connection_state() != async_nats::connection::State::Connected;
+        let connects = connects(&self.app);
+        if away || connects != self.connects {
+            (self.connects, self.lost) = (connects, Some(Instant::now()));
         }
-        self.visit.visitor = Some(visitor);
+        if self.lost.is_some_and(|lost| lost.elapsed() < SESSIONS) {
+            let said = session::untold(&self.app, &self.headers).await;
+            if !self.go_on(said)? {
+                self.untold.reset_after(SESSIONS);
+            }
+        }
+        Ok(())
+    }
+
+    /// At each beat: whether the visitor may still listen, and what was missed.
+    async fn look(&mut self) -> Result<Option<Event>, Ended> {
+        let said = session::visitor(&self.app, &self.headers).await;
+        if !self.go_on(said)? {
+            return Ok(None);
+        }
         match position(&self.app, &self.visit).await {
             Ok(position) if position > self.told => {
                 self.told = position;
@@ -179,6 +222,19 @@ impl Open {
             }
             Ok(_) | Err(_) => Ok(None),
         }
+    }
+
+    /// Goes on with the visitor as identity says; `false` when it is away now, which ends nothing.
+    fn go_on(&mut self, said: Result<Option<Visitor>, Failure>) -> Result<bool, Ended> {
+        let Ok(visitor) = said else { return Ok(false) };
+        let visitor = visitor.ok_or(Ended)?;
+        let membership = visitor.memberships.iter().find(|place| place.campaign == self.campaign);
+        self.visit.membership = membership.cloned();
+        if !self.visit.may(NEED) {
+            return Err(Ended);
+        }
+        self.visit.visitor = Some(visitor);
+        Ok(true)
     }
 
     /// Passes on what crm says, unless the page was told of it already.

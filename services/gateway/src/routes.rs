@@ -153,7 +153,7 @@ fn admins(panel: Panel) -> Panel {
         .get("/admin/security", ADMIN, watch::show)
         .post("/admin/security", ADMIN, watch::search)
         .get("/admin/audit", ADMIN, audit::show)
-        .get("/admin/audit/export.csv", ADMIN, audit::save)
+        .get("/admin/audit/export.csv", ADMIN.fresh(1), audit::save)
 }
 
 /// The addresses of passkeys, beside those of passwords and codes. Whoever loads the page of a refusal anew gets the form.
@@ -187,7 +187,7 @@ fn campaign(panel: Panel) -> Panel {
         .get("/c/{slug}/files/{message}", READ_LIVE, files::fetch)
         .get("/c/{slug}/live", READ_LIVE, live::open)
         .get("/c/{slug}/audit", READ_AUDIT, audit::show)
-        .get("/c/{slug}/audit/export.csv", READ_AUDIT, audit::save)
+        .get("/c/{slug}/audit/export.csv", READ_AUDIT.fresh(1), audit::save)
         .get("/c/{slug}/team", SEE_TEAM, team::show)
         .post("/c/{slug}/team/invite", INVITE, team::invite)
         .post("/c/{slug}/team/leave", READ, member::leave)

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use self::{
     present::{session, session_of, touch_session},
-    renewal::{exchange, let_renew, renew_session},
+    renewal::{exchange, kept_until, let_renew, renew_session},
 };
 
 /// A secret that is shown once.
@@ -57,6 +57,15 @@ impl Token {
 #[must_use]
 pub fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
+}
+
+/// The token of a session, for a browser to keep.
+#[derive(Debug)]
+pub struct Given {
+    /// The token.
+    pub token: Token,
+    /// Until when it is kept; `None` where the browser lets go of it when it is closed.
+    pub keep_until: Option<OffsetDateTime>,
 }
 
 /// How long sessions last.

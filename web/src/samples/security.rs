@@ -91,7 +91,11 @@ fn factors(make: &Samples) -> Vec<Sample> {
         ..some.clone()
     };
     let used_up = FactorsPage { codes_left: 0, ..some.clone() };
-    let nowhere = FactorsPage { passkeys: Passkeys::Nowhere, ..some.clone() };
+    let nowhere = FactorsPage {
+        factors: some.factors[..1].to_vec(),
+        passkeys: Passkeys::Nowhere,
+        ..some.clone()
+    };
     let enrol = EnrolPage {
         shell: shell.clone(),
         id: "0198c0de-0000-7000-8000-000000000004".to_owned(),

@@ -11,6 +11,7 @@ trusted-text = You stay logged in for up to 14 days, also when you do not use it
 factors-title = Two-step login
 factors-lead = With a second step, a leaked password lets nobody into your account.
 factor-needed = This platform needs a second step. Add a passkey or an authenticator to go on.
+factor-alone = Besides the recovery codes, this is your only second step. Add another one, such as a passkey on another device, so that you are not locked out if you lose this one.
 factor-added = Added
 factor-used = Last used
 factor-remove = Remove

@@ -6,6 +6,7 @@ use meydan_event_log::{Actor, PLATFORM};
 use meydan_keyring::Sealed;
 use meydan_rpc::{
     caller::{Caller, Who},
+    guard::PROOF_NEEDED,
     origin::{address_place, origin},
     outcome::Failure,
     pb::audit::{
@@ -122,7 +123,28 @@ async fn pages_follow_each_other_without_gap_and_an_export_has_them_all() {
     assert_eq!(seen.len(), 1_300);
     assert!(seen.is_sorted_by(|one, other| one.arrival > other.arrival));
 
-    assert_eq!(exported(&audit, &caller, of(TEHRAN)).await.expect("it goes on"), seen);
+    assert_eq!(exported(&audit, &proved(caller), of(TEHRAN)).await.expect("it goes on"), seen);
+}
+
+#[tokio::test]
+async fn an_export_is_for_whoever_has_just_proved_who_they_are_and_a_page_for_all_who_may_read() {
+    let audit = Audit::start().await;
+    bring(&audit.pool, "crm", &facts(1..=2)).await;
+    for caller in [reader_of(TEHRAN), admin()] {
+        assert_eq!(audit.list(&caller, of(TEHRAN)).await.expect("they may").len(), 1);
+        for fresh_until in [None, Some(0)] {
+            let stale = Caller { fresh_until, ..caller.clone() };
+            let refused = exported(&audit, &stale, of(TEHRAN)).await.map_err(Failure::from);
+            assert_eq!(refused, Err(Failure::Refused(PROOF_NEEDED.to_owned())));
+        }
+        let whole = exported(&audit, &proved(caller), of(TEHRAN)).await;
+        assert_eq!(whole.expect("they may").len(), 1);
+    }
+}
+
+/// The same, who has just proved who they are.
+fn proved(caller: Caller) -> Caller {
+    Caller { fresh_until: Some(i64::MAX), ..caller }
 }
 
 /// All that an export brings; an error when it breaks off.
@@ -130,7 +152,7 @@ async fn exported(
     audit: &Audit,
     caller: &Caller,
     filter: Filter,
-) -> Result<Vec<Entry>, Box<dyn std::error::Error>> {
+) -> Result<Vec<Entry>, tonic::Status> {
     let request = audit.dial.ask(caller, ExportEntriesRequest { filter: Some(filter) });
     let mut client = EntriesClient::new(audit.dial.channel());
     let mut pieces = client.export_entries(request).await?.into_inner();
@@ -149,10 +171,11 @@ async fn an_export_brings_all_however_many_and_breaks_off_where_the_database_goe
                 SELECT n, $1, n, 'crm', 0, n, gen_random_uuid(), now(), 'service', NULL, 'crm', NULL, NULL, 'x.y', 1, 'x',
                        $1, n, $1, $1, NULL, NULL, '{}', '', '' FROM generate_series(1, 100_500) n";
     sqlx::query(many).bind(TEHRAN).execute(&audit.pool).await.expect("the service may add");
-    let all = exported(&audit, &admin(), of(TEHRAN)).await.expect("it goes on");
+    let admin = proved(admin());
+    let all = exported(&audit, &admin, of(TEHRAN)).await.expect("it goes on");
     assert_eq!(all.len(), 100_500);
 
-    let request = audit.dial.ask(&admin(), ExportEntriesRequest { filter: Some(of(TEHRAN)) });
+    let request = audit.dial.ask(&admin, ExportEntriesRequest { filter: Some(of(TEHRAN)) });
     let mut client = EntriesClient::new(audit.dial.channel());
     let mut pieces = client.export_entries(request).await.expect("it begins").into_inner();
     pieces.message().await.expect("it comes").expect("there are more");
@@ -216,7 +239,7 @@ async fn an_address_is_shown_to_whom_it_concerns_and_to_nobody_once_its_owner_is
         at(&[3]),
         "staff in an owner's place: their own alone"
     );
-    let copy = exported(&audit, &reader_of(TEHRAN), of(TEHRAN)).await.expect("it goes on");
+    let copy = exported(&audit, &proved(reader_of(TEHRAN)), of(TEHRAN)).await.expect("it goes on");
     assert_eq!(copy.iter().filter(|entry| entry.address.starts_with("192.")).count(), 2);
 
     let asked = ("{}", crate::ground::NOON);

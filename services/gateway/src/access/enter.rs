@@ -39,7 +39,7 @@ pub(super) fn prove_first(
     app: &App,
     access: Access,
     visit: &Visit,
-    path: &str,
+    asked: &request::Parts,
 ) -> Result<(), Response> {
     let Some(visitor) = &visit.visitor else { return Ok(()) };
     if visitor.needs == Some(Needs::Factor)
@@ -50,8 +50,11 @@ pub(super) fn prove_first(
     let Some(up) = access.fresh.filter(|_| !visitor.is_fresh(app)) else {
         return Ok(());
     };
-    let parts = path.split('/').collect::<Vec<_>>();
-    let back = parts[..parts.len().saturating_sub(up)].join("/");
+    let parts = asked.uri.path().split('/').collect::<Vec<_>>();
+    let mut back = parts[..parts.len().saturating_sub(up)].join("/");
+    if let Some(query) = asked.uri.query().filter(|_| asked.method == Method::GET) {
+        back = format!("{back}?{query}");
+    }
     Err(to_proof(&back))
 }
 

@@ -3,10 +3,14 @@
 //! then.
 
 use axum::{
-    http::{Method, header, request},
+    http::{HeaderValue, Method, header, request},
     response::{IntoResponse, Redirect, Response},
 };
-use meydan_rpc::{caller::Caller, outcome::Failure, pb::identity::RenewTokenRequest};
+use meydan_rpc::{
+    caller::Caller,
+    outcome::Failure,
+    pb::identity::{RenewTokenRequest, RenewTokenResponse},
+};
 
 use super::{Access, Need};
 use crate::{
@@ -16,9 +20,9 @@ use crate::{
     session::{self, Visit},
 };
 
-/// The token that the browser gets with the answer.
+/// The cookie that the browser gets with the answer.
 #[derive(Clone)]
-pub(super) struct Renewed(String);
+pub(super) struct Renewed(HeaderValue);
 
 /// Gives the session of a visit another token when that is due, and has the page be made for it. When identity cannot do
 /// it now, a later page asks again.
@@ -48,17 +52,18 @@ pub(super) async fn renew(
     let request = app.identity.ask(&caller, RenewTokenRequest { session_token });
     let renewed = app.sessions_client().renew_token(request).await.map_err(Failure::from);
     session::forget(app, &parts.headers).await;
-    let token = match renewed {
-        Ok(answer) => answer.into_inner().session_token,
-        Err(Failure::NotFound) => String::new(),
+    let RenewTokenResponse { session_token: token, keep_until } = match renewed {
+        Ok(answer) => answer.into_inner(),
+        Err(Failure::NotFound) => RenewTokenResponse::default(),
         Err(_) => return Ok(None),
     };
     if token.is_empty() {
         // Asked with the same token again, there is no visitor: this leads to the login, and not here once more.
         return Err(Redirect::to(&visit.path).into_response());
     }
-    visit.cookie.clone_from(&token);
-    Ok(Some(Renewed(token)))
+    let cookie = cookies::session(app, &token, keep_until);
+    visit.cookie = token;
+    Ok(Some(Renewed(cookie)))
 }
 
 /// Whether the page that asks stays open, with its forms: a script exchanges a part of it, or a file is saved.
@@ -67,9 +72,8 @@ fn stays(parts: &request::Parts) -> bool {
 }
 
 /// Gives the browser its new token.
-pub(super) fn tell(app: &App, renewed: Option<Renewed>, mut response: Response) -> Response {
-    if let Some(Renewed(token)) = renewed {
-        let cookie = cookies::set(Kind::Session, &token, None, app.secure);
+pub(super) fn tell(renewed: Option<Renewed>, mut response: Response) -> Response {
+    if let Some(Renewed(cookie)) = renewed {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

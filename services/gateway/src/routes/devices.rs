@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{Path, Query, State},
+    http::header,
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
@@ -18,7 +19,7 @@ use meydan_web::{
 use serde::Deserialize;
 
 use super::go_with;
-use crate::{access::to_proof, app::App, failure, session::Visit, views};
+use crate::{access::to_proof, app::App, cookies, failure, session::Visit, views};
 
 /// Entries of identity's pages of history.
 pub(super) const PAGE: usize = 50;
@@ -48,14 +49,24 @@ pub(super) async fn end_others(State(app): State<App>, visit: Visit) -> Response
     finish(&app, &visit, String::new()).await
 }
 
+/// Trusts a browser no longer. The one that asks lets go of its session when it is closed, from now on.
 pub(super) async fn distrust(
     State(app): State<App>,
     visit: Visit,
     Path(session_id): Path<String>,
 ) -> Response {
+    let here =
+        visit.visitor.as_ref().is_some_and(|visitor| visitor.session.to_string() == session_id);
     let request = app.identity.ask(&visit.caller(), StopTrustingRequest { session_id });
     match app.accounts().stop_trusting(request).await.map_err(Failure::from) {
-        Ok(_) => go_with("/account/sessions", Notice::Saved, 0),
+        Ok(_) => {
+            let mut response = go_with("/account/sessions", Notice::Saved, 0);
+            if here {
+                let cookie = cookies::session(&app, &visit.cookie, None);
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
 }

@@ -233,8 +233,8 @@ pub(super) async fn enter(
     session::forget(app, headers).await;
     let mut response = go(to);
     let headers = response.headers_mut();
-    let token = &entered.session_token;
-    headers.append(header::SET_COOKIE, cookies::set(Kind::Session, token, None, app.secure));
+    let session = cookies::session(app, &entered.session_token, entered.keep_until);
+    headers.append(header::SET_COOKIE, session);
     headers.append(header::SET_COOKIE, known_browser(app, &entered.device_token));
     for kind in [Kind::PreSession, Kind::Challenge] {
         headers.append(header::SET_COOKIE, cookies::remove(kind, app.secure));

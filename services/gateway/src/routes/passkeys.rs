@@ -212,9 +212,9 @@ pub(super) async fn confirm(
     match app.passkeys_client().confirm_passkey(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let (token, codes) = (answer.session_token, answer.recovery_codes);
             session::forget(&app, &headers).await;
-            security::added(&app, &mut visit, &token, codes)
+            let given = (&*answer.session_token, answer.keep_until);
+            security::added(&app, &mut visit, given, answer.recovery_codes)
         }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_) | Failure::NotFound) => {
@@ -243,7 +243,9 @@ pub(super) async fn prove(
     match app.passkeys_client().prove_with_passkey(request).await.map_err(Failure::from) {
         Ok(answer) => {
             session::forget(&app, &headers).await;
-            security::renewed(&app, go(local(&next)), &answer.get_ref().session_token)
+            let answer = answer.get_ref();
+            let given = (&*answer.session_token, answer.keep_until);
+            security::renewed(&app, go(local(&next)), given)
         }
         Err(Failure::Refused(_)) => {
             let wrong = Some(FactorRefusal::WrongPasskey);

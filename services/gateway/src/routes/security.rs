@@ -22,14 +22,14 @@ use meydan_web::{
         EnrolPage, Factor, FactorRefusal, FactorsPage, Passkeys, ProvePage, RecoveryCodesPage,
     },
 };
+use prost_types::Timestamp;
 use serde::Deserialize;
 
 use super::{go, go_with, passkeys, preferences::local};
 use crate::{
     access::to_proof,
     app::App,
-    cookies::{self, Kind},
-    failure,
+    cookies, failure,
     session::{self, Needs, Visit},
     views,
 };
@@ -155,7 +155,8 @@ pub(super) async fn confirm(
         Ok(answer) => {
             let answer = answer.into_inner();
             session::forget(&app, &headers).await;
-            added(&app, &mut visit, &answer.session_token, answer.recovery_codes)
+            let given = (&*answer.session_token, answer.keep_until);
+            added(&app, &mut visit, given, answer.recovery_codes)
         }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => to_proof(FACTORS),
         Err(Failure::Refused(_)) => {
@@ -169,15 +170,15 @@ pub(super) async fn confirm(
 }
 
 /// Shows the recovery codes that came with the first factor, or goes back to the others.
-pub(super) fn added(app: &App, visit: &mut Visit, token: &str, made: Vec<String>) -> Response {
+pub(super) fn added(app: &App, visit: &mut Visit, given: Given<'_>, made: Vec<String>) -> Response {
     // The forms of the page that comes now are sent with the new token.
-    token.clone_into(&mut visit.cookie);
+    given.0.clone_into(&mut visit.cookie);
     let response = if made.is_empty() {
         go_with(FACTORS, Notice::FactorAdded, 0)
     } else {
         codes(app, visit, made, Some(Notice::FactorAdded))
     };
-    renewed(app, response, token)
+    renewed(app, response, given)
 }
 
 /// Where somebody goes who came in with a code: where they wanted to, or, after their last recovery code, to where new
@@ -206,9 +207,16 @@ fn codes(app: &App, visit: &Visit, codes: Vec<String>, notice: Option<Notice>) -
     Html(RecoveryCodesPage { shell, codes }.render()).into_response()
 }
 
+/// The new token of a session, and until when the browser keeps it.
+type Given<'a> = (&'a str, Option<Timestamp>);
+
 /// Gives the browser its session's new token.
-pub(super) fn renewed(app: &App, mut response: Response, token: &str) -> Response {
-    let cookie = cookies::set(Kind::Session, token, None, app.secure);
+pub(super) fn renewed(
+    app: &App,
+    mut response: Response,
+    (token, keep_until): Given<'_>,
+) -> Response {
+    let cookie = cookies::session(app, token, keep_until);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
 }
@@ -301,7 +309,8 @@ pub(super) async fn prove(
     match app.accounts().prove_again(request).await.map_err(Failure::from) {
         Ok(answer) => {
             session::forget(&app, &headers).await;
-            renewed(&app, go(local(&next)), &answer.get_ref().session_token)
+            let answer = answer.get_ref();
+            renewed(&app, go(local(&next)), (&answer.session_token, answer.keep_until))
         }
         Err(Failure::Refused(_)) => {
             proof_page(&app, &visit, next, Some(FactorRefusal::WrongCode)).await

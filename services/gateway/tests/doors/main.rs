@@ -1,5 +1,6 @@
 //! The gateway towards clients who take their time, come in masses, stand behind a proxy, or ask for what is not there.
 
+mod headers;
 mod refusals;
 
 use std::{
@@ -218,67 +219,6 @@ async fn half_a_request_does_not_hold_up_the_end() {
 
     assert!(began.elapsed() < Duration::from_secs(2), "it took {:?}", began.elapsed());
     rest(&mut half).await;
-}
-
-#[tokio::test]
-async fn every_answer_carries_what_browsers_obey_and_opens_itself_to_no_other_site() {
-    let gate = Gate::open(|setup| {
-        setup.secure = true;
-        setup.rates = Rates { panel: 10_000, login: 10_000, live: 10_000 };
-    })
-    .await;
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    let client = client.build().expect("a client can be made");
-
-    for route in gateway::routes::table() {
-        let path = route.path.replace(['{', '}', '*'], "");
-        let url = format!("http://{}{path}", gate.address);
-        let answer =
-            client.request(route.method.clone(), url).header("Origin", "https://evil.example");
-        let answer = answer.send().await.expect("it is answered");
-        let said = |name: &str| {
-            let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
-            value.unwrap_or_default().to_owned()
-        };
-        let here = format!("{} {}", route.method, route.path);
-        let policy = said("content-security-policy");
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
-            assert!(policy.contains(part), "{here}: {policy}");
-        }
-        assert!(!policy.contains("unsafe-") && !policy.contains('*'), "{here}: {policy}");
-        assert_eq!(said("x-content-type-options"), "nosniff", "{here}");
-        assert_eq!(said("referrer-policy"), "no-referrer", "{here}");
-        assert_eq!(said("cross-origin-opener-policy"), "same-origin", "{here}");
-        assert_eq!(said("cross-origin-resource-policy"), "same-origin", "{here}");
-        assert!(
-            said("strict-transport-security").starts_with("max-age=63072000; include"),
-            "{here}"
-        );
-        assert_eq!(said("access-control-allow-origin"), "", "{here}");
-        assert_eq!(said("cache-control"), "no-store", "{here}");
-        for text in ["text/html", "text/plain"] {
-            let kind = said("content-type");
-            assert!(!kind.starts_with(text) || kind.contains("charset=utf-8"), "{here}: {kind}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn cookies_are_the_hosts_alone_and_no_scripts_and_nobody_traces() {
-    let gate = Gate::open(|setup| setup.secure = true).await;
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
-    let url = format!("http://{}/login", gate.address);
-
-    let page = client.get(&url).send().await.expect("it is answered");
-    let cookies = page.headers().get_all("set-cookie").iter();
-    let cookies = cookies.filter_map(|cookie| cookie.to_str().ok()).collect::<Vec<_>>();
-    assert_eq!(cookies.len(), 1, "{cookies:?}");
-    assert!(cookies[0].starts_with("__Host-"), "{cookies:?}");
-    for part in ["; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
-        assert!(cookies[0].contains(part), "{cookies:?}");
-    }
-    let trace = client.request(reqwest::Method::TRACE, &url).send().await.expect("it is answered");
-    assert_eq!(trace.status(), 405);
 }
 
 #[tokio::test]

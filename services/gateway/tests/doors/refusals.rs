@@ -1,6 +1,9 @@
 //! Refusals: in words of ours, in both languages, with the headers of every page, and with when to come again.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use gateway::{
     access::{Need, Route},
@@ -10,38 +13,39 @@ use gateway::{
 };
 use meydan_rpc::{caller::Assertions, client::Dial};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap, redirect};
+use tokio::net::TcpListener;
 
 use crate::Gate;
 
-const PLENTY: Rates = Rates { panel: 100_000, login: 100_000, live: 100_000 };
+pub(crate) const PLENTY: Rates = Rates { panel: 100_000, login: 100_000, live: 100_000 };
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
     client.build().expect("a client can be made")
 }
 
 /// An answer that has arrived whole: one of which the rest is left on the way keeps its connection, of which a gateway
 /// has only so many.
-struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     page: String,
 }
 
 impl Answer {
-    async fn to(request: RequestBuilder) -> Self {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
         let answer = request.send().await.expect("it is answered");
         let (status, headers) = (answer.status(), answer.headers().clone());
         Self { status, headers, page: answer.text().await.expect("it arrives") }
     }
 
-    fn said(&self, name: &str) -> &str {
+    pub(crate) fn said(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 /// Asks for a route as somebody whose session nobody can look for, with a form of their own.
-async fn ask(client: &Client, gate: &Gate, route: &Route) -> Answer {
+pub(crate) async fn ask(client: &Client, gate: &Gate, route: &Route) -> Answer {
     let path = route.path.replace("{hook_id}", &"0".repeat(32)).replace(['{', '}', '*'], "");
     let asked = client.request(route.method.clone(), format!("http://{}{path}", gate.address));
     let asked = asked.header("Cookie", "meydan=nobody").header("Authorization", "Bearer mk_x");
@@ -94,6 +98,33 @@ async fn whoever_is_told_to_wait_is_told_for_how_long_at_every_address() {
     for path in ["/telegram/{hook_id}", "/healthz", "/login", "/logout", "/recover"] {
         assert!(unavailable.contains(&path), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_service_that_is_called_and_says_nothing_is_away_and_nobody_waits_for_it_for_long() {
+    // Whoever calls is connected, and hears nothing.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let address = silent.local_addr().expect("it has an address");
+    let gate = Gate::open(|setup| {
+        setup.identity = Dial::new("identity", address, Assertions::generate());
+        setup.rates = PLENTY;
+    })
+    .await;
+    let (client, url) = (client(), format!("http://{}", gate.address));
+    let page = client.get(format!("{url}/account")).header("Cookie", "meydan=nobody");
+    let csrf = csrf::token("nobody");
+    let fields = [("csrf", &*csrf), ("email", "sara@meydan.example"), ("password", "hers")];
+    let login = client.post(format!("{url}/login")).header("Cookie", "meydan-form=nobody");
+
+    let began = Instant::now();
+    let answers = tokio::join!(Answer::to(page), Answer::to(login.form(&fields)));
+    let took = began.elapsed();
+
+    for answer in [answers.0, answers.1] {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.said("retry-after"), "2");
+    }
+    assert!(took < Duration::from_secs(6), "{took:?}");
 }
 
 /// What is wrong with a request, as whom it is asked, and how it has to be answered.

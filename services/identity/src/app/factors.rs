@@ -11,7 +11,7 @@ use crate::{
     factors::{self, Confirmation, FactorRow, Removal, TOTP},
     letters::Notice,
     projections::members,
-    tokens::{Token, hash},
+    tokens::{self, Given, Token, hash},
     totp,
 };
 
@@ -57,7 +57,7 @@ pub struct Confirmed {
     /// Recovery codes, when it is the first one.
     pub codes: Vec<String>,
     /// The session's new token.
-    pub token: Token,
+    pub given: Given,
 }
 
 impl Identity {
@@ -154,7 +154,7 @@ impl Identity {
         confirmation: Confirmation,
         key: Option<(String, Vec<u8>)>,
     ) -> Result<Confirmed> {
-        let Confirmation { account, factor_id, now, .. } = confirmation;
+        let Confirmation { account, session, factor_id, now, .. } = confirmation;
         let (token, codes) = (Token::fresh(), totp::recovery_codes());
         let hashes = codes.iter().map(|code| hash(&totp::typed(code))).collect::<Vec<_>>();
         let letter = self.notice(account, Notice::FactorAdded).await?;
@@ -166,10 +166,12 @@ impl Identity {
         if confirmed.is_first {
             act.record(account, AccountEvent::RecoveryCodesMade { at: now });
         }
+        let keep_until = tokens::kept_until(act.db(), account, session).await?;
         act.ended(account, confirmed.ended).await?;
         act.letter(&letter).await?;
         act.done().await?;
-        Ok(Confirmed { codes: if confirmed.is_first { codes } else { Vec::new() }, token })
+        let codes = if confirmed.is_first { codes } else { Vec::new() };
+        Ok(Confirmed { codes, given: Given { token, keep_until } })
     }
 
     /// The secret of a factor; [`AppError::NotFound`] when its key is gone.

@@ -3,7 +3,6 @@
 use identity_domain::{Account, AccountCommand, AccountEvent, Origin, Profile, Proof};
 use meydan_event_log::{Actor, Meta, PLATFORM, Target};
 use meydan_keyring::{Place, Sealed};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
@@ -18,7 +17,7 @@ use crate::{
     letters::Written,
     password::Verdict,
     projections::accounts,
-    tokens::{self, NewSession, Token, lifetime},
+    tokens::{self, Given, NewSession, Token, lifetime},
 };
 
 /// From where somebody comes.
@@ -40,9 +39,7 @@ pub struct Guest {
 #[derive(Debug)]
 pub struct Entered {
     /// What the browser keeps for the session.
-    pub token: Token,
-    /// When it ends whatever happens.
-    pub expires_at: OffsetDateTime,
+    pub given: Given,
     /// What the browser keeps to be known again.
     pub device: Token,
 }
@@ -296,7 +293,8 @@ impl Act<'_> {
         let (proof, origin) = (Some(proof), Some(origin));
         self.record(account, AccountEvent::LoggedIn { session_id, proof, origin, at });
         self.letters(letter.filter(|_| strange).as_slice()).await?;
-        Ok(Entered { token, expires_at: session.expires_at, device })
+        let keep_until = trusted.then_some(session.expires_at);
+        Ok(Entered { given: Given { token, keep_until }, device })
     }
 }
 

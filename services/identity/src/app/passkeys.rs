@@ -27,7 +27,7 @@ use crate::{
     letters::Notice,
     passkeys::{self, LOGIN_PAGE, PasskeyRow, Used},
     relying_party::{Answer, Judgement, Question, RelyingParty},
-    tokens::{self, Token, hash},
+    tokens::{self, Given, Token, hash},
 };
 
 /// Begins a transaction whose commit does not wait for the disk: a challenge that a crash forgets is asked for again.
@@ -227,16 +227,16 @@ impl Identity {
         (account, session): (Uuid, Uuid),
         signed: Signed<'_>,
         guest: &Guest,
-    ) -> Result<Token> {
+    ) -> Result<Given> {
         let credential = Credential::CodeAgain(Proof::Passkey);
         let purpose = Purpose { holder: Some(account), bound_to: session.as_bytes(), credential };
         let (_, tried, right) = self.right_passkey(signed, purpose, guest).await?;
         let mut act = self.act_of(account).await?;
         act.raise(right).await?;
-        let token = act.renew((account, session), Proof::Passkey).await?;
+        let given = act.renew((account, session), Proof::Passkey).await?;
         act.done().await?;
         self.forgive_proved(&tried).await;
-        Ok(token)
+        Ok(given)
     }
 
     /// Takes a challenge away, has the gate count the try, and judges it: whose passkey it is. Its count has still to be

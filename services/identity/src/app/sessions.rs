@@ -18,7 +18,7 @@ use super::{
 use crate::{
     devices, factors,
     projections::{accounts, history, members},
-    tokens::{self, OpenSession, SessionRow, Token, lifetime},
+    tokens::{self, Given, OpenSession, SessionRow, Token, lifetime},
 };
 
 /// How long a proof is good for what is dangerous.
@@ -149,7 +149,7 @@ impl Identity {
         (account, session): (Uuid, Uuid),
         secret: String,
         guest: &Guest,
-    ) -> Result<Token> {
+    ) -> Result<Given> {
         let wrong = || AppError::Refused("identity.proof.wrong", "that is not right");
         if !factors::has(self.log.pool(), account).await? {
             let shown = self.confirm((account, session), secret, guest).await;
@@ -161,9 +161,9 @@ impl Identity {
             if !act.is_still_proved(account, &hash).await? {
                 return Err(wrong());
             }
-            let token = act.renew((account, session), Proof::Password).await?;
+            let given = act.renew((account, session), Proof::Password).await?;
             act.done().await?;
-            return Ok(token);
+            return Ok(given);
         }
         let shown = super::factors::kind_of(&secret);
         let claim = Claim { account: Some(account), address: "", guest };
@@ -175,11 +175,11 @@ impl Identity {
             let told = self.addressee(account).await?;
             let mut act = self.act_of(account).await?;
             if act.spend(&right, told).await? {
-                let token = act.renew((account, session), shown).await?;
+                let given = act.renew((account, session), shown).await?;
                 act.done().await?;
                 self.forgive_proved(&tried).await;
                 self.tell_of_codes(account, shown).await?;
-                return Ok(token);
+                return Ok(given);
             }
             drop(act);
             self.note_replay(account, &right).await?;
@@ -248,16 +248,17 @@ impl Identity {
     /// # Errors
     ///
     /// [`AppError::NotFound`] when the session has ended, or the token is of none.
-    pub async fn renew_token(&self, before: &str) -> Result<Option<Token>> {
+    pub async fn renew_token(&self, before: &str) -> Result<Option<Given>> {
         let pool = self.log.pool();
         let session = tokens::session(pool, before).await?.ok_or(AppError::NotFound)?;
-        let token = Token::fresh();
+        let (account, token) = (session.account_id, Token::fresh());
+        let keep_until = tokens::kept_until(pool, account, session.session_id).await?;
         if !tokens::exchange(pool, before, &token).await? {
             return Ok(None);
         }
         // What gateways believe of the token that is no more, they forget.
-        self.changes.tell(session.account_id).await;
-        Ok(Some(token))
+        self.changes.tell(account).await;
+        Ok(Some(Given { token, keep_until }))
     }
 
     /// Trusts the browser of a session no longer: that rests like any other from now on.
@@ -363,14 +364,15 @@ impl Act<'_> {
         &mut self,
         (account, session): (Uuid, Uuid),
         proof: Proof,
-    ) -> Result<Token> {
+    ) -> Result<Given> {
         let (token, at) = (Token::fresh(), self.at);
         let second = proof != Proof::Password;
         if !tokens::renew_session(self.db(), (account, session), &token, second, at).await? {
             return Err(AppError::NotFound);
         }
+        let keep_until = tokens::kept_until(self.db(), account, session).await?;
         self.record(account, AccountEvent::ProvedAgain { session_id: session, proof, at });
-        Ok(token)
+        Ok(Given { token, keep_until })
     }
 }
 

@@ -11,7 +11,10 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::failure::status;
-use crate::app::{Factor, Guest, Happened, Identity, SeenSession};
+use crate::{
+    app::{Confirmed, Factor, Guest, Happened, Identity, SeenSession},
+    tokens::Given,
+};
 
 #[derive(Debug)]
 pub(super) struct AccountsApi(pub(super) Identity);
@@ -99,9 +102,12 @@ impl Accounts for AccountsApi {
         request: Request<pb::ProveAgainRequest>,
     ) -> Result<Response<pb::ProveAgainResponse>, Status> {
         let (holder, from) = (holder(&request)?, guest(caller(&request)?));
-        let token = self.0.prove_again(holder, request.into_inner().secret, &from).await;
-        let session_token = token.map_err(status)?.into_text();
-        Ok(Response::new(pb::ProveAgainResponse { session_token }))
+        let renewed = self.0.prove_again(holder, request.into_inner().secret, &from).await;
+        let Given { token, keep_until } = renewed.map_err(status)?;
+        Ok(Response::new(pb::ProveAgainResponse {
+            session_token: token.into_text(),
+            keep_until: keep_until.map(timestamp),
+        }))
     }
 
     async fn list_factors(
@@ -133,10 +139,11 @@ impl Accounts for AccountsApi {
     ) -> Result<Response<pb::ConfirmFactorResponse>, Status> {
         let (holder, wire) = (holder(&request)?, request.get_ref());
         let confirmed = self.0.confirm_factor(holder, id(&wire.factor_id)?, &wire.code).await;
-        let confirmed = confirmed.map_err(status)?;
+        let Confirmed { codes, given } = confirmed.map_err(status)?;
         Ok(Response::new(pb::ConfirmFactorResponse {
-            session_token: confirmed.token.into_text(),
-            recovery_codes: confirmed.codes,
+            session_token: given.token.into_text(),
+            recovery_codes: codes,
+            keep_until: given.keep_until.map(timestamp),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! `PasskeyLogins` and `Passkeys`: coming in with passkeys, and one's own.
 
 use meydan_rpc::{
+    form::timestamp,
     guard::caller,
     pb::identity::{self as pb, passkey_logins_server::PasskeyLogins, passkeys_server::Passkeys},
 };
@@ -11,7 +12,10 @@ use super::{
     failure::status,
     sessions::{self, entered},
 };
-use crate::app::{Asked, Identity, Signed};
+use crate::{
+    app::{Asked, Confirmed, Identity, Signed},
+    tokens::Given,
+};
 
 #[derive(Debug)]
 pub(super) struct PasskeyLoginsApi(pub(super) Identity);
@@ -78,10 +82,11 @@ impl Passkeys for PasskeysApi {
     ) -> Result<Response<pb::ConfirmPasskeyResponse>, Status> {
         let (holder, wire) = (holder(&request)?, request.get_ref());
         let shown = self.0.confirm_passkey(holder, id(&wire.factor_id)?, &wire.credential).await;
-        let confirmed = shown.map_err(status)?;
+        let Confirmed { codes, given } = shown.map_err(status)?;
         Ok(Response::new(pb::ConfirmPasskeyResponse {
-            session_token: confirmed.token.into_text(),
-            recovery_codes: confirmed.codes,
+            session_token: given.token.into_text(),
+            recovery_codes: codes,
+            keep_until: given.keep_until.map(timestamp),
         }))
     }
 
@@ -99,8 +104,11 @@ impl Passkeys for PasskeysApi {
         let (holder, from) = (holder(&request)?, accounts::guest(caller(&request)?));
         let wire = request.into_inner();
         let signed = Signed { token: &wire.token, credential: &wire.credential };
-        let token = self.0.prove_again_with_passkey(holder, signed, &from).await;
-        let session_token = token.map_err(status)?.into_text();
-        Ok(Response::new(pb::ProveWithPasskeyResponse { session_token }))
+        let renewed = self.0.prove_again_with_passkey(holder, signed, &from).await;
+        let Given { token, keep_until } = renewed.map_err(status)?;
+        Ok(Response::new(pb::ProveWithPasskeyResponse {
+            session_token: token.into_text(),
+            keep_until: keep_until.map(timestamp),
+        }))
     }
 }

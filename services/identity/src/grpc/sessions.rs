@@ -10,18 +10,19 @@ use tonic::{Request, Response, Status};
 use super::{accounts::id, failure::status};
 use crate::{
     app::{Entered, Entrance, Guest, Held, Identity, Impersonated, is_running},
-    tokens::Token,
+    tokens::Given,
 };
 
 #[derive(Debug)]
 pub(super) struct SessionsApi(pub(super) Identity);
 
 pub(super) fn entered(entered: Entered) -> Response<pb::LogInResponse> {
+    let Entered { given: Given { token, keep_until }, device } = entered;
     Response::new(pb::LogInResponse {
-        session_token: entered.token.into_text(),
-        expires_at: Some(timestamp(entered.expires_at)),
-        device_token: entered.device.into_text(),
+        session_token: token.into_text(),
+        device_token: device.into_text(),
         challenge_token: String::new(),
+        keep_until: keep_until.map(timestamp),
     })
 }
 
@@ -141,8 +142,11 @@ impl Sessions for SessionsApi {
         request: Request<pb::RenewTokenRequest>,
     ) -> Result<Response<pb::RenewTokenResponse>, Status> {
         let renewed = self.0.renew_token(&request.get_ref().session_token).await.map_err(status)?;
-        let session_token = renewed.map(Token::into_text).unwrap_or_default();
-        Ok(Response::new(pb::RenewTokenResponse { session_token }))
+        let answer = renewed.map(|Given { token, keep_until }| pb::RenewTokenResponse {
+            session_token: token.into_text(),
+            keep_until: keep_until.map(timestamp),
+        });
+        Ok(Response::new(answer.unwrap_or_default()))
     }
 
     async fn end_impersonation(

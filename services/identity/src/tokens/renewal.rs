@@ -36,6 +36,31 @@ pub async fn renew_session(
     Ok(renewed.rows_affected() == 1)
 }
 
+/// Until when a browser keeps the token of a session: for as long as that may last where the browser is trusted, and
+/// `None` where the token goes when the browser is closed. No browser is an admin's own.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn kept_until(
+    db: impl PgExecutor<'_>,
+    account: Uuid,
+    session: Uuid,
+) -> sqlx::Result<Option<OffsetDateTime>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT s.expires_at FROM sessions s
+        JOIN accounts a ON a.account_id = s.account_id AND NOT a.admin
+        JOIN devices d ON d.device_sha256 = s.device_sha256 AND d.account_id = s.account_id AND d.trusted
+        WHERE s.account_id = $1 AND s.session_id = $2
+        "#,
+        account,
+        session,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Has every session of an account get another token at the next page that is opened with it.
 ///
 /// # Errors

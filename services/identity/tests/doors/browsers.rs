@@ -1,11 +1,12 @@
 //! Browsers: which of them one trusts, which session they hold, and with which token.
 
 use meydan_rpc::{
+    form::timestamp,
     outcome::Failure,
     pb::identity::{
-        AskPasskeyRequest, ChangeRoleRequest, EnterWithPasskeyRequest, Guest, ListSessionsRequest,
-        LogInRequest, LogInResponse, ProveFactorRequest, RenewTokenRequest, Role, Session,
-        StopTrustingRequest, passkey_logins_client::PasskeyLoginsClient,
+        AskPasskeyRequest, ChangeRoleRequest, ConfirmFactorRequest, EnterWithPasskeyRequest, Guest,
+        ListSessionsRequest, LogInRequest, LogInResponse, ProveFactorRequest, RenewTokenRequest,
+        Role, Session, StopTrustingRequest, passkey_logins_client::PasskeyLoginsClient,
     },
 };
 use meydan_testkit::authenticator;
@@ -93,6 +94,26 @@ async fn on_a_trusted_browser_a_session_does_not_end_by_resting_and_lasts_for_fo
 }
 
 #[tokio::test]
+async fn a_trusted_browser_keeps_the_token_that_comes_with_a_factor_for_as_long_as_the_one_before()
+{
+    let identity = Identity::start().await;
+    owner(&identity).await;
+    let ends_at = Some(timestamp(identity.now() + Duration::days(14)));
+    assert_eq!(identity.give_password(false, at_home("")).await.keep_until, None);
+    let entered = identity.give_password(true, at_home("")).await;
+    assert_eq!(entered.keep_until, ends_at);
+
+    let begun = identity.begin(&entered.session_token).await.expect("they may");
+    let holder = identity.holder(&entered.session_token).await;
+    let code = authenticator::code(&begun.secret, identity.now());
+    let message = ConfirmFactorRequest { factor_id: begun.factor_id, code };
+    let confirmed = identity.accounts().confirm_factor(identity.dial.ask(&holder, message)).await;
+
+    let confirmed = confirmed.expect("the code is right").into_inner();
+    assert_eq!(confirmed.keep_until, ends_at);
+}
+
+#[tokio::test]
 async fn a_browser_is_trusted_with_whatever_opens_the_session_and_not_by_a_password_before_a_code()
 {
     let identity = Identity::start().await;
@@ -133,7 +154,9 @@ async fn no_browser_is_an_admins_own() {
     let identity = Identity::start().await;
     let link = identity.first_link().await.expect("there is no admin yet");
     identity.accept(&link, SARA).await.expect("the link is good");
-    let session = identity.give_password(true, at_home("")).await.session_token;
+    let entered = identity.give_password(true, at_home("")).await;
+    assert_eq!(entered.keep_until, None, "its token goes when the browser is closed");
+    let session = entered.session_token;
 
     assert!(identity.devices(&session).await.iter().all(|device| !device.trusted));
     identity.advance(Duration::minutes(31));

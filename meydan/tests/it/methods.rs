@@ -1,5 +1,5 @@
-//! Every gRPC method has a policy: what the contracts define and what the tables list are the same. And nothing is served
-//! to whoever nobody vouches for.
+//! Every gRPC method has a policy: what the contracts define and what the tables list are the same. And nothing is
+//! served to whoever nobody vouches for.
 
 use std::collections::BTreeSet;
 
@@ -55,8 +55,8 @@ async fn answered(
     call(ground.foreign.dial(service).channel(), path, request).await
 }
 
-/// Every method, with whatever is no assertion for its service now. With one that is, and whose caller may call nothing,
-/// they learn that, so that nothing is done.
+/// Calls every method with whatever is no assertion for its service now. With one that is, and whose caller may call
+/// nothing, they learn that, so that nothing is done.
 async fn believe_nobody(ground: &Ground) {
     let (keys, now) = (&ground.foreign.keys, OffsetDateTime::now_utc());
     let caller = Caller::service(audit::NAME, None);
@@ -84,7 +84,7 @@ async fn believe_nobody(ground: &Ground) {
     }
 }
 
-/// Whatever no table of the service lists, without an assertion and with one.
+/// Calls whatever no table of the service lists, without an assertion and with one.
 async fn serve_nothing_else(ground: &Ground) {
     let unlisted = [
         "/",

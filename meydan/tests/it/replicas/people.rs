@@ -79,8 +79,8 @@ impl House {
         (key, confirmed.expect("it is right").into_inner().session_token)
     }
 
-    /// Somebody is invited into the team, by a service, which need not wait for the answer as people do; the secret part
-    /// of the link.
+    /// Somebody is invited into the team, by a service, which need not wait for the answer as people do; the secret
+    /// part of the link.
     pub(super) async fn invite(&self, team: &Team, email: &str) -> String {
         let message = InviteMemberRequest {
             email: email.to_owned(),

@@ -1,8 +1,8 @@
-//! Whether known and unknown addresses can be told apart: by status, by words, by time.
+//! Whether known and unknown addresses, and accounts that are closed, can be told apart: by status, by words, by time.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use meydan_testkit::{
     process::Person,
     visitor::{Answer, Visitor, network},
@@ -10,12 +10,24 @@ use meydan_testkit::{
 use reqwest::StatusCode;
 
 use crate::{
-    line,
-    town::{KNOWN, Town, imported, known},
+    report::{Report, median, ms},
+    town::{KNOWN, PASSWORD, Town, closed, imported, known},
 };
 
 /// By how much the medians may differ.
 const DIFFERENCE: Duration = Duration::from_millis(2);
+/// Of whom is asked: an address without an account, and one whose account is closed to where the tries come from.
+const UNKNOWN: usize = 1;
+const CLOSED: usize = 2;
+/// In which order they are asked about: each follows each as often, so that whatever else the machine does, and
+/// whatever an answer has left to be done, meets all alike.
+const TWO: &[usize] = &[0, UNKNOWN, UNKNOWN, 0];
+const THREE: &[usize] = &[0, 0, UNKNOWN, UNKNOWN, CLOSED, CLOSED, 0, CLOSED, UNKNOWN];
+/// Tries at an account once it is closed, which takes five wrong ones and is for fifteen minutes.
+const WHILE_CLOSED: usize = 100;
+const WRONG: usize = 5;
+/// What follows the numbers of the networks that everybody else comes from.
+const CLOSED_NETWORKS: usize = 30_000;
 
 /// What is asked about an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,73 +39,115 @@ enum Door {
     Invitation,
 }
 
-pub(crate) async fn run(town: &Town, tries: usize) -> Result<bool> {
-    println!("\n{tries} tries each at known and at unknown addresses");
-    let mut held = true;
-    for (door, name) in [
-        (Door::LogIn, "login"),
-        (Door::LogInImported, "login, imported"),
-        (Door::Recovery, "recovery"),
-        (Door::Invitation, "invitation"),
-    ] {
-        held &= at(town, door, name, tries).await?;
+impl Door {
+    const ALL: [(Self, &str); 4] = [
+        (Self::LogIn, "login"),
+        (Self::LogInImported, "login, imported"),
+        (Self::Recovery, "recovery"),
+        (Self::Invitation, "invitation"),
+    ];
+
+    const fn order(self) -> &'static [usize] {
+        if matches!(self, Self::LogIn) { THREE } else { TWO }
     }
-    Ok(held)
 }
 
-/// Asks about known and unknown addresses in turn, now the one and now the other first: whatever else the machine does,
-/// and whatever an answer has left to be done, meets both.
-async fn at(town: &Town, door: Door, name: &str, tries: usize) -> Result<bool> {
+/// How addresses were answered about.
+struct Told {
+    /// How long it took in the middle: at known ones, at unknown ones, and, where it was asked, at closed accounts.
+    medians: Vec<Duration>,
+    /// What was another status, or other words.
+    differs: Option<String>,
+}
+
+pub(crate) async fn run(town: &Town, tries: usize, report: &mut Report) -> Result<()> {
+    println!("\n{tries} tries at each kind of address");
+    let mut table = String::from("| | known | unknown | closed |\n| --- | ---: | ---: | ---: |\n");
+    for (door, name) in Door::ALL {
+        let Told { medians, differs } = at(town, door, tries).await?;
+        let (what, alike) = (format!("{name}: status and words"), differs.is_none());
+        report.note(&what, differs.as_deref().unwrap_or("the same"), "the same", alike);
+        let (least, most) = (medians.iter().min(), medians.iter().max());
+        let apart = most.zip(least).map_or(Duration::MAX, |(most, least)| most.abs_diff(*least));
+        let what = format!("{name}: medians apart");
+        report.note(&what, &ms(apart), "2 ms", apart <= DIFFERENCE);
+        let cells = medians.into_iter().map(ms).chain([String::new()]).take(3);
+        table += &format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    }
+    println!("\n{table}");
+    Ok(())
+}
+
+/// Asks about addresses of each kind, as often.
+async fn at(town: &Town, door: Door, tries: usize) -> Result<Told> {
     let visitor = town.visitor().await?;
-    let mut inviter = None;
-    let (mut times, mut known_said) = ([vec![], vec![]], None);
-    for number in 0..2 * tries {
-        let (kind, pair) = (number.div_ceil(2) % 2, number / 2);
-        let email = match (kind, door) {
-            (0, Door::LogInImported) => imported(pair),
-            (0, _) => known(pair),
-            _ => format!("nobody{pair}@meydan.example"),
-        };
+    let (mut inviter, mut known_said, mut differs) = (None, None, None);
+    let mut times = vec![vec![]; if door == Door::LogIn { 3 } else { 2 }];
+    let kinds = door.order().iter().copied().cycle().take(times.len() * tries);
+    for (number, kind) in kinds.enumerate() {
+        let tried = times[kind].len();
+        let (email, from) = whom((door, kind), tried, number);
         let (status, page, took) = if door == Door::Invitation {
             // Everybody known is asked once into each campaign.
-            if kind == 0 && pair.is_multiple_of(KNOWN) {
-                inviter = Some(Inviter::found(town, pair / KNOWN).await?);
+            if kind == 0 && tried.is_multiple_of(KNOWN) {
+                inviter = Some(Inviter::found(town, tried / KNOWN).await?);
             }
-            inviter.as_mut().context("there is a campaign")?.invite(&email).await?
+            inviter.as_ref().context("there is a campaign")?.invite(&email).await?
         } else {
-            let answer = ask(&visitor, (door, number), &email).await?;
+            if kind == CLOSED && tried.is_multiple_of(WHILE_CLOSED) {
+                close(&visitor, &email, &from).await?;
+            }
+            let answer = ask(&visitor, door, &email, &from).await?;
             (answer.status, answer.page, answer.took)
         };
         times[kind].push(took);
         let said = (status, plain(&page, &email));
         if kind == 0 {
             known_said = Some(said);
-        } else if known_said.as_ref() != Some(&said) {
-            let (status, page) = known_said.unwrap_or_default();
-            let mut lines = page.lines().zip(said.1.lines());
-            let differs = lines.find(|(known, unknown)| known != unknown);
-            println!("{status} and {}: {differs:?}", said.0);
-            return Ok(line(&format!("{name}: same status, same words"), "they differ", false));
+        } else if differs.is_none() {
+            differs = known_said.as_ref().and_then(|known| difference(known, &said));
         }
     }
-    let same = line(&format!("{name}: same status, same words"), "each time", true);
-    let [known, unknown] = times.map(median);
-    let difference = known.abs_diff(unknown);
-    let close = line(
-        &format!("{name}: medians within 2 ms"),
-        &format!("known {known:.1?}, unknown {unknown:.1?}, difference {difference:.2?}"),
-        difference <= DIFFERENCE,
-    );
-    Ok(same && close)
+    Ok(Told { medians: times.into_iter().map(median).collect(), differs })
 }
 
-/// A login or a recovery, each from where nobody has asked before.
-async fn ask(visitor: &Visitor, (door, number): (Door, usize), email: &str) -> Result<Answer> {
+/// About whom the next of a kind is asked, and from where: each from where nobody has asked before, but for an account
+/// that is closed to where the tries come from.
+fn whom((door, kind): (Door, usize), tried: usize, number: usize) -> (String, String) {
+    let closing = tried / WHILE_CLOSED;
+    match (kind, door) {
+        (UNKNOWN, _) => (format!("nobody{tried}@meydan.example"), network(number)),
+        (CLOSED, _) => (closed(closing), network(CLOSED_NETWORKS + closing)),
+        (_, Door::LogInImported) => (imported(tried), network(number)),
+        _ => (known(tried), network(number)),
+    }
+}
+
+/// Closes an account to a network, as a guesser does: whatever comes from there opens nothing then.
+async fn close(visitor: &Visitor, email: &str, from: &str) -> Result<()> {
+    for _ in 0..WRONG {
+        ask(visitor, Door::LogIn, email, from).await?;
+    }
+    let right = visitor.log_in(email, PASSWORD, from).await?;
+    ensure!(right.status == StatusCode::UNPROCESSABLE_ENTITY, "it is not closed: {right:?}");
+    Ok(())
+}
+
+/// The first line in which two answers differ, if they do.
+fn difference(one: &(StatusCode, String), other: &(StatusCode, String)) -> Option<String> {
+    if one == other {
+        return None;
+    }
+    let mut lines = one.1.lines().zip(other.1.lines());
+    let differs = lines.find(|(one, other)| one != other);
+    Some(format!("{} and {}: {differs:?}", one.0, other.0))
+}
+
+/// A login or a recovery.
+async fn ask(visitor: &Visitor, door: Door, email: &str, from: &str) -> Result<Answer> {
     match door {
-        Door::LogIn | Door::LogInImported => {
-            visitor.log_in(email, "not the password", &network(number)).await
-        }
-        _ => visitor.send("/recover", &[("email", email)], &network(number)).await,
+        Door::LogIn | Door::LogInImported => visitor.log_in(email, "not the password", from).await,
+        _ => visitor.send("/recover", &[("email", email)], from).await,
     }
 }
 
@@ -149,9 +203,4 @@ fn plain(page: &str, email: &str) -> String {
         };
         parts.fold(first, |kept, part| kept + &end(part))
     })
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use futures::future::{join_all, try_join};
 use meydan_testkit::visitor::address;
 
 use crate::{
-    line,
+    report::{Report, ms},
     town::{OWNER, PASSWORD, Town},
 };
 
@@ -35,7 +35,11 @@ struct Answers {
     otherwise: AtomicUsize,
 }
 
-pub(crate) async fn run(town: &Town, guesses: usize, addresses: usize) -> Result<bool> {
+pub(crate) async fn run(
+    town: &Town,
+    (guesses, addresses): (usize, usize),
+    report: &mut Report,
+) -> Result<()> {
     println!("\n{guesses} wrong passwords from {addresses} addresses at one account");
     tokio::time::sleep(CALM).await;
     let before = town.open_tries("password").await?;
@@ -60,18 +64,16 @@ pub(crate) async fn run(town: &Town, guesses: usize, addresses: usize) -> Result
     );
     let [median, slowest] = [times.len() / 2, times.len().saturating_sub(1)]
         .map(|place| times.get(place).copied().unwrap_or_default());
-    let held = line(
-        "the owner logs in from the known browser within a second each time",
-        &format!("{} times, median {median:.0?}, slowest {slowest:.0?}", times.len()),
-        slowest <= PATIENCE && !times.is_empty(),
-    );
+    let figure = format!("{} of {}, median {}", ms(slowest), times.len(), ms(median));
+    let held = slowest <= PATIENCE && !times.is_empty();
+    report.note("flood: the owner's slowest login", &figure, "1 s", held);
     // The owner's own tries are open as well, and right.
     let checks = town.open_tries("password").await? - before - times.len() as u64;
-    let what = "passwords of the guessers that were really checked";
-    let few = line(what, &format!("{checks}, at most {CHECKS}"), checks <= CHECKS);
-    let what = "guesses that were answered in another way";
-    let none = line(what, &otherwise.to_string(), otherwise == 0);
-    Ok(held && few && none)
+    let (figure, bar) = (checks.to_string(), format!("at most {CHECKS}"));
+    report.note("flood: guesses that were really checked", &figure, &bar, checks <= CHECKS);
+    let figure = otherwise.to_string();
+    report.note("flood: guesses answered in another way", &figure, "none", otherwise == 0);
+    Ok(())
 }
 
 /// Many guessers at once, each trying the next password from the next address.

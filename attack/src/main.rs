@@ -6,6 +6,7 @@
 
 mod alike;
 mod flood;
+mod report;
 mod rush;
 mod scan;
 mod town;
@@ -15,14 +16,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
-use self::{scan::Scanners, town::Town};
+use self::{report::Report, scan::Scanners, town::Town};
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Attack {
     /// Wrong passwords from many addresses at one account, whose owner goes on logging in.
     Flood,
-    /// Whether known and unknown addresses can be told apart, by words or by time.
+    /// Whether known and unknown addresses, and accounts that are closed, can be told apart, by words or by time.
     Alike,
     /// Many logins at the same moment, beside people at work.
     Rush,
@@ -62,20 +63,20 @@ struct Arguments {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |attack| arguments.only.is_none_or(|only| only == attack);
-    let mut held = true;
+    let mut report = Report::default();
     if arguments.only != Some(Attack::Flood) {
         let scan = arguments.only == Some(Attack::Scan);
         let town = Town::found(&arguments.program, !scan).await?;
         // What compares times comes first: the others leave work behind.
         if wanted(Attack::Alike) {
-            held &= alike::run(&town, arguments.tries).await?;
+            alike::run(&town, arguments.tries, &mut report).await?;
         }
         if wanted(Attack::Rush) {
-            held &= rush::run(&town, arguments.logins).await?;
+            rush::run(&town, arguments.logins, &mut report).await?;
         }
         if let Some(tools) = arguments.tools.filter(|_| wanted(Attack::Scan)) {
             let scanners = Scanners { tools: &tools, seconds: arguments.seconds };
-            held &= scan::run(&town, scanners).await?;
+            scan::run(&town, scanners, &mut report).await?;
         }
         town.leave().await;
     }
@@ -83,16 +84,9 @@ async fn main() -> Result<()> {
         // Here the limits are those of a platform that nobody has set otherwise.
         let limits = [("MEYDAN_LOGIN_LIMIT", "5"), ("MEYDAN_RATE_LIMIT", "100")];
         let town = Town::found_with(&arguments.program, false, &limits).await?;
-        held &= flood::run(&town, arguments.guesses, arguments.addresses).await?;
+        flood::run(&town, (arguments.guesses, arguments.addresses), &mut report).await?;
         town.leave().await;
     }
-    anyhow::ensure!(held, "the platform did not hold");
-    println!("\nall of it held");
+    anyhow::ensure!(report.conclude(), "the platform did not hold");
     Ok(())
-}
-
-/// One line of the report, and whether it is good enough.
-fn line(what: &str, figure: &str, good: bool) -> bool {
-    println!("{} {what}: {figure}", if good { "held  " } else { "FAILED" });
-    good
 }

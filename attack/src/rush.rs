@@ -10,7 +10,7 @@ use futures::future::{join_all, try_join};
 use meydan_testkit::visitor::network;
 
 use crate::{
-    line,
+    report::{Report, ms},
     town::{KNOWN, PASSWORD, Town, known},
 };
 
@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_millis(50);
 /// How many times as many logins come in the wave that is too much.
 const TOO_MANY: usize = 3;
 
-pub(crate) async fn run(town: &Town, logins: usize) -> Result<bool> {
+pub(crate) async fn run(town: &Town, logins: usize, report: &mut Report) -> Result<()> {
     println!(
         "\n{logins} logins at the same moment, {WAVES} times, and once {TOO_MANY} times as many"
     );
@@ -42,33 +42,18 @@ pub(crate) async fn run(town: &Town, logins: usize) -> Result<bool> {
     times.sort_unstable();
     let at =
         |hundredths: usize| times.get(times.len() * hundredths / 100).copied().unwrap_or_default();
-    let fast = line(
-        "95 of 100 pages of others come within 200 ms",
-        &format!(
-            "{} pages, p50 {:.0?}, p95 {:.0?}, p99 {:.0?}",
-            times.len(),
-            at(50),
-            at(95),
-            at(99)
-        ),
-        at(95) <= PAGES,
-    );
+    let (pages, [p50, p95, p99]) = (times.len(), [50, 95, 99].map(at));
+    let figure = format!("{} (p50 {}, p99 {}, {pages} pages)", ms(p95), ms(p50), ms(p99));
+    report.note("rush: p95 of the pages of others", &figure, "200 ms", p95 <= PAGES);
+    let counts = waves.iter().map(|wave| format!("{}+{}", wave.entered, wave.later));
     let all = waves.iter().all(|wave| wave.entered + wave.later == logins);
-    let told = line(
-        "every login is let in, or told when to come again",
-        &waves
-            .iter()
-            .map(|wave| format!("{}+{}", wave.entered, wave.later))
-            .collect::<Vec<_>>()
-            .join(", "),
-        all,
-    );
-    let excess_told = line(
-        "what is too much gets 503 with Retry-After",
-        &format!("{} in, {} later, {} otherwise", excess.entered, excess.later, excess.otherwise),
-        excess.later > 0 && excess.otherwise == 0,
-    );
-    Ok(fast && told && excess_told)
+    let (figure, bar) = (counts.collect::<Vec<_>>().join(", "), format!("{logins} each time"));
+    report.note("rush: logins let in, and told when to come again", &figure, &bar, all);
+    let Wave { entered, later, otherwise } = excess;
+    let figure = format!("{later} ({entered} let in, {otherwise} otherwise)");
+    let told = later > 0 && otherwise == 0;
+    report.note("rush: 503 with Retry-After, when it is too much", &figure, "some, no other", told);
+    Ok(())
 }
 
 /// People open the inbox again and again; how long each page took.

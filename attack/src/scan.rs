@@ -7,7 +7,7 @@ use meydan_testkit::process::Person;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::{line, town::Town};
+use crate::{report::Report, town::Town};
 
 /// What Wapiti says of a panel without TLS, as this one is on loopback: cookies get `Secure` and `__Host-`, and pages
 /// HSTS, as soon as the public address is https (tests of the gateway show both).
@@ -24,7 +24,7 @@ const PAGES: usize = 10;
 
 /// What Wapiti found, by kind.
 #[derive(Deserialize)]
-struct Report {
+struct Seen {
     infos: Infos,
     vulnerabilities: BTreeMap<String, Vec<Finding>>,
     anomalies: BTreeMap<String, Vec<Finding>>,
@@ -50,35 +50,33 @@ pub(crate) struct Scanners<'a> {
 }
 
 /// Runs the scanners against the town.
-pub(crate) async fn run(town: &Town, scanners: Scanners<'_>) -> Result<bool> {
+pub(crate) async fn run(town: &Town, scanners: Scanners<'_>, report: &mut Report) -> Result<()> {
     let tools = scanners.tools;
     println!("\nscanners, as an admin and as a member");
-    let mut held = true;
     let (admin, member) = (("admin", &town.admin), ("member", &town.owner));
-    held &= wapiti(town, scanners, admin, "/admin/campaigns").await?;
-    held &= wapiti(town, scanners, member, "/c/tehran").await?;
+    wapiti(town, scanners, (admin, "/admin/campaigns"), report).await?;
+    wapiti(town, scanners, (member, "/c/tehran"), report).await?;
     for (who, path) in [
         (admin, "/admin/audit?who=a&campaign=tehran&correlation=c"),
         (member, "/c/tehran/audit?who=a&action=b&target=c"),
         (member, "/c/tehran/inbox?status=new&open=1"),
     ] {
-        held &= sqlmap(town, tools, who, path, None).await?;
+        sqlmap(town, tools, who, (path, None), report).await?;
     }
     let stranger = Person::visiting(town.url());
     let csrf = stranger.open("/login").await.field("csrf");
     let form = format!("csrf={csrf}&email=a%40meydan.example&password=b&next=");
-    held &= sqlmap(town, tools, ("stranger", &stranger), "/login", Some(&form)).await?;
-    Ok(held)
+    sqlmap(town, tools, ("stranger", &stranger), ("/login", Some(form.as_str())), report).await
 }
 
 async fn wapiti(
     town: &Town,
     Scanners { tools, seconds }: Scanners<'_>,
-    (who, person): (&str, &Person),
-    start: &str,
-) -> Result<bool> {
+    ((who, person), start): ((&str, &Person), &str),
+    report: &mut Report,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let report = folder.path().join("report.json");
+    let file = folder.path().join("report.json");
     let seconds = seconds.to_string();
     let mut command = Command::new(tools.join("bin/wapiti"));
     command
@@ -90,7 +88,7 @@ async fn wapiti(
         .arg("--cookie-value")
         .arg(person.cookies())
         .arg("--output")
-        .arg(&report)
+        .arg(&file)
         .arg("--store-session")
         .arg(folder.path())
         .stdin(Stdio::null());
@@ -98,29 +96,30 @@ async fn wapiti(
         command.arg("--exclude").arg(format!("{}/*{out}*", town.url()));
     }
     let said = command.output().await.context("Wapiti does not start; make scan brings it")?;
-    let written = std::fs::read(&report);
-    let report = written.with_context(|| String::from_utf8_lossy(&said.stderr).into_owned())?;
-    let report: Report = serde_json::from_slice(&report)?;
-    let found = report.vulnerabilities.iter().chain(&report.anomalies);
+    let written = std::fs::read(&file);
+    let written = written.with_context(|| String::from_utf8_lossy(&said.stderr).into_owned())?;
+    let seen: Seen = serde_json::from_slice(&written)?;
+    let found = seen.vulnerabilities.iter().chain(&seen.anomalies);
     let found = found.filter(|(kind, _)| !WITHOUT_TLS.contains(&kind.as_str()));
     let found = found.flat_map(|(kind, found)| found.iter().map(move |finding| (kind, finding)));
     let found = found.collect::<Vec<_>>();
     for (kind, Finding { method, path, info }) in &found {
         println!("  {kind}: {method} {path}: {info}");
     }
-    let pages = report.infos.crawled_pages_nbr;
+    let pages = seen.infos.crawled_pages_nbr;
     ensure!(pages > PAGES, "Wapiti as {who} saw {pages} pages: it was not let in");
     let figure = format!("{} on {pages} pages", found.len());
-    Ok(line(&format!("Wapiti as {who}: findings"), &figure, found.is_empty()))
+    report.note(&format!("Wapiti as {who}: findings"), &figure, "none", found.is_empty());
+    Ok(())
 }
 
 async fn sqlmap(
     town: &Town,
     tools: &Path,
     (who, person): (&str, &Person),
-    path: &str,
-    form: Option<&str>,
-) -> Result<bool> {
+    (path, form): (&str, Option<&str>),
+    report: &mut Report,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(tools.join("bin/sqlmap"));
     command
@@ -149,9 +148,8 @@ async fn sqlmap(
     let tried = said.contains("testing if") || said.contains("testing for SQL injection");
     ensure!(tried, "sqlmap tried nothing: {said}");
     let none = said.contains("do not appear to be injectable");
-    Ok(line(
-        &format!("sqlmap as {who} at {}", path.split('?').next().unwrap_or(path)),
-        if none { "nothing can be injected" } else { "see its report" },
-        none,
-    ))
+    let what = format!("sqlmap as {who} at {}", path.split('?').next().unwrap_or(path));
+    let figure = if none { "nothing" } else { "see its report" };
+    report.note(&what, figure, "nothing can be injected", none);
+    Ok(())
 }

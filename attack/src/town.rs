@@ -16,6 +16,8 @@ pub(crate) const PASSWORD: &str = "velvet harbour ninety lanterns";
 pub(crate) const OWNER: &str = "owner@meydan.example";
 /// Known addresses beside the owner's.
 pub(crate) const KNOWN: usize = 40;
+/// Known addresses whose accounts are closed to guessers: each at most ten times, since strangers share fifty tries.
+pub(crate) const CLOSED: usize = 4;
 
 /// What another system made of a password: bcrypt, with a cost of 12.
 const IMPORTED: &str = "$2b$12$NxrqzXpE4MPQvk7DaNIkQObbktjVlcygF9tCmPGJTGqhrGZAwFHD2";
@@ -35,6 +37,11 @@ pub(crate) struct Town {
 /// The address of somebody who has an account.
 pub(crate) fn known(number: usize) -> String {
     format!("member{}@meydan.example", number % KNOWN)
+}
+
+/// The address of somebody whose account is closed.
+pub(crate) fn closed(number: usize) -> String {
+    format!("closed{}@meydan.example", number % CLOSED)
 }
 
 /// The address of somebody whose account came from another system.
@@ -72,17 +79,22 @@ impl Town {
         let mut town =
             Self { meydan, _telegram: telegram, ground, metrics, owner: admin.clone(), admin };
         town.owner = town.found_campaign("tehran", OWNER).await?;
-        for number in 0..if with_members { KNOWN } else { 0 } {
-            let team = town.owner.open("/c/tehran/team").await;
-            let email = known(number);
-            let fields = [("name", "Member"), ("email", email.as_str()), ("role", "staff")];
-            let invited = town.owner.send(&team, "/c/tehran/team/invite", &fields).await;
-            town.welcome(&invited.html).await?;
-        }
         if with_members {
+            for email in (0..KNOWN).map(known).chain((0..CLOSED).map(closed)) {
+                town.invite(&email).await?;
+            }
             town.import(program).await?;
         }
         Ok(town)
+    }
+
+    /// The owner invites somebody, who accepts.
+    async fn invite(&self, email: &str) -> Result<()> {
+        let team = self.owner.open("/c/tehran/team").await;
+        let fields = [("name", "Member"), ("email", email), ("role", "staff")];
+        let invited = self.owner.send(&team, "/c/tehran/team/invite", &fields).await;
+        self.welcome(&invited.html).await?;
+        Ok(())
     }
 
     /// Brings accounts of another system in.

@@ -28,5 +28,5 @@ pub mod audit {
     tonic::include_proto!("meydan.audit.v1");
 }
 
-/// All contracts, for reflection and for tests that enumerate methods.
+/// All contracts, for tests that enumerate methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/meydan.bin"));

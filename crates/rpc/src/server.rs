@@ -1,4 +1,4 @@
-//! A gRPC server with health, reflection, a guard, and an orderly end, together with the workers of its service.
+//! A gRPC server with health, a guard, and an orderly end, together with the workers of its service.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,7 +14,7 @@ use tonic::{
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{guard::Guard, pb::DESCRIPTORS};
+use crate::guard::Guard;
 
 /// Longest that any call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -36,9 +36,6 @@ pub enum ServeError {
     /// ends as well, and whoever watches over it starts it again.
     #[error("a worker of the service ended by itself")]
     Worker(#[source] Option<JoinError>),
-    /// The contracts compiled into the program are damaged.
-    #[error("reflection cannot be offered")]
-    Reflection(#[from] tonic_reflection::server::Error),
 }
 
 /// Listens on `address`; port 0 takes any free one.
@@ -77,15 +74,11 @@ pub async fn serve(
     let Workers { mut tasks, end, database } = workers;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
     let stopped = health.clone();
     let serving = Server::builder()
         .timeout(DEADLINE)
         .layer(guard)
-        .add_routes(routes.add_service(health_service).add_service(reflection))
+        .add_routes(routes.add_service(health_service))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             async move {

@@ -29,6 +29,7 @@ mod places;
 mod preferences;
 mod programs;
 mod proving;
+mod raw;
 mod rebuild;
 mod record;
 mod refusals;

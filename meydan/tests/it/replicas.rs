@@ -1,7 +1,10 @@
 //! What works once works once, whichever of three gateways it is shown to. `make attack` plays a thousand rounds.
 
+mod gateways;
 mod links;
+mod people;
 mod post;
+mod sessions;
 
 use futures::future::join_all;
 use gateway::limits::Rates;

@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
     process::Stdio,
     time::Duration,
 };
@@ -11,12 +12,13 @@ use meydan_testkit::{
     process::{Ground, Meydan, Person},
     servers::{self, workspace},
 };
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
 };
 
-use crate::office::PROGRAM;
+use crate::office::{self, PASSWORD, PROGRAM};
 
 /// Servers of its own, in a folder of its own.
 async fn ground() -> Ground {
@@ -221,6 +223,51 @@ async fn told_to_stop_at_any_moment_it_stops_everything_in_order() {
             assert!(said.contains("meydan: stopping\n"), "the services were stopped first: {said}");
         }
     }
+}
+
+/// The first one-time link of a file of letters, once one has come.
+async fn first_letter(letters: &Path) -> String {
+    let found = async {
+        loop {
+            let said = tokio::fs::read_to_string(letters).await.unwrap_or_default();
+            // The last line may not be there as a whole yet.
+            let lines = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut words = lines.flat_map(str::split_whitespace);
+            let link = words.find(|word| word.contains("/welcome/"));
+            if let Some(link) = link.and_then(|word| word.get(word.find("http")?..)) {
+                return link.to_owned();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), found).await.expect("a letter comes")
+}
+
+#[tokio::test]
+async fn nobody_in_the_demo_can_be_proved_with_anything_before_they_have_used_their_link() {
+    let ground = office::ground("http://127.0.0.1:9").await;
+    let (server, _) = servers::postgres().rsplit_once('/').expect("it names a database");
+    let database = format!("{server}/{}identity", ground.prefix());
+    // The team of a campaign is asked before the first of its month is played.
+    let _running = started_until(&ground, ": 0 of ").await;
+    let tables = PgPool::connect(&database).await.expect("it answers");
+    let rows = async |table: &str| -> i64 {
+        let count = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(count).fetch_one(&tables).await.expect("it answers")
+    };
+    assert!(rows("accounts").await > 1, "there are people");
+    for table in ["credentials", "factors", "recovery_codes", "api_key_secrets", "sessions"] {
+        assert_eq!(rows(table).await, 0, "{table}");
+    }
+
+    let link = first_letter(&ground.data().join("letters.txt")).await;
+    let person = Person::visiting(&link);
+    let form = person.open(&link).await;
+    let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+    let home = person.send(&form, &link, &passwords).await;
+
+    assert_eq!(home.status, 200, "{}", home.html);
+    assert_eq!((rows("credentials").await, rows("sessions").await), (1, 1), "theirs alone");
 }
 
 #[tokio::test]

@@ -6,22 +6,23 @@ mod calls;
 
 use std::collections::BTreeMap;
 
+use audit::follow::LOGS;
 use gateway::{access::Need as Door, routes::table};
-use meydan_rpc::guard::{Need, Policies};
+use meydan_rpc::guard::Need;
 use meydan_testkit::{ports, process::Person, servers::postgres, telegram::TelegramSimulator};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tonic::Code;
 
 pub(crate) use self::calls::Foreign;
 use self::calls::{Answer, message};
-use crate::office::{Office, Reach, TOKEN, telegram};
+use crate::{
+    methods::SERVICES,
+    office::{Office, Reach, TOKEN, telegram},
+};
 
-/// The policies of every service, with its name.
-const SERVICES: [(&str, Policies); 3] = [
-    (identity::NAME, identity::grpc::POLICIES),
-    (crm::NAME, crm::grpc::POLICIES),
-    (bot_hub::NAME, bot_hub::grpc::POLICIES),
-];
+/// Where each service listens, in the order of the table.
+const LISTENS: [&str; 4] =
+    ["MEYDAN_IDENTITY_LISTEN", "MEYDAN_CRM_LISTEN", "MEYDAN_BOT_HUB_LISTEN", "MEYDAN_AUDIT_LISTEN"];
 
 /// Two campaigns: what is asked for lies in the first one, and the other's owner asks.
 pub(crate) struct Ground {
@@ -35,19 +36,18 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) async fn prepare() -> Self {
         let telegram = telegram().await;
-        let ports = ["MEYDAN_IDENTITY_LISTEN", "MEYDAN_CRM_LISTEN", "MEYDAN_BOT_HUB_LISTEN"];
-        let ports = ports.map(|name| (name, format!("127.0.0.1:{}", ports::free())));
+        let ports = LISTENS.map(|name| (name, format!("127.0.0.1:{}", ports::free())));
         let office = Office::open_with(&telegram.url(), Reach::Polling, &ports).await;
         let stranger = Office::found_campaign(&office.admin, &office.meydan.url, "isfahan").await;
         telegram.say(TOKEN, 7, "راز").expect("a citizen writes");
         office.owner.until("/c/tehran/inbox", "راز").await;
         let foreign = Foreign::find(&office, &ports.map(|(_, address)| address)).await;
         let mut logs = BTreeMap::new();
-        for (service, _) in SERVICES {
-            let name = format!("{}{}", office.ground.prefix(), service.replace('-', "_"));
+        for log in LOGS {
+            let name = format!("{}{log}", office.ground.prefix());
             let (server, _) = postgres().rsplit_once('/').expect("it names a database");
             let pool = PgPoolOptions::new().connect(&format!("{server}/{name}")).await;
-            logs.insert(service, pool.expect("it answers"));
+            logs.insert(log, pool.expect("it answers"));
         }
         Self { office, stranger, foreign, logs, _telegram: telegram }
     }
@@ -55,9 +55,9 @@ impl Ground {
     /// How many facts each context has.
     pub(crate) async fn facts(&self) -> BTreeMap<&'static str, i64> {
         let mut facts = BTreeMap::new();
-        for (service, pool) in &self.logs {
+        for (log, pool) in &self.logs {
             let count = sqlx::query_scalar("SELECT count(*) FROM es.events").fetch_one(pool).await;
-            facts.insert(*service, count.expect("it answers"));
+            facts.insert(*log, count.expect("it answers"));
         }
         facts
     }

@@ -1,52 +1,50 @@
 //! Links that are good once: by which accounts begin, by which admins are made, and by which passwords are chosen anew.
 
 use meydan_rpc::{
-    caller::{Caller, Who},
+    caller::Caller,
     pb::identity::{
-        AcceptInvitationRequest, BeginFactorRequest, ConfirmFactorRequest, InviteAdminRequest,
-        InviteFirstAdminRequest, InviteMemberRequest, LogInRequest, ProveFactorRequest, Role,
-        accounts_client::AccountsClient, oversight_client::OversightClient,
+        AcceptInvitationRequest, ChangeMemberRequest, InviteAdminRequest, InviteFirstAdminRequest,
+        ProveFactorRequest, oversight_client::OversightClient,
     },
 };
 use meydan_testkit::{authenticator, process::Page};
+use sqlx::{Connection, PgConnection};
 use time::Duration;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::{RATES, SARA, count, open_all, rounds, send_all};
+use super::{
+    RATES, SARA, count,
+    gateways::{Answer, Browser, Gateways, statuses},
+    open_all,
+    people::gateway,
+    rounds, send_all,
+};
 use crate::revocation::{House, PASSWORD};
 
 const ADMIN: &str = "admin@meydan.example";
-/// Of rounds that need a platform each, one for so many of the others.
-const FOUNDINGS: usize = 20;
-
-fn gateway() -> Caller {
-    Caller::service("gateway", None)
-}
 
 impl House {
     /// The link of the first admin.
-    async fn first_link(&self) -> String {
+    async fn first_link(&self) -> Result<String, Status> {
         let caller = Caller::service("meydan", None);
         let request = self.identity.command(&caller, Uuid::now_v7(), InviteFirstAdminRequest {});
-        let link = self.sessions().invite_first_admin(request).await;
-        link.expect("there is no admin yet").into_inner().token
+        Ok(self.sessions().invite_first_admin(request).await?.into_inner().token)
     }
 
-    /// Somebody who holds a session, as a gateway asserts them a moment after they proved themselves.
-    async fn holder(&self, session: &str) -> Caller {
-        let held = self.held(session).await;
-        let who = Who::Account {
-            id: held.account_id.parse().expect("an id"),
-            session: held.session_id.parse().expect("an id"),
-            admin: held.is_admin,
-        };
-        Caller { who, fresh_until: Some(i64::MAX), ..gateway() }
+    /// Has the platform look as it did before its admin began, who is the only one: so that each round needs none of
+    /// its own.
+    async fn forget_the_admin(&self) {
+        let mut tables = PgConnection::connect(&self.database_url).await.expect("they are there");
+        let forgotten = sqlx::query("UPDATE accounts SET admin = false WHERE admin");
+        let forgotten = forgotten.execute(&mut tables).await.expect("their owner may");
+        assert_eq!(forgotten.rows_affected(), 1, "there is one admin");
     }
 
     /// The first admin, and the secret of their authenticator.
     async fn admins_secret(&self) -> String {
         let message = AcceptInvitationRequest {
-            token: self.first_link().await,
+            token: self.first_link().await.expect("there is no admin yet"),
             email: ADMIN.to_owned(),
             display_name: "Admin".to_owned(),
             password: PASSWORD.to_owned(),
@@ -55,25 +53,13 @@ impl House {
         let accepted =
             self.sessions().accept_invitation(self.identity.ask(&gateway(), message)).await;
         let session = accepted.expect("the link is good").into_inner().session_token;
-        let admin = self.holder(&session).await;
-        let mut accounts = AccountsClient::new(self.identity.channel());
-        let begin = BeginFactorRequest { name: "phone".to_owned() };
-        let begun = accounts.begin_factor(self.identity.ask(&admin, begin)).await;
-        let begun = begun.expect("they may").into_inner();
-        let code = authenticator::code(&begun.secret, self.time());
-        let confirm = ConfirmFactorRequest { factor_id: begun.factor_id, code };
-        let confirmed = accounts.confirm_factor(self.identity.ask(&admin, confirm)).await;
-        confirmed.expect("the code is right");
-        begun.secret
+        self.add_authenticator(&self.holder(&session).await).await.0
     }
 
     /// The admin, who has just come in.
     async fn admin(&self, secret: &str) -> Caller {
-        let (email, password) = (ADMIN.to_owned(), PASSWORD.to_owned());
-        let message = LogInRequest { email, password, ..LogInRequest::default() };
-        let waits = self.sessions().log_in(self.identity.ask(&gateway(), message)).await;
         let message = ProveFactorRequest {
-            challenge_token: waits.expect("it is right").into_inner().challenge_token,
+            challenge_token: self.wait(ADMIN).await,
             code: authenticator::code(secret, self.time()),
             ..ProveFactorRequest::default()
         };
@@ -94,11 +80,11 @@ fn beginning(email: &str) -> Vec<(&'static str, String)> {
 }
 
 /// Uses a link of `/welcome` at all gateways at once, then once more; how many came in.
-async fn begin(house: &House, token: &str) -> usize {
+async fn begin(house: &House, token: &str, round: usize) -> usize {
     let path = format!("/welcome/{token}");
     let open = open_all(house, &path).await;
     let came_in = |page: &Page| page.status == 200 && !page.url.contains("/welcome/");
-    let who = |number| beginning(&format!("omid{number}@meydan.example"));
+    let who = |number| beginning(&format!("omid{number}.{round}@meydan.example"));
     let entered = count(&send_all(&open, &path, who).await, came_in);
     let late = open_all(house, &path).await;
     assert!(late.iter().all(|(_, page)| page.status == 404), "it is used up");
@@ -113,15 +99,30 @@ async fn an_invitation_begins_one_account_however_many_gateways_it_is_shown_to_a
     for round in 0..rounds() {
         // A campaign invites two hundred a day.
         house.later(Duration::minutes(10));
-        let message = InviteMemberRequest {
-            email: format!("omid.of.{round}@meydan.example"),
-            display_name: "Omid".to_owned(),
-            role: Role::Staff.into(),
-        };
+        let link = house.invite(&team, &format!("omid.of.{round}@meydan.example")).await;
+        assert_eq!(begin(&house, &link, round).await, 1, "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_an_account_joins_once_however_many_gateways_the_link_is_shown_to_at_once() {
+    let house = House::with(RATES).await;
+    let (team, gateways) = (house.team().await, Gateways::of(&house));
+    let joined = |answer: &&Answer| answer.status == 303 && answer.location == "/";
+    for round in 0..rounds() {
+        // A campaign writes five times a day to an address.
+        house.later(Duration::hours(6));
+        let message = ChangeMemberRequest { member_id: team.member_id.clone() };
         let request = house.identity.command(&team.owner, Uuid::now_v7(), message);
-        let invited = house.members().invite_member(request).await.expect("an owner may");
-        let entered = begin(&house, &invited.into_inner().invitation_token).await;
-        assert_eq!(entered, 1, "round {round}");
+        house.members().remove(request).await.expect("an owner may");
+        let path = format!("/welcome/{}", house.invite(&team, SARA).await);
+        let sara = Browser::of(&house.log_in().await);
+
+        let shown = gateways.send(&sara, |_| (path.clone(), vec![])).await;
+
+        assert_eq!(shown.iter().filter(joined).count(), 1, "round {round}");
+        let again = gateways.send(&sara, |_| (path.clone(), vec![])).await;
+        assert_eq!(statuses(&again), [404; 3], "round {round}: it is used up");
     }
 }
 
@@ -137,17 +138,20 @@ async fn a_link_makes_one_admin_however_many_gateways_it_is_shown_to_at_once() {
         let request = house.identity.command(&admin, Uuid::now_v7(), message);
         let mut oversight = OversightClient::new(house.identity.channel());
         let asked = oversight.invite_admin(request).await.expect("an admin may");
-        let entered = begin(&house, &asked.into_inner().invitation_token).await;
+        let entered = begin(&house, &asked.into_inner().invitation_token, round).await;
         assert_eq!(entered, 1, "round {round}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_admin_is_one_however_many_gateways_the_link_is_shown_to_at_once() {
-    for round in 0..rounds().div_ceil(FOUNDINGS) {
-        let house = House::with(RATES).await;
-        let link = house.first_link().await;
-        assert_eq!(begin(&house, &link).await, 1, "round {round}");
+    let house = House::with(RATES).await;
+    for round in 0..rounds() {
+        let link = house.first_link().await.expect("there is no admin");
+        assert_eq!(begin(&house, &link, round).await, 1, "round {round}");
+        let another = house.first_link().await.expect_err("there is one");
+        assert_eq!(another.code(), Code::FailedPrecondition, "round {round}");
+        house.forget_the_admin().await;
     }
 }
 

@@ -1,19 +1,11 @@
 //! What comes by mail or SMS and is good once, and what a passkey has signed.
 
-use std::collections::HashMap;
-
-use meydan_rpc::{
-    caller::{Caller, Who},
-    pb::identity::{BeginPasskeyRequest, ConfirmPasskeyRequest, passkeys_client::PasskeysClient},
-};
-use meydan_testkit::{
-    passkey::Authenticator,
-    process::{Page, Person},
-};
-use serde_json::Value;
+use meydan_testkit::process::{Page, Person};
 use time::Duration;
 
-use super::{RATES, SARA, count, give_password, open_all, rounds, send_all};
+use super::{
+    RATES, SARA, count, gateways::challenge_in, give_password, open_all, rounds, send_all,
+};
 use crate::revocation::{House, SITE};
 
 /// Between rounds: ten letters a day are asked for.
@@ -104,45 +96,18 @@ async fn the_code_of_an_sms_counts_once_however_many_gateways_see_it_at_once() {
     }
 }
 
-/// Adds a passkey to Sara's account.
-async fn enrol(house: &House) -> Authenticator {
-    let session = house.log_in().await;
-    let held = house.held(&session).await;
-    let who = Who::Account {
-        id: held.account_id.parse().expect("an id"),
-        session: held.session_id.parse().expect("an id"),
-        admin: false,
-    };
-    let holder = Caller { who, ..Caller::service("gateway", None) };
-    let mut passkeys = PasskeysClient::new(house.identity.channel());
-    let begin = BeginPasskeyRequest { name: "phone".to_owned() };
-    let begun = passkeys.begin_passkey(house.identity.ask(&holder, begin)).await;
-    let begun = begun.expect("she came in a moment ago").into_inner();
-    let mut key = Authenticator::new();
-    let credential = key.create(SITE, &begun.options);
-    let confirm = ConfirmPasskeyRequest { factor_id: begun.factor_id, credential };
-    let confirmed = passkeys.confirm_passkey(house.identity.ask(&holder, confirm)).await;
-    confirmed.expect("it is right");
-    key
-}
-
-/// What a script gets that asks for a challenge at `path`: the token, and what is to be signed.
-async fn ask(browser: &Person, page: &Page, path: &str) -> (String, String) {
-    let asked = browser.send(page, path, &[]).await;
-    let asked: HashMap<String, Value> = serde_json::from_str(&asked.html).expect("it is JSON");
-    (asked["token"].as_str().expect("a text").to_owned(), asked["options"].to_string())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_challenge_lets_one_in_however_many_gateways_it_is_shown_to_at_once() {
     let house = House::with(RATES).await;
     house.team().await;
-    let mut key = enrol(&house).await;
+    let holder = house.holder(&house.log_in().await).await;
+    let (mut key, _) = house.add_passkey(&holder).await;
     for round in 0..rounds() {
         // A network asks for sixty a minute.
         house.later(Duration::minutes(1));
         let open = open_all(&house, "/login").await;
-        let (token, options) = ask(&open[0].0, &open[0].1, "/login/passkey/ask").await;
+        let asked = open[0].0.send(&open[0].1, "/login/passkey/ask", &[]).await;
+        let (token, options) = challenge_in(&asked.html);
         let credential = key.sign(SITE, &options);
         let shown = |_| vec![("token", token.clone()), ("credential", credential.clone())];
         let came_in = |page: &Page| page.status == 200 && !page.url.contains("/login");

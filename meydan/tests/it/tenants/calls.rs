@@ -1,63 +1,17 @@
-//! What is asked of each method, as bytes: the tables name methods, and a table has no types.
+//! What is asked of each method, as bytes, and how it has to answer.
 
 use std::net::SocketAddr;
 
 use meydan_rpc::{
     caller::{Assertions, Caller, Who},
     client::Dial,
-    pb::{bot_hub as hub, crm, identity as id},
+    pb::{audit, bot_hub as hub, crm, identity as id},
 };
-use prost::{
-    Message,
-    bytes::{Buf, BufMut, Bytes},
-};
-use tonic::{
-    Code, Request, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
-};
+use prost::{Message, bytes::Bytes};
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::office::Office;
-
-/// Whoever calls a method as it is, without its types.
-#[derive(Debug, Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
+use crate::{methods::SERVICES, office::Office, raw::call};
 
 /// How a method has to answer.
 #[derive(Debug)]
@@ -74,7 +28,9 @@ pub(super) enum Answer {
 
 /// Things of one campaign, and who asks for them from another one.
 pub(crate) struct Foreign {
-    dials: [Dial; 3],
+    /// Signs for whoever calls.
+    pub(crate) keys: Assertions,
+    dials: [Dial; 4],
     stranger: Caller,
     campaign: Uuid,
     number: i64,
@@ -88,15 +44,13 @@ pub(crate) struct Foreign {
 
 impl Foreign {
     /// Looks for them, as services of ours may.
-    pub(super) async fn find(office: &Office, addresses: &[String; 3]) -> Self {
+    pub(super) async fn find(office: &Office, addresses: &[String; 4]) -> Self {
         let keys = Assertions::from_file(&office.ground.data().join("secrets/assertion.pem"));
         let keys = keys.expect("the platform has made it");
-        let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
-        let mut dials = services.into_iter().zip(addresses).map(|(service, address)| {
-            let address: SocketAddr = address.parse().expect("an address");
-            Dial::new(service, address, keys.clone())
+        let dials: [Dial; 4] = std::array::from_fn(|number| {
+            let address: SocketAddr = addresses[number].parse().expect("an address");
+            Dial::new(SERVICES[number].0, address, keys.clone())
         });
-        let dials = [(); 3].map(|()| dials.next().expect("there are three"));
         let campaign = |slug: &'static str| {
             let (dial, demo) = (dials[0].clone(), Caller::service("demo", None));
             async move {
@@ -134,6 +88,7 @@ impl Foreign {
             "راز".to_owned(),
         ];
         Self {
+            keys,
             dials,
             stranger: member(isfahan, own[0].account_id.parse().expect("an id")),
             campaign: tehran,
@@ -146,22 +101,22 @@ impl Foreign {
         }
     }
 
+    /// By which a service is called.
+    pub(crate) fn dial(&self, service: &str) -> &Dial {
+        let at = SERVICES.iter().position(|(name, _)| *name == service);
+        &self.dials[at.expect("it is one of ours")]
+    }
+
     /// Calls a method as the stranger.
     pub(super) async fn ask(
         &self,
         service: &str,
         path: &'static str,
         message: Vec<u8>,
-    ) -> Result<Bytes, Status> {
-        let services = [::identity::NAME, ::crm::NAME, ::bot_hub::NAME];
-        let at = services.iter().position(|name| *name == service).expect("it is one of ours");
-        let dial = &self.dials[at];
-        let request: Request<Bytes> =
-            dial.command(&self.stranger, Uuid::now_v7(), Bytes::from(message));
-        let mut client = Grpc::<Channel>::new(dial.channel());
-        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-        let path = http::uri::PathAndQuery::from_static(path);
-        Ok(client.unary(request, path, Raw).await?.into_inner())
+    ) -> Result<Vec<u8>, Status> {
+        let dial = self.dial(service);
+        let request = dial.command(&self.stranger, Uuid::now_v7(), Bytes::from(message));
+        call(dial.channel(), path, request).await
     }
 
     /// The marks of the other campaign that an answer shows.
@@ -213,6 +168,7 @@ pub(super) fn message(path: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
         "meydan.identity.v1.Campaigns" => of_campaigns(method, foreign),
         "meydan.crm.v1.Tickets" => of_tickets(method, foreign),
         "meydan.bot_hub.v1.Bots" | "meydan.bot_hub.v1.Files" => of_bots(method, foreign),
+        "meydan.audit.v1.Entries" => of_entries(method, foreign),
         "meydan.identity.v1.Accounts" => of_accounts(method),
         "meydan.identity.v1.ApiKeys" => match method {
             // Nothing is said of it, so nothing is made.
@@ -358,6 +314,19 @@ fn of_bots(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
         "ListBots" => vec![],
         "FetchFile" => hub::FetchFileRequest { file_id: foreign.file.clone() }.encode_to_vec(),
         _ => panic!("bot hub's {method} has no case"),
+    };
+    (message, NOT_FOUND)
+}
+
+fn of_entries(method: &str, foreign: &Foreign) -> (Vec<u8>, Answer) {
+    let campaign_id = foreign.campaign.to_string();
+    let filter = Some(audit::Filter { campaign_id, ..Default::default() });
+    let message = match method {
+        "ListEntries" => {
+            audit::ListEntriesRequest { filter, limit: 200, before: 0 }.encode_to_vec()
+        }
+        "ExportEntries" => audit::ExportEntriesRequest { filter }.encode_to_vec(),
+        _ => panic!("the audit's {method} has no case"),
     };
     (message, NOT_FOUND)
 }

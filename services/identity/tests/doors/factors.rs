@@ -81,11 +81,11 @@ impl Identity {
         challenges
     }
 
-    fn code(&self, sara: &Sara) -> String {
+    pub(crate) fn code(&self, sara: &Sara) -> String {
         authenticator::code(&sara.secret, self.now())
     }
 
-    async fn prove_again(&self, session: &str, secret: &str) -> Result<String, Failure> {
+    pub(crate) async fn prove_again(&self, session: &str, secret: &str) -> Result<String, Failure> {
         let holder = self.holder(session).await;
         let message = ProveAgainRequest { secret: secret.to_owned() };
         let proved = self.accounts().prove_again(self.dial.ask(&holder, message)).await?;

@@ -14,8 +14,9 @@ use time::Duration;
 use uuid::Uuid;
 
 use crate::{
+    factors::Sara,
     harness::{Identity, gateway},
-    oversight::refused,
+    oversight::{id, refused},
     team::{Colleague, Team},
 };
 
@@ -42,14 +43,31 @@ impl Scene {
     }
 
     async fn look(&self, account: Uuid, reason: &str) -> Result<String, Failure> {
+        self.look_by(&self.admin, account, reason).await
+    }
+
+    /// The same by somebody else.
+    async fn look_by(
+        &self,
+        caller: &Caller,
+        account: Uuid,
+        reason: &str,
+    ) -> Result<String, Failure> {
         let message = ImpersonateRequest {
             account_id: account.to_string(),
             campaign_id: self.team.campaign.to_string(),
             reason: reason.to_owned(),
         };
         // A form that was kept is sent again with the id that it had.
-        let request = self.identity().dial.command(&self.admin, Uuid::from_u128(7), message);
+        let request = self.identity().dial.command(caller, Uuid::from_u128(7), message);
         Ok(self.identity().oversight().impersonate(request).await?.into_inner().slug)
+    }
+
+    /// One more admin, at work.
+    async fn colleague(&self, email: &str) -> Sara {
+        let link = self.identity().ask_admin(&self.admin, email).await.expect("an admin may");
+        let session = self.identity().accept(&link, "").await.expect("the link is good");
+        self.identity().enrol(&session).await
     }
 
     /// As whom the admin's session looks now.
@@ -68,8 +86,8 @@ impl Scene {
         Ok(())
     }
 
-    async fn log_out(&self) {
-        let message = LogOutRequest { session_token: self.session.clone() };
+    async fn log_out(&self, session: &str) {
+        let message = LogOutRequest { session_token: session.to_owned() };
         let request = self.identity().dial.ask(&gateway(), message);
         self.identity().sessions().log_out(request).await.expect("it ends");
     }
@@ -187,6 +205,39 @@ async fn it_takes_a_reason_and_a_proof_and_somebody_who_works_there() {
 }
 
 #[tokio::test]
+async fn nobody_begins_to_look_who_is_out_or_suspended_or_no_admin_any_more_or_cannot_prove_it() {
+    let scene = Scene::set().await;
+    let identity = scene.identity();
+    for how in ["out", "suspended", "dismissed", "closed"] {
+        let omid = scene.colleague(&format!("{how}@meydan.example")).await;
+        // What a gateway was told a moment ago it still asserts.
+        let caller = identity.holder(&omid.session).await;
+        match how {
+            "out" => scene.log_out(&omid.session).await,
+            "suspended" => {
+                identity.suspend(&scene.admin, id(&caller), true).await.expect("an admin may");
+            }
+            "dismissed" => {
+                identity.dismiss(&scene.admin, id(&caller)).await.expect("an admin may");
+            }
+            _ => {
+                for _ in 0..20 {
+                    assert!(identity.prove_again(&omid.session, "000000").await.is_err());
+                }
+                identity.advance(Duration::minutes(6));
+                let right = identity.prove_again(&omid.session, &identity.code(&omid)).await;
+                assert_eq!(right, refused("proof.wrong"), "it is closed to guessers");
+            }
+        }
+        let expected =
+            if how == "closed" { refused("proof.needed") } else { Err(Failure::NotFound) };
+        assert_eq!(scene.look_by(&caller, scene.sara.account, WHY).await, expected, "{how}");
+    }
+    assert_eq!(identity.facts("account.impersonated").await, 0);
+    assert_eq!(identity.facts("member.impersonated").await, 0);
+}
+
+#[tokio::test]
 async fn it_ends_after_fifteen_minutes_when_the_admin_ends_it_and_with_their_session() {
     let scene = Scene::set().await;
     let sara = scene.sara.account;
@@ -209,7 +260,7 @@ async fn it_ends_after_fifteen_minutes_when_the_admin_ends_it_and_with_their_ses
     scene.identity().advance(Duration::seconds(1));
     assert_eq!(scene.looks_as().await, None, "and no second longer");
 
-    scene.log_out().await;
+    scene.log_out(&scene.session).await;
     assert!(!scene.identity().is_known(&scene.session).await);
     assert_eq!(scene.ended().await, 1, "what was over by itself did not end again");
 }
@@ -230,7 +281,7 @@ async fn every_end_before_its_time_is_on_record_for_the_member() {
         let identity = scene.identity();
         let (other, _) = identity.colleague(&scene.admin, "other@meydan.example").await;
         match how {
-            "log out" => scene.log_out().await,
+            "log out" => scene.log_out(&scene.session).await,
             "end the sessions" => {
                 let message = ChangeAccountRequest { account_id: admin.to_string() };
                 let request = identity.dial.command(&other, Uuid::now_v7(), message);
@@ -254,10 +305,8 @@ async fn every_end_before_its_time_is_on_record_for_the_member() {
                 campaigns.change_campaign_status(request).await.expect("an admin may");
             }
             _ => {
-                let link = identity.ask_admin(&scene.admin, "omid@meydan.example").await;
-                let session = identity.accept(&link.expect("an admin may"), "").await;
-                let session = identity.enrol(&session.expect("the link is good")).await.session;
-                let omid = identity.holder(&session).await;
+                let omid = scene.colleague("omid@meydan.example").await;
+                let omid = identity.holder(&omid.session).await;
                 identity.suspend(&omid, admin, true).await.expect("an admin may");
             }
         }

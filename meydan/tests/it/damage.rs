@@ -220,10 +220,22 @@ async fn a_log_whose_end_nobody_has_goes_on_without_it_when_an_operator_says_so(
     assert_eq!(crm_stream(&ground).await.cached_info().state.last_sequence, last - 1);
 }
 
+/// Waits until each log has a stream, which it gets soon after the pages are up.
+async fn streams_are_made(ground: &Ground) {
+    let broker = jetstream(ground).await;
+    let made = async {
+        for stream in ["ES_IDENTITY", "ES_CRM", "ES_BOT_HUB"] {
+            while broker.get_stream(stream).await.is_err() {}
+        }
+    };
+    tokio::time::timeout(PATIENCE, made).await.expect("each has one in the end");
+}
+
 #[tokio::test]
 async fn a_platform_on_which_nothing_has_happened_yet_agrees() {
     let ground = Ground::prepare("http://127.0.0.1:9").await;
     let platform = Meydan::start(PROGRAM, &ground).await;
+    streams_are_made(&ground).await;
     found(&ground, &["relay", "status"]).await;
     found(&ground, &["verify"]).await;
     meydan(&ground, &["projection", "rebuild", "crm"]).await.expect("there is nothing to take in");
@@ -245,6 +257,7 @@ async fn a_platform_on_which_nothing_has_happened_yet_agrees() {
 async fn what_could_not_be_compared_is_told_apart_from_what_differs() {
     let mut ground = Ground::prepare("http://127.0.0.1:9").await;
     let platform = Meydan::start(PROGRAM, &ground).await;
+    streams_are_made(&ground).await;
     found(&ground, &["relay", "status"]).await;
     platform.stop().await;
     let drop = format!("DROP DATABASE {}crm", ground.prefix());

@@ -78,14 +78,14 @@ async fn main() -> Result<()> {
             let scanners = Scanners { tools: &tools, seconds: arguments.seconds };
             scan::run(&town, scanners, &mut report).await?;
         }
-        town.leave().await;
+        town.leave("all else", &mut report).await;
     }
     if wanted(Attack::Flood) {
         // Here the limits are those of a platform that nobody has set otherwise.
         let limits = [("MEYDAN_LOGIN_LIMIT", "5"), ("MEYDAN_RATE_LIMIT", "100")];
         let town = Town::found_with(&arguments.program, false, &limits).await?;
         flood::run(&town, (arguments.guesses, arguments.addresses), &mut report).await?;
-        town.leave().await;
+        town.leave("the flood", &mut report).await;
     }
     anyhow::ensure!(report.conclude(), "the platform did not hold");
     Ok(())

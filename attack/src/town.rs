@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Error, Result, ensure};
 use meydan_testkit::{
+    memory::resident,
     ports,
     process::{Ground, Meydan, Person},
     servers,
@@ -9,6 +10,8 @@ use meydan_testkit::{
     visitor::Visitor,
 };
 use serde_json::json;
+
+use crate::report::Report;
 
 /// The password of everybody here.
 pub(crate) const PASSWORD: &str = "velvet harbour ninety lanterns";
@@ -19,6 +22,8 @@ pub(crate) const KNOWN: usize = 40;
 /// Known addresses whose accounts are closed to guessers: each at most ten times, since strangers share fifty tries.
 pub(crate) const CLOSED: usize = 4;
 
+/// How much memory the platform may have in the end, in megabytes.
+const MEMORY: f64 = 250.0;
 /// What another system made of a password: bcrypt, with a cost of 12.
 const IMPORTED: &str = "$2b$12$NxrqzXpE4MPQvk7DaNIkQObbktjVlcygF9tCmPGJTGqhrGZAwFHD2";
 
@@ -161,7 +166,11 @@ impl Town {
     }
 
     /// Ends the platform.
-    pub(crate) async fn leave(self) {
+    /// Stops it, and tells how much memory it had at the end: what `before` was answered is given back.
+    pub(crate) async fn leave(self, before: &str, report: &mut Report) {
+        let memory = self.meydan.id().and_then(resident).unwrap_or(f64::INFINITY);
+        let (what, figure) = (format!("memory after {before}"), format!("{memory:.0} MB"));
+        report.note(&what, &figure, &format!("at most {MEMORY:.0} MB"), memory <= MEMORY);
         self.meydan.stop().await;
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use meydan_testkit::{
+    memory::resident,
     process::{Ground, Meydan, Person},
     servers,
     telegram::TelegramSimulator,
@@ -143,13 +144,5 @@ async fn hook(telegram: &TelegramSimulator) -> Result<Target> {
 
 /// Resident memory of the program, in megabytes.
 fn memory(meydan: &Meydan) -> Result<f64> {
-    memory_of(meydan.id().context("it runs")?)
-}
-
-/// Resident memory of a process, in megabytes.
-fn memory_of(id: u32) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("it is there")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
-    Ok(kilobytes / 1024.0)
+    meydan.id().and_then(resident).context("it runs")
 }

@@ -15,13 +15,16 @@ use futures::{StreamExt, TryStreamExt, future::OptionFuture, stream};
 use meydan_event_log::{
     Actor, EventLog, Meta, Options, Progress, ProjectionRunner, Relay, Source, Target, stream_name,
 };
-use meydan_testkit::servers::{Nats, durable};
+use meydan_testkit::{
+    memory::resident,
+    servers::{Nats, durable},
+};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Log, Notebook, TENANT, Take, commit, projection::Totals};
-use crate::{SPAN, load::Figures, memory_of, row};
+use crate::{SPAN, load::Figures, row};
 
 /// Events that wait for the relay.
 const BACKLOG: u32 = 300_000;
@@ -176,7 +179,7 @@ async fn many() -> Result<()> {
         };
         let commands = stream::iter(0..quarter).map(|_| one());
         commands.buffer_unordered(CLIENTS).try_for_each(async |()| Ok(())).await?;
-        println!("| {upto} | {:.0} |", memory_of(me)?);
+        println!("| {upto} | {:.0} |", resident(me).unwrap_or_default());
     }
     Ok(())
 }

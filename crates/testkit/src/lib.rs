@@ -4,6 +4,7 @@ pub mod authenticator;
 pub mod detour;
 mod foreign;
 pub mod given;
+pub mod memory;
 pub mod model;
 pub mod otlp;
 pub mod passkey;

@@ -13,6 +13,7 @@ mod keyboards;
 mod pepper;
 mod rules;
 mod tuning;
+mod work;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -24,16 +25,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::password_hash::phc::PasswordHash;
 use tokio::sync::{Semaphore, oneshot};
 
-use self::keyboards::uniform;
 pub use self::{
     imported::{Imported, NotImported},
     pepper::Pepper,
     rules::{Chooser, Weakness},
     tuning::{LEAST_MEMORY, LEAST_PASSES, Parameters, TARGET},
 };
+use self::{keyboards::uniform, work::Memory};
 
 /// How many may wait.
 const QUEUE: usize = 200;
@@ -82,8 +83,7 @@ pub enum Verdict {
 
 /// Cores, and who waits for them.
 ///
-/// Each core has a thread of its own: what a hash fills, which is much, is taken and given back by the same few, where
-/// on threads that come and go the allocator keeps some of it for each.
+/// Each core has a thread of its own, and that the memory which a hash fills.
 #[derive(Debug, Clone)]
 struct Lane {
     cores: Arc<Semaphore>,
@@ -92,7 +92,7 @@ struct Lane {
 }
 
 /// What one of the threads does.
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
 impl Passwords {
     /// Hashes with so much work.
@@ -103,13 +103,13 @@ impl Passwords {
         let began = Instant::now();
         let nobodys = Pepper::new(uuid::Uuid::new_v4().into_bytes());
         let decoy = uuid::Uuid::new_v4().to_string();
-        let decoy = hash(&decoy, (parameters, &nobodys)).unwrap_or_default();
+        let decoy = hash(&decoy, (parameters, &nobodys), &mut Memory::default());
         Self {
             slowest: Arc::new(AtomicU64::new(nanoseconds(began.elapsed()))),
             known: Lane::new((cores - strangers).max(1)),
             strangers: Lane::new(strangers),
             parameters,
-            decoy: decoy.into(),
+            decoy: decoy.unwrap_or_default().into(),
         }
     }
 }
@@ -122,9 +122,10 @@ impl Lane {
             let jobs = jobs.clone();
             std::thread::spawn(move || {
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let mut memory = Memory::default();
                 while let Ok(job) = next() {
                     // Whoever waits for it is told by what it has dropped.
-                    let _ = catch_unwind(AssertUnwindSafe(job));
+                    let _ = catch_unwind(AssertUnwindSafe(|| job(&mut memory)));
                 }
             });
         }
@@ -139,15 +140,15 @@ impl Lane {
     /// else gets its core before it ends.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = self.queue.clone().try_acquire_owned().map_err(|_| Busy)?;
         let core = self.cores.clone().acquire_owned().await.map_err(|_| Busy)?;
         let (tell, told) = oneshot::channel();
-        let held = move || {
+        let held = move |memory: &mut Memory| {
             let _permits = (place, core);
             // Nobody may be there any more to be told.
-            let _ = tell.send(work());
+            let _ = tell.send(work(memory));
         };
         self.hands.send(Box::new(held)).map_err(|_| Busy)?;
         told.await.map_err(|_| Busy)
@@ -167,8 +168,9 @@ impl Passwords {
         pepper: Pepper,
     ) -> Result<Result<String, Weakness>, Busy> {
         let parameters = self.parameters;
-        let choose =
-            move || chooser.may_choose(&password).map(|()| hash(&password, (parameters, &pepper)));
+        let choose = move |memory: &mut Memory| {
+            chooser.may_choose(&password).map(|()| hash(&password, (parameters, &pepper), memory))
+        };
         match self.known.work(choose).await? {
             Ok(hash) => Ok(Ok(hash.ok_or(Busy)?)),
             Err(weakness) => Ok(Err(weakness)),
@@ -182,7 +184,8 @@ impl Passwords {
     /// [`Busy`]
     pub async fn hash_again(&self, password: String, pepper: Pepper) -> Result<String, Busy> {
         let parameters = self.parameters;
-        self.known.work(move || hash(&password, (parameters, &pepper))).await?.ok_or(Busy)
+        let again = move |memory: &mut Memory| hash(&password, (parameters, &pepper), memory);
+        self.known.work(again).await?.ok_or(Busy)
     }
 
     /// Waits for the next of even moments since a password began to be judged. Whoever is turned away at one of them
@@ -209,13 +212,13 @@ impl Passwords {
         let lane = if known { &self.known } else { &self.strangers };
         let (parameters, decoy, slowest) =
             (self.parameters, self.decoy.clone(), self.slowest.clone());
-        lane.work(move || {
+        lane.work(move |memory| {
             let began = Instant::now();
             let Some(hash) = hash else {
-                let _ = judge(&password, &decoy, (parameters, &pepper));
+                let _ = judge(&password, &decoy, (parameters, &pepper), memory);
                 return Judged { verdict: Verdict::Wrong, began };
             };
-            let verdict = judge(&password, &hash, (parameters, &pepper));
+            let verdict = judge(&password, &hash, (parameters, &pepper), memory);
             if Imported::read(&hash).is_ok() {
                 slowest.fetch_max(nanoseconds(began.elapsed()), Ordering::Relaxed);
             }
@@ -230,26 +233,35 @@ fn nanoseconds(took: Duration) -> u64 {
     u64::try_from(took.min(Duration::from_secs(1)).as_nanos()).expect("a second has few")
 }
 
-fn judge(password: &str, hash: &str, (parameters, pepper): (Parameters, &Pepper)) -> Verdict {
+fn judge(
+    password: &str,
+    hash: &str,
+    (parameters, pepper): (Parameters, &Pepper),
+    memory: &mut Memory,
+) -> Verdict {
     if let Ok(imported) = Imported::read(hash) {
         return if imported.is_of(password) { Verdict::Outdated } else { Verdict::Wrong };
     }
     let Ok(hash) = PasswordHash::new(hash) else { return Verdict::Wrong };
     let peppered = tuning::is_peppered(&hash);
-    let judged = if peppered {
-        parameters.peppered(pepper).verify_password(uniform(password).as_bytes(), &hash)
+    let right = if peppered {
+        work::is_of(&hash, uniform(password).as_bytes(), Some(pepper), memory)
     } else {
-        parameters.argon2().verify_password(password.as_bytes(), &hash)
+        work::is_of(&hash, password.as_bytes(), None, memory)
     };
-    if judged.is_err() {
-        return Verdict::Wrong;
+    match right {
+        false => Verdict::Wrong,
+        true if !peppered || parameters.exceed(&hash) => Verdict::Outdated,
+        true => Verdict::Right,
     }
-    if !peppered || parameters.exceed(&hash) { Verdict::Outdated } else { Verdict::Right }
 }
 
-fn hash(password: &str, (parameters, pepper): (Parameters, &Pepper)) -> Option<String> {
-    let hash = parameters.peppered(pepper).hash_password(uniform(password).as_bytes());
-    hash.ok().map(|hash| hash.to_string())
+fn hash(
+    password: &str,
+    (parameters, pepper): (Parameters, &Pepper),
+    memory: &mut Memory,
+) -> Option<String> {
+    work::hash(&parameters.peppered(pepper), uniform(password).as_bytes(), memory)
 }
 
 #[cfg(test)]
@@ -346,7 +358,7 @@ mod tests {
         let lane = Lane::new(1);
         let (begun, has_begun) = oneshot::channel();
         let (finish, finished) = mpsc::channel::<()>();
-        let work = lane.work(move || {
+        let work = lane.work(move |_| {
             begun.send(()).expect("the test waits");
             finished.recv().expect("the test lets it end");
         });

@@ -165,7 +165,6 @@ impl Town {
         Ok(counted.map_or(Ok(0), str::parse)?)
     }
 
-    /// Ends the platform.
     /// Stops it, and tells how much memory it had at the end: what `before` was answered is given back.
     pub(crate) async fn leave(self, before: &str, report: &mut Report) {
         let memory = self.meydan.id().and_then(resident).unwrap_or(f64::INFINITY);

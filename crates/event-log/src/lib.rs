@@ -87,7 +87,7 @@ pub use self::{
     inspect::{Reader, Stats, readers},
     keys::KeyChange,
     lead::{Lock, lead},
-    load::LoadError,
+    load::{LoadError, Seen},
     log::{EventLog, Loaded, Options, Target, facts},
     origin::{Origin, from_origin},
     parked::{Parked, parked, retry_parked},

@@ -220,32 +220,55 @@ impl Answer {
     }
 }
 
+/// How far the tables of a reader are with some aggregates.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The position of the last of their facts; 0 when there is none.
+    pub last: i64,
+    /// The position up to which the tables have been written.
+    pub read: i64,
+    /// The types of those of them that wait for an operator, and stand still meanwhile.
+    pub parked: Vec<String>,
+}
+
 impl EventLog {
-    /// The position of the last fact of any of these aggregates, named by type; 0 when there is none.
+    /// How far the tables of `reader` are with these aggregates, named by type, which lie in one partition.
     ///
     /// # Errors
     ///
     /// Fails if PostgreSQL does.
-    pub async fn last_position_of(
+    pub async fn seen_by(
         &self,
+        reader: &str,
         aggregates: &[(&str, Target)],
-    ) -> Result<i64, sqlx::Error> {
+    ) -> Result<Seen, sqlx::Error> {
+        let part = aggregates.first().map_or(0, |(_, target)| self.part_of(target.tenant));
         let types: Vec<_> = aggregates.iter().map(|(name, _)| (*name).to_owned()).collect();
         let tenants: Vec<_> = aggregates.iter().map(|(_, target)| target.tenant).collect();
         let ids: Vec<_> = aggregates.iter().map(|(_, target)| target.id).collect();
-        sqlx::query_scalar!(
+        sqlx::query_as!(
+            Seen,
             r#"
-            SELECT coalesce(max(newest.position), 0) AS "position!"
-            FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS asked (tenant_id, aggregate_type, aggregate_id),
-            LATERAL (
-              SELECT e.position FROM es.events e
-              WHERE e.tenant_id = asked.tenant_id AND e.aggregate_type = asked.aggregate_type
-                AND e.aggregate_id = asked.aggregate_id
-              ORDER BY e.sequence DESC LIMIT 1) AS newest
+            WITH asked AS (
+              SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS a (tenant_id, aggregate_type, aggregate_id))
+            SELECT
+              coalesce((
+                SELECT max(newest.position) FROM asked, LATERAL (
+                  SELECT e.position FROM es.events e
+                  WHERE e.tenant_id = asked.tenant_id AND e.aggregate_type = asked.aggregate_type
+                    AND e.aggregate_id = asked.aggregate_id
+                  ORDER BY e.sequence DESC LIMIT 1) AS newest), 0) AS "last!",
+              coalesce((SELECT position FROM es.checkpoints WHERE reader = $4 AND part = $5), 0) AS "read!",
+              coalesce((
+                SELECT array_agg(p.aggregate_type) FROM es.parked p
+                JOIN asked USING (tenant_id, aggregate_type, aggregate_id)
+                WHERE p.reader = $4 AND p.part = $5), '{}') AS "parked!"
             "#,
             &tenants,
             &types,
             &ids,
+            reader,
+            part,
         )
         .fetch_one(self.pool())
         .await

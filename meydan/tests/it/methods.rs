@@ -58,9 +58,9 @@ async fn answered(
 /// Calls every method with whatever is no assertion for its service now. With one that is, and whose caller may call
 /// nothing, they learn that, so that nothing is done.
 async fn believe_nobody(ground: &Ground) {
-    let (keys, now) = (&ground.foreign.keys, OffsetDateTime::now_utc());
-    let caller = Caller::service(audit::NAME, None);
+    let (keys, caller) = (&ground.foreign.keys, Caller::service(audit::NAME, None));
     for (service, policies) in SERVICES {
+        let now = OffsetDateTime::now_utc();
         let others = SERVICES.into_iter().filter(|(other, _)| *other != service);
         let elsewhere = others.map(|(other, _)| (Some(keys.sign(other, &caller, now)), other));
         let wrong = [
@@ -95,9 +95,10 @@ async fn serve_nothing_else(ground: &Ground) {
         "/meydan.identity.v1.Sessions/Nothing",
         "/meydan.nothing.v1.Nothing/Nothing",
     ];
-    let (keys, now) = (&ground.foreign.keys, OffsetDateTime::now_utc());
+    let keys = &ground.foreign.keys;
     for (service, _) in SERVICES {
-        let right = keys.sign(service, &Caller::service(gateway::NAME, None), now);
+        let caller = Caller::service(gateway::NAME, None);
+        let right = keys.sign(service, &caller, OffsetDateTime::now_utc());
         let others = SERVICES.into_iter().filter(|(other, _)| *other != service);
         let others = others.flat_map(|(_, policies)| policies).map(|(path, _)| *path);
         for path in unlisted.into_iter().chain(others) {

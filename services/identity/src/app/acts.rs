@@ -23,7 +23,7 @@ use super::{Identity, Result, letters::Addressee, login::person};
 use crate::letters::{self, Content, Letter, Notice, Written};
 
 /// The first of the two numbers that a lock on an account is called.
-const ACCOUNTS: i32 = 7_101;
+const ACCOUNTS: i32 = 7_106;
 
 /// What is done, and not yet committed. Dropped, it never was.
 pub(super) struct Act<'a> {
@@ -203,7 +203,7 @@ mod tests {
         let [one, other] = [Uuid::from_u128(1), Uuid::from_u128(2)];
 
         assert_eq!(hold(&[other, one, other]), hold(&[one, other]));
-        assert_eq!(hold(&[one]), "SELECT pg_advisory_xact_lock(7101, 1);");
+        assert_eq!(hold(&[one]), "SELECT pg_advisory_xact_lock(7106, 1);");
         assert_eq!(hold(&[]), "");
     }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use identity_domain::{
-    ApiKey, ApiKeyCommand, MemberRefusal, RevokedBecause, Role, effective, permission_named,
+    ApiKey, ApiKeyCommand, Member, MemberRefusal, RevokedBecause, Role, effective, permission_named,
 };
 use meydan_event_log::{Committed, Meta, PLATFORM, Target};
 use meydan_keyring::Place;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, name, step};
+use super::{AppError, Identity, Result, certain::By, name, places::refused, step};
 use crate::{
     projections::api_keys::{self, ApiKeyRow},
     tokens::{self, Token},
@@ -105,7 +105,7 @@ impl Identity {
     /// [`AppError::Unavailable`] while the tables are late to show the key that it made.
     pub async fn create_api_key(
         &self,
-        (campaign, by): (Uuid, Uuid),
+        (campaign, holder): (Uuid, (Uuid, Uuid)),
         new: NewApiKey,
         meta: &Meta,
     ) -> Result<MadeApiKey> {
@@ -124,7 +124,9 @@ impl Identity {
         let (Ok(called), true) = (called, wrong.is_empty()) else {
             return Err(AppError::Malformed(wrong));
         };
-        let own = self.keys_of(campaign, by).await?;
+        let by = holder.0;
+        let place = self.keeper(campaign, by).await?;
+        let own = place.permissions();
         if !new.permissions.iter().all(|permission| own.contains(&permission.as_str())) {
             return Err(MemberRefusal::NotHeld.into());
         }
@@ -140,10 +142,12 @@ impl Identity {
         let target = Target { tenant: campaign, id };
         let secret = format!("{PREFIX}{}", Token::fresh().into_text());
         let hash = tokens::hash(&secret);
-        let mut act = self.act(meta.clone(), &[]).await?;
+        // Whoever is removed meanwhile makes none: their keys were looked for when they went.
+        let by_them = By::Member { campaign, holder, place };
+        let mut act = self.act_on(by, &by_them, meta.clone()).await?;
         api_keys::keep_secret(act.db(), id, &hash).await?;
         act.ask::<ApiKey>(target, command);
-        let created = act.done().await?;
+        let created = act.done().await.map_err(refused)?;
         if created.repeated {
             self.renew_secret((id, by), &hash, created.position).await?;
         } else {
@@ -173,10 +177,13 @@ impl Identity {
         ))
     }
 
-    /// What somebody holds who may make and end keys now.
-    async fn keys_of(&self, campaign: Uuid, by: Uuid) -> Result<Vec<&'static str>> {
-        let own = self.actor(campaign, by).await?.permissions();
-        if own.contains(&MANAGE) { Ok(own) } else { Err(MemberRefusal::NotHeld.into()) }
+    /// The place of somebody who may make and end keys now.
+    async fn keeper(&self, campaign: Uuid, by: Uuid) -> Result<Member> {
+        let place = self.actor(campaign, by).await?;
+        if place.permissions().contains(&MANAGE) {
+            return Ok(place);
+        }
+        Err(MemberRefusal::NotHeld.into())
     }
 
     /// Ends a key, at once.
@@ -190,7 +197,7 @@ impl Identity {
         key: Uuid,
         meta: &Meta,
     ) -> Result<Committed> {
-        self.keys_of(campaign, by).await?;
+        self.keeper(campaign, by).await?;
         let revoked = self.revoke((campaign, key), None, meta.clone()).await?;
         self.show(revoked.position).await;
         Ok(revoked)

@@ -3,11 +3,11 @@
 
 use cqrs_es::Aggregate as _;
 use identity_domain::{Account, AccountCommand, Campaign, Member, MemberCommand};
-use meydan_event_log::{Meta, PLATFORM, Target};
+use meydan_event_log::{Meta, PLATFORM, Projection as _, Target};
 use uuid::Uuid;
 
-use super::{Identity, Result, acts::Act, member_of};
-use crate::projections::members;
+use super::{AppError, Identity, PATIENCE, Result, acts::Act, member_of};
+use crate::projections::{Directory, members};
 
 /// On whose word somebody else is changed.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`](super::AppError::NotFound) when the session with which it is asked has ended.
+    /// [`AppError::NotFound`] when the session with which it is asked has ended.
     pub(super) async fn act_on(&self, account: Uuid, by: &By, meta: Meta) -> Result<Act<'_>> {
         let holder = match by {
             By::Member { holder, .. } | By::Admin(holder) => *holder,
@@ -66,22 +66,31 @@ impl Identity {
     }
 
     /// Waits until the tables show all that has happened to an account, to its places and to the campaigns where they
-    /// are: nobody opens anything by what they no longer are.
+    /// are: nobody opens anything by what they no longer are. Nor does anybody whose account or place the tables cannot
+    /// go on with; with a campaign of which that is so, people go on as they were.
     ///
     /// # Errors
     ///
-    /// [`AppError::Unavailable`](super::AppError::Unavailable) when that takes too long.
+    /// [`AppError::Unavailable`] when that takes too long.
     pub(super) async fn settled(&self, account: Uuid) -> Result<()> {
         let campaigns = members::campaigns_of(self.log.pool(), account).await?;
         let places = campaigns.into_iter().flat_map(|campaign| {
             let target = |id| Target { tenant: campaign, id };
-            [
-                (Member::TYPE, target(member_of(campaign, account))),
-                (Campaign::TYPE, target(campaign)),
-            ]
+            let place = target(member_of(campaign, account));
+            [(Member::TYPE, place), (Campaign::TYPE, target(campaign))]
         });
         let own = (Account::TYPE, Target { tenant: PLATFORM, id: account });
         let all = places.chain([own]).collect::<Vec<_>>();
-        self.reach(self.log.last_position_of(&all).await?).await
+        let mut seen = self.log.seen_by(Directory::NAME, &all).await?;
+        // While the reader tries again after a failure, its tables are what they were: the log is asked, not the reader.
+        if seen.read < seen.last {
+            self.directory.wait_for(seen.last, PATIENCE).await;
+            seen = self.log.seen_by(Directory::NAME, &all).await?;
+        }
+        let stands = seen.parked.iter().any(|kind| kind != Campaign::TYPE);
+        if stands || seen.read < seen.last {
+            return Err(AppError::Unavailable("the read model is behind".to_owned()));
+        }
+        Ok(())
     }
 }

@@ -270,7 +270,8 @@ impl Identity {
         if !devices::distrust(self.log.pool(), account, session).await? {
             return Err(AppError::NotFound);
         }
-        Ok(())
+        // The browser keeps its cookie until it is closed, from its next page on.
+        Ok(tokens::let_renew_one(self.log.pool(), session).await?)
     }
 
     /// The sessions of an account.

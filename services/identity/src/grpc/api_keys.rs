@@ -7,7 +7,7 @@ use meydan_rpc::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{failure::status, id, meta, person};
+use super::{accounts::holder, failure::status, id, meta, person};
 use crate::app::{Identity, NewApiKey, SeenApiKey};
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl ApiKeys for ApiKeysApi {
         request: Request<pb::CreateApiKeyRequest>,
     ) -> Result<Response<pb::CreateApiKeyResponse>, Status> {
         let caller = caller(&request)?;
-        let within = (campaign(&caller)?, person(&caller)?);
+        let within = (campaign(&caller)?, holder(&request)?);
         let meta = meta(&request, &caller)?;
         let wire = request.into_inner();
         let mut form = Form::default();

@@ -73,6 +73,18 @@ pub async fn let_renew(db: impl PgExecutor<'_>, account: Uuid) -> sqlx::Result<(
     Ok(())
 }
 
+/// Has a session get another token with its next page.
+///
+/// # Errors
+///
+/// Fails if PostgreSQL does.
+pub async fn let_renew_one(db: impl PgExecutor<'_>, session: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE sessions SET renew = true WHERE session_id = $1", session)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Gives a session that is to get one another token; `false` when it is not, or has it.
 ///
 /// # Errors

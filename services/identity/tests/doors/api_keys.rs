@@ -6,6 +6,7 @@ use identity_domain::RevokedBecause;
 use meydan_erasure::{Subject, SubjectCommand};
 use meydan_event_log::{Actor, EventLog, Meta, PLATFORM, Target};
 use meydan_rpc::{
+    caller::Caller,
     outcome::Failure,
     pb::identity::{
         ApiKey, AuthenticateKeyRequest, ChangeMemberRequest, CreateApiKeyRequest,
@@ -87,13 +88,22 @@ pub(crate) async fn make(
     (session, campaign): (&str, Uuid),
     command: Uuid,
 ) -> Result<String, Failure> {
+    let maker = Colleague::of(identity, session.to_owned(), campaign).await;
+    make_as(identity, &maker.caller, command).await
+}
+
+/// The same of whoever calls.
+pub(crate) async fn make_as(
+    identity: &Identity,
+    maker: &Caller,
+    command: Uuid,
+) -> Result<String, Failure> {
     let message = CreateApiKeyRequest {
         name: "report".to_owned(),
         permissions: vec!["crm:ticket.read".to_owned()],
         expires_at: None,
     };
-    let maker = Colleague::of(identity, session.to_owned(), campaign).await;
-    let request = identity.dial.command(&maker.caller, command, message);
+    let request = identity.dial.command(maker, command, message);
     let made = ApiKeysClient::new(identity.dial.channel()).create_api_key(request).await?;
     Ok(made.into_inner().key)
 }

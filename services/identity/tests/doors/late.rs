@@ -202,3 +202,22 @@ async fn a_recovery_gives_an_admin_whom_the_tables_are_late_to_show_no_password_
     assert!(identity.log_in(OWNER, SHORT, "192.0.2.1").await.is_err());
     assert!(identity.log_in(OWNER, PASSWORD, "192.0.2.1").await.is_ok());
 }
+
+#[tokio::test]
+async fn whose_place_the_tables_cannot_go_on_with_opens_nothing_and_keeps_nobody_else_out() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let omid = team.join("omid", Role::Manager).await;
+    let park = "INSERT INTO es.parked (reader, part, tenant_id, aggregate_type, aggregate_id, position, reason)
+                SELECT 'directory', part, tenant_id, aggregate_type, aggregate_id, position, 'a test'
+                FROM es.events WHERE event_type = 'member.joined' ORDER BY position DESC LIMIT 1";
+    let parked = sqlx::query(park).execute(&identity.database().await).await;
+    assert_eq!(parked.expect("it answers").rows_affected(), 1);
+
+    let message = AuthenticateRequest { session_token: omid.session.clone() };
+    let held = identity.sessions().authenticate(identity.dial.ask(&gateway(), message)).await;
+
+    let failed = held.map(|_| ()).map_err(Failure::from);
+    assert_eq!(failed, Err(Failure::Unavailable), "nobody says what he may");
+    assert!(identity.is_known(&team.owner.session).await);
+}

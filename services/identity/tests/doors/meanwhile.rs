@@ -13,9 +13,10 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
+    api_keys::make_as,
     harness::{Identity, PASSWORD, from},
     oversight::id,
-    team::Team,
+    team::{Colleague, Team},
 };
 
 const OWNER: &str = "tehran@meydan.example";
@@ -35,7 +36,7 @@ impl Busy {
         let database = identity.database().await;
         let mut held = database.begin().await.expect("it answers");
         let [.., a, b, c, d] = account.into_bytes();
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock(7101, $1)");
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(7106, $1)");
         let lock = lock.bind(i32::from_be_bytes([a, b, c, d])).execute(&mut *held).await;
         lock.expect("nobody holds it for long");
         Self { held, database }
@@ -43,7 +44,7 @@ impl Busy {
 
     /// Waits until so many wait for it.
     async fn waited_for(database: &PgPool, by: i64) {
-        let look = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7101 AND NOT granted
+        let look = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7106 AND NOT granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let waiting = async {
             let mut looks = tokio::time::interval(std::time::Duration::from_millis(10));
@@ -340,6 +341,23 @@ async fn whoever_loses_their_place_meanwhile_gives_nobody_else_one() {
         assert_eq!(given, Err(failure), "removed: {removed}, anew: {anew}");
         assert_eq!(team.open_links().await, 2, "what was sent to Sara before stays hers");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_deactivated_meanwhile_makes_no_key_for_when_they_are_back() {
+    let team = Team::start().await;
+    let identity = &team.identity;
+    let keeper = team.keeper().await;
+    let omid = Colleague::of(identity, keeper.session, team.campaign).await;
+    let (owner, seat) = (&team.owner.caller, team.id(omid.account).await);
+
+    let busy = Busy::with(identity, omid.account).await;
+    let make = make_as(identity, &omid.caller, Uuid::now_v7());
+    let (gone, made) = busy.then(team.deactivate(owner, &seat), make).await;
+
+    assert_eq!(gone, Ok(()));
+    assert_eq!(made, Err(Failure::NotFound));
+    assert_eq!(identity.facts("api_key.created").await, 0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use prost::{Message, bytes::Bytes};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::{methods::SERVICES, office::Office, raw::call};
+use crate::{erase::database, methods::SERVICES, office::Office, raw::call};
 
 /// How a method has to answer.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Foreign {
         let request =
             dials[0].ask(&member(isfahan, Uuid::from_u128(9)), id::ListMembersRequest::default());
         let own = members.list_members(request).await.expect("it answers").into_inner().members;
-        let owner = member(tehran, team[0].account_id.parse().expect("an id"));
+        let owner = at_work(office, member(tehran, account(&team[0]))).await;
         let key = key_of(&dials[0], &owner).await;
         let mut tickets = crm::tickets_client::TicketsClient::new(dials[1].channel());
         let request =
@@ -90,7 +90,7 @@ impl Foreign {
         Self {
             keys,
             dials,
-            stranger: member(isfahan, own[0].account_id.parse().expect("an id")),
+            stranger: at_work(office, member(isfahan, account(&own[0]))).await,
             campaign: tehran,
             number: ticket.number,
             message,
@@ -146,6 +146,19 @@ async fn key_of(dial: &Dial, owner: &Caller) -> String {
     let mut keys = id::api_keys_client::ApiKeysClient::new(dial.channel());
     let request = dial.command(owner, Uuid::now_v7(), message);
     keys.create_api_key(request).await.expect("an owner may").into_inner().api_key_id
+}
+
+fn account(member: &id::Member) -> Uuid {
+    member.account_id.parse().expect("an id")
+}
+
+/// The same with the session that they have, without which nobody changes anything.
+async fn at_work(office: &Office, caller: Caller) -> Caller {
+    let Who::Account { id, admin, .. } = caller.who else { panic!("they are a person") };
+    let session = sqlx::query_scalar("SELECT session_id FROM sessions WHERE account_id = $1");
+    let session = session.bind(id).fetch_one(&database(&office.ground, "identity").await).await;
+    let session = session.expect("they are logged in");
+    Caller { who: Who::Account { id, session, admin }, ..caller }
 }
 
 /// Somebody who may do everything in a campaign.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use identity_domain::{Account, AccountCommand, AccountRefusal, Profile, TeamRefusal};
 use meydan_event_log::{Committed, ExecuteError, Meta, PLATFORM, Refusal, Target};
-use meydan_keyring::Place;
+use meydan_keyring::{Place, Sealed};
 use uuid::Uuid;
 
 use super::{
@@ -63,10 +63,11 @@ impl Identity {
         }
         self.fresh(by).await?;
         self.may_write(PLATFORM, &who.email).await?;
-        let ask = |asked| self.ask_to_administer(&who, asked, by, meta);
+        let by = By::Admin(by);
+        let ask = |asked| self.ask_to_administer(&who, asked, &by, meta);
         let (account, link, asked) = self.once_begun(&who, meta, ask).await?;
         self.show(asked.position).await;
-        Ok((account, self.shown(link, asked, None, meta).await?))
+        Ok((account, self.shown(link, asked, &by, meta).await?))
     }
 
     /// Asks somebody who is known, or about to begin.
@@ -74,7 +75,7 @@ impl Identity {
         &self,
         who: &Profile,
         asked: AskedOne,
-        by: (Uuid, Uuid),
+        by: &By,
         meta: &Meta,
     ) -> Result<(Uuid, Link, Committed)> {
         let AskedOne { account, begins } = asked;
@@ -88,7 +89,7 @@ impl Identity {
         let said = sealer.seal(&asked_place(account), who);
         let says = |token| Letter::AdminInvitation { token };
         let link = self.link((account, None), (who.email.clone(), locale), says, meta).await?;
-        let mut act = self.act_on(account, &By::Admin(by), step(meta, "invite")).await?;
+        let mut act = self.act_on(&[account], by, step(meta, "invite")).await?;
         let at = act.at;
         if let Some(newcomer) = begins {
             act.register(newcomer, None);
@@ -100,13 +101,31 @@ impl Identity {
         Ok((account, link, asked))
     }
 
+    /// Asks somebody once more who is asked still, in the words of then, and keeps another link to it.
+    pub(super) async fn ask_once_more(
+        &self,
+        (account, link): (Uuid, &Link),
+        by: &By,
+        meta: Meta,
+    ) -> Result<()> {
+        let said = self.asking(account).await?;
+        let damaged = |_| AppError::Damaged("what is stored is not sealed".to_owned());
+        let said: Sealed<Profile> = said.parse().map_err(damaged)?;
+        let mut act = self.act_on(&[account], by, meta).await?;
+        let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
+        act.ask::<Account>(target, AccountCommand::AskToAdminister { said, at });
+        act.keep_link(link).await?;
+        act.done().await.map_err(refused)?;
+        Ok(())
+    }
+
     /// Takes back that somebody was asked to become an admin: their links open nothing any more.
     ///
     /// # Errors
     ///
     /// [`AppError::NotFound`] when nobody asked them, or they have accepted.
-    pub async fn withdraw_admin(&self, account: Uuid, meta: &Meta) -> Result<()> {
-        let mut act = self.act(meta.clone(), &[account]).await?;
+    pub async fn withdraw_admin(&self, by: (Uuid, Uuid), account: Uuid, meta: &Meta) -> Result<()> {
+        let mut act = self.act_on(&[account], &By::Admin(by), meta.clone()).await?;
         let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
         act.ask::<Account>(target, AccountCommand::WithdrawAsking { at });
         invitations::end_links(act.db(), (None, account), Links::All).await?;
@@ -139,7 +158,7 @@ impl Identity {
 
     async fn dismiss(&self, account: Uuid, by: (Uuid, Uuid), meta: Meta) -> Result<()> {
         let standing = self.standing(None).await?;
-        let mut act = self.act_on(account, &By::Admin(by), meta).await?;
+        let mut act = self.act_on(&[account], &By::Admin(by), meta).await?;
         act.administer(account, false, standing).await?;
         let done = act.done().await.map_err(refused)?;
         self.show(done.position).await;
@@ -149,9 +168,13 @@ impl Identity {
 
     /// Who an account's holder is, as the admin said who asked them to become one.
     pub(super) async fn asked_as_admin(&self, account: Uuid) -> Result<Option<Profile>> {
+        self.revealed(&self.asking(account).await?, &asked_place(account)).await
+    }
+
+    /// The same, sealed.
+    async fn asking(&self, account: Uuid) -> Result<String> {
         let row = accounts::by_id(self.log.pool(), account).await?.ok_or(AppError::NotFound)?;
-        let said = row.admin_said_sealed.ok_or(AppError::NotFound)?;
-        self.revealed(&said, &asked_place(account)).await
+        row.admin_said_sealed.ok_or(AppError::NotFound)
     }
 
     /// Lets the holder of a session show that their password is right, and one that admins may have; the hash that it

@@ -144,7 +144,7 @@ impl Identity {
         let hash = tokens::hash(&secret);
         // Whoever is removed meanwhile makes none: their keys were looked for when they went.
         let by_them = By::Member { campaign, holder, place };
-        let mut act = self.act_on(by, &by_them, meta.clone()).await?;
+        let mut act = self.act_on(&[by], &by_them, meta.clone()).await?;
         api_keys::keep_secret(act.db(), id, &hash).await?;
         act.ask::<ApiKey>(target, command);
         let created = act.done().await.map_err(refused)?;

@@ -4,12 +4,13 @@ use identity_domain::{
     Campaign, CampaignCommand, CampaignProfile, CampaignRefusal, CampaignStatus, Profile, Role,
     region, slug,
 };
-use meydan_event_log::{Committed, ExecuteError, Meta, Target};
+use meydan_event_log::{Committed, Meta, Target};
 use uuid::Uuid;
 
 use super::{
     AppError, Identity, Result,
     acts::Looks,
+    certain::By,
     email,
     invitations::{AskedOne, Link},
     name,
@@ -80,14 +81,15 @@ impl From<CampaignRefusal> for AppError {
 }
 
 impl Identity {
-    /// Creates a campaign with its owner. The token is the owner's one-time link, where mail does not bring it. Sent
-    /// again under the same command, it makes no second campaign.
+    /// Creates a campaign with its owner, on behalf of an admin or of a service. The token is the owner's one-time
+    /// link, where mail does not bring it. Sent again under the same command, it makes no second campaign.
     ///
     /// # Errors
     ///
     /// See [`AppError`]; `identity.key_taken` when the name in addresses is another campaign's.
     pub async fn create_campaign(
         &self,
+        by: Option<(Uuid, Uuid)>,
         new: &NewCampaign,
         meta: &Meta,
     ) -> Result<(Uuid, Option<Token>, i64)> {
@@ -105,17 +107,18 @@ impl Identity {
         }
         let campaign = Uuid::new_v5(&meta.command_id, b"campaign");
         self.may_write(campaign, &owner.email).await?;
+        let by = by.map_or(By::Anybody, By::Admin);
         let named = (campaign, slug.as_str());
-        let found = |asked| self.found(named, &profile, (&owner, asked), meta);
+        let found = |asked| self.found((named, &by), &profile, (&owner, asked), meta);
         let (link, created) = self.once_begun(&owner, meta, found).await?;
         self.show(created.position).await;
-        Ok((campaign, self.shown(link, created, None, meta).await?, created.position))
+        Ok((campaign, self.shown(link, created, &by, meta).await?, created.position))
     }
 
     /// Creates a campaign with an owner who is known, or about to begin.
     async fn found(
         &self,
-        (campaign, slug): (Uuid, &str),
+        ((campaign, slug), by): ((Uuid, &str), &By),
         profile: &CampaignProfile,
         (owner, asked): (&Profile, AskedOne),
         meta: &Meta,
@@ -125,7 +128,7 @@ impl Identity {
         let says = |token| Letter::Invitation { candidate, token };
         let link = self.link((asked.account, Some(campaign)), to, says, meta).await?;
         let said = self.said_by(owner, (campaign, asked.account)).await?;
-        let mut act = self.act(meta.clone(), &[asked.account]).await?;
+        let mut act = self.act_on(&[asked.account], by, meta.clone()).await?;
         let (key, at) = (super::slug_key(slug), act.at);
         let command =
             CampaignCommand::Create { slug: slug.to_owned(), profile: profile.clone(), at };
@@ -136,13 +139,14 @@ impl Identity {
         Ok((link, created))
     }
 
-    /// Corrects what a campaign says of itself.
+    /// Corrects what a campaign says of itself, on behalf of an admin.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
     pub async fn edit_campaign(
         &self,
+        by: (Uuid, Uuid),
         campaign: Uuid,
         profile: &CampaignProfile,
         meta: &Meta,
@@ -152,57 +156,70 @@ impl Identity {
             return Err(AppError::Malformed(wrong));
         }
         let command = CampaignCommand::Edit { profile, at: self.clock.now() };
-        self.ask(campaign, command, meta).await
+        self.change_campaign((campaign, &By::Admin(by)), command, false, meta).await
     }
 
-    /// Suspends, archives or resumes a campaign.
+    /// Suspends, archives or resumes a campaign, on behalf of an admin.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
     pub async fn change_campaign_status(
         &self,
+        by: (Uuid, Uuid),
         campaign: Uuid,
         to: CampaignStatus,
         meta: &Meta,
     ) -> Result<Committed> {
-        let looks = (to != CampaignStatus::Active).then_some(campaign);
         let command = CampaignCommand::ChangeStatus { to, at: self.clock.now() };
-        self.ask_and_end_looks(campaign, command, looks, meta).await
+        let ends_looks = to != CampaignStatus::Active;
+        self.change_campaign((campaign, &By::Admin(by)), command, ends_looks, meta).await
     }
 
     /// Changes a campaign, and ends the looks at it if that ends them.
-    pub(super) async fn ask_and_end_looks(
+    pub(super) async fn change_campaign(
         &self,
-        campaign: Uuid,
+        (campaign, by): (Uuid, &By),
         command: CampaignCommand,
-        looks: Option<Uuid>,
+        ends_looks: bool,
         meta: &Meta,
     ) -> Result<Committed> {
-        let mut act = self.act(meta.clone(), &[]).await?;
+        let mut act = self.act_on(&[], by, meta.clone()).await?;
         act.ask::<Campaign>(Target { tenant: campaign, id: campaign }, command);
-        if looks.is_some() {
-            act.end_looks(Looks { campaign: looks, ..Looks::default() }).await?;
+        if ends_looks {
+            act.end_looks(Looks { campaign: Some(campaign), ..Looks::default() }).await?;
         }
         act.done().await.map_err(refused)
     }
 
-    /// Has a campaign deleted when its time has come.
+    /// Has a campaign deleted when its time has come, on behalf of an admin.
     ///
     /// # Errors
     ///
     /// See [`AppError`]; `identity.campaign.running` while people work in it.
-    pub async fn request_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
-        self.ask(campaign, CampaignCommand::RequestDeletion { at: self.clock.now() }, meta).await
+    pub async fn request_deletion(
+        &self,
+        by: (Uuid, Uuid),
+        campaign: Uuid,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        let command = CampaignCommand::RequestDeletion { at: self.clock.now() };
+        self.change_campaign((campaign, &By::Admin(by)), command, false, meta).await
     }
 
-    /// Keeps a campaign that was to be deleted.
+    /// Keeps a campaign that was to be deleted, on behalf of an admin.
     ///
     /// # Errors
     ///
     /// See [`AppError`].
-    pub async fn withdraw_deletion(&self, campaign: Uuid, meta: &Meta) -> Result<Committed> {
-        self.ask(campaign, CampaignCommand::WithdrawDeletion { at: self.clock.now() }, meta).await
+    pub async fn withdraw_deletion(
+        &self,
+        by: (Uuid, Uuid),
+        campaign: Uuid,
+        meta: &Meta,
+    ) -> Result<Committed> {
+        let command = CampaignCommand::WithdrawDeletion { at: self.clock.now() };
+        self.change_campaign((campaign, &By::Admin(by)), command, false, meta).await
     }
 
     /// Deletes a campaign whose time has come, with the links into it. One that was kept meanwhile is left alone.
@@ -212,23 +229,10 @@ impl Identity {
     /// See [`AppError`].
     pub async fn delete_campaign(&self, campaign: Uuid, meta: &Meta) -> Result<()> {
         let command = CampaignCommand::Delete { at: self.clock.now() };
-        match self.ask(campaign, command, meta).await {
+        match self.change_campaign((campaign, &By::Anybody), command, false, meta).await {
             Ok(_) => Ok(invitations::remove_all(self.log.pool(), campaign).await?),
             Err(AppError::Refused("identity.campaign.not_due", _)) => Ok(()),
             Err(error) => Err(error),
-        }
-    }
-
-    pub(super) async fn ask(
-        &self,
-        campaign: Uuid,
-        command: CampaignCommand,
-        meta: &Meta,
-    ) -> Result<Committed> {
-        let target = Target { tenant: campaign, id: campaign };
-        match self.log.execute::<Campaign>(target, command, meta).await {
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            other => Ok(other?),
         }
     }
 

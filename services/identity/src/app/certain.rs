@@ -27,29 +27,19 @@ pub(super) enum By {
     Anybody,
 }
 
-impl By {
-    /// The member who asks, if one does.
-    pub(super) const fn member(&self) -> Option<(Uuid, Uuid)> {
-        match self {
-            Self::Member { holder, .. } => Some(*holder),
-            Self::Admin(_) | Self::Anybody => None,
-        }
-    }
-}
-
 impl Identity {
-    /// Begins an act on somebody's account that others have asked for. Whoever waits for it may be dismissed meanwhile:
-    /// then nothing comes of it.
+    /// Begins an act on accounts, or on a campaign alone, that others have asked for. Whoever waits for it may be
+    /// dismissed meanwhile: then nothing comes of it.
     ///
     /// # Errors
     ///
     /// [`AppError::NotFound`] when the session with which it is asked has ended.
-    pub(super) async fn act_on(&self, account: Uuid, by: &By, meta: Meta) -> Result<Act<'_>> {
+    pub(super) async fn act_on(&self, accounts: &[Uuid], by: &By, meta: Meta) -> Result<Act<'_>> {
         let holder = match by {
             By::Member { holder, .. } | By::Admin(holder) => *holder,
-            By::Anybody => return self.act(meta, &[account]).await,
+            By::Anybody => return self.act(meta, accounts).await,
         };
-        let mut act = self.act(meta, &[holder.0, account]).await?;
+        let mut act = self.act(meta, &[&[holder.0][..], accounts].concat()).await?;
         act.confirmed(holder, None).await?;
         match by {
             By::Member { campaign, place, .. } => {

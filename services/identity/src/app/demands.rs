@@ -7,7 +7,7 @@ use identity_domain::{Campaign, CampaignCommand, Member, MemberRefusal};
 use meydan_event_log::{Committed, Meta, Target};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result};
+use super::{AppError, Identity, Result, certain::By};
 use crate::{factors, projections::campaigns};
 
 impl Identity {
@@ -23,7 +23,8 @@ impl Identity {
         demanded: bool,
         meta: &Meta,
     ) -> Result<Committed> {
-        if !self.actor(campaign, by).await?.is_owner() {
+        let place = self.actor(campaign, by).await?;
+        if !place.is_owner() {
             return Err(MemberRefusal::OwnersOnly.into());
         }
         self.fresh((by, session)).await?;
@@ -32,8 +33,8 @@ impl Identity {
         }
         let command = CampaignCommand::DemandFactor { demanded, at: self.clock.now() };
         // Whoever lacks it could do nothing any more, and nobody looks as them.
-        let looks = demanded.then_some(campaign);
-        let done = self.ask_and_end_looks(campaign, command, looks, meta).await?;
+        let by = By::Member { campaign, holder: (by, session), place };
+        let done = self.change_campaign((campaign, &by), command, demanded, meta).await?;
         self.show(done.position).await;
         Ok(done)
     }

@@ -105,7 +105,7 @@ impl Identity {
         let says = Letter::Impersonation { candidate: found.candidate_name, reason };
         let names = (step(&meta, "letter").command_id, subject);
         let letter = self.letter(names, to, says).await?;
-        let mut act = self.act_on(subject, &By::Admin((admin, session)), meta).await?;
+        let mut act = self.act_on(&[subject], &By::Admin((admin, session)), meta).await?;
         let (at, until) = (act.at, act.at + LASTS);
         let target = Target { tenant: campaign, id: member_of(campaign, subject) };
         act.ask::<Member>(target, MemberCommand::Impersonate { account_id: subject, until, at });

@@ -129,7 +129,7 @@ impl Identity {
         let standing = if row.admin { Some(self.standing(None).await?) } else { None };
         // It is the same however often it is said; a form that is sent again must not be answered for another one.
         let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-        let mut act = self.act_on(account, &By::Admin(by), meta).await?;
+        let mut act = self.act_on(&[account], &By::Admin(by), meta).await?;
         let (at, target) = (act.at, Target { tenant: PLATFORM, id: account });
         act.ask::<Account>(target, AccountCommand::Suspend { suspended, at });
         if let Some(standing) = standing {
@@ -144,16 +144,21 @@ impl Identity {
         Ok(())
     }
 
-    /// Ends all sessions of an account.
+    /// Ends all sessions of an account, on behalf of an admin.
     ///
     /// # Errors
     ///
     /// [`AppError::NotFound`] when there is no such account.
-    pub async fn end_sessions_of(&self, account: Uuid, meta: &Meta) -> Result<()> {
+    pub async fn end_sessions_of(
+        &self,
+        by: (Uuid, Uuid),
+        account: Uuid,
+        meta: &Meta,
+    ) -> Result<()> {
         self.account(account).await?;
         // A form that is sent again ends what has begun since.
         let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-        let mut act = self.act(meta, &[account]).await?;
+        let mut act = self.act_on(&[account], &By::Admin(by), meta).await?;
         act.end_sessions(account).await?;
         act.done().await?;
         self.changes.tell(account).await;
@@ -181,10 +186,11 @@ impl Identity {
         // A page names one command for all places of an account.
         let meta = &step(meta, &campaign.to_string());
         let link = self.link_into((campaign, account), &email, meta).await?;
-        let judged = Judged::unasked(By::Admin(by));
+        let by = By::Admin(by);
+        let judged = Judged::unasked(by.clone());
         let change = (MemberChange::RenewInvitation, judged, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed, None, meta).await?, renewed.position))
+        Ok((self.shown(link, renewed, &by, meta).await?, renewed.position))
     }
 }
 

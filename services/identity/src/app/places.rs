@@ -233,11 +233,12 @@ impl Identity {
         let said: Option<Profile> = self.revealed(&said, &said_place(campaign, account)).await?;
         let email = said.ok_or(AppError::NotFound)?.email;
         let judged = self.may_renew((campaign, by), account).await?;
+        let by = judged.by.clone();
         self.may_write(campaign, &email).await?;
         let link = self.link_into((campaign, account), &email, meta).await?;
         let change = (MemberChange::RenewInvitation, judged, Some(&link));
         let renewed = self.settle((campaign, account), change, meta).await?;
-        Ok((self.shown(link, renewed, Some(by), meta).await?, renewed))
+        Ok((self.shown(link, renewed, &by, meta).await?, renewed))
     }
 
     /// Changes a place together with the list of owners, waits until the tables show it, and ends what ends
@@ -252,7 +253,7 @@ impl Identity {
         let owner = places.as_ref().is_some_and(|(_, after)| after.is_owner());
         let moves = places.as_ref().is_some_and(|(before, after)| before != after);
         let judged = places.map(|(before, _)| before);
-        let mut act = self.act_on(account, &by, meta.clone()).await?;
+        let mut act = self.act_on(&[account], &by, meta.clone()).await?;
         let (at, account_id) = (act.at, account);
         let command =
             MemberCommand::Change { account_id, change: change.clone(), owner, judged, at };

@@ -29,6 +29,16 @@ pub(super) fn holder<T>(request: &Request<T>) -> Result<(Uuid, Uuid), Status> {
     }
 }
 
+/// The same of a caller who may be a service, which has neither.
+pub(super) fn holder_unless_service<T>(
+    request: &Request<T>,
+) -> Result<Option<(Uuid, Uuid)>, Status> {
+    match caller(request)?.who {
+        Who::Service { .. } => Ok(None),
+        _ => holder(request).map(Some),
+    }
+}
+
 /// From where a caller comes. Whoever has a session is counted by that.
 pub(super) fn guest(caller: Caller) -> Guest {
     Guest { address: caller.address.unwrap_or_default(), ..Guest::default() }

@@ -9,7 +9,11 @@ use meydan_rpc::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{failure::status, id, meta};
+use super::{
+    accounts::{holder, holder_unless_service},
+    failure::status,
+    id, meta,
+};
 use crate::{
     app::{Identity, NewCampaign},
     projections::campaigns::CampaignRow,
@@ -25,7 +29,7 @@ impl Campaigns for CampaignsApi {
         &self,
         request: Request<pb::CreateCampaignRequest>,
     ) -> Result<Response<pb::CreateCampaignResponse>, Status> {
-        let meta = meta(&request, &caller(&request)?)?;
+        let (by, meta) = (holder_unless_service(&request)?, meta(&request, &caller(&request)?)?);
         let wire = request.into_inner();
         let new = NewCampaign {
             slug: wire.slug,
@@ -39,7 +43,7 @@ impl Campaigns for CampaignsApi {
             owner: Profile { email: wire.owner_email, display_name: wire.owner_name },
         };
         let (campaign, token, position) =
-            self.0.create_campaign(&new, &meta).await.map_err(status)?;
+            self.0.create_campaign(by, &new, &meta).await.map_err(status)?;
         Ok(Response::new(pb::CreateCampaignResponse {
             campaign_id: campaign.to_string(),
             invitation_token: token.map(Token::into_text).unwrap_or_default(),
@@ -51,7 +55,7 @@ impl Campaigns for CampaignsApi {
         &self,
         request: Request<pb::EditCampaignRequest>,
     ) -> Result<Response<pb::EditCampaignResponse>, Status> {
-        let meta = meta(&request, &caller(&request)?)?;
+        let (by, meta) = (holder(&request)?, meta(&request, &caller(&request)?)?);
         let wire = request.into_inner();
         let campaign = id("campaign_id", &wire.campaign_id)?;
         let profile = CampaignProfile {
@@ -61,7 +65,7 @@ impl Campaigns for CampaignsApi {
             locale: wire.locale,
             home_region: wire.home_region,
         };
-        let done = self.0.edit_campaign(campaign, &profile, &meta).await.map_err(status)?;
+        let done = self.0.edit_campaign(by, campaign, &profile, &meta).await.map_err(status)?;
         Ok(Response::new(pb::EditCampaignResponse { position: done.position }))
     }
 
@@ -69,7 +73,7 @@ impl Campaigns for CampaignsApi {
         &self,
         request: Request<pb::ChangeCampaignStatusRequest>,
     ) -> Result<Response<pb::ChangeCampaignStatusResponse>, Status> {
-        let meta = meta(&request, &caller(&request)?)?;
+        let (by, meta) = (holder(&request)?, meta(&request, &caller(&request)?)?);
         let wire = request.into_inner();
         let to = match pb::CampaignStatus::try_from(wire.status).unwrap_or_default() {
             // It is deleted in another way, which takes its time.
@@ -84,7 +88,7 @@ impl Campaigns for CampaignsApi {
             pb::CampaignStatus::Archived => CampaignStatus::Archived,
         };
         let campaign = id("campaign_id", &wire.campaign_id)?;
-        let done = self.0.change_campaign_status(campaign, to, &meta).await.map_err(status)?;
+        let done = self.0.change_campaign_status(by, campaign, to, &meta).await.map_err(status)?;
         Ok(Response::new(pb::ChangeCampaignStatusResponse { position: done.position }))
     }
 
@@ -92,9 +96,9 @@ impl Campaigns for CampaignsApi {
         &self,
         request: Request<pb::DeletionRequest>,
     ) -> Result<Response<pb::DeletionResponse>, Status> {
-        let meta = meta(&request, &caller(&request)?)?;
+        let (by, meta) = (holder(&request)?, meta(&request, &caller(&request)?)?);
         let campaign = id("campaign_id", &request.get_ref().campaign_id)?;
-        let done = self.0.request_deletion(campaign, &meta).await.map_err(status)?;
+        let done = self.0.request_deletion(by, campaign, &meta).await.map_err(status)?;
         Ok(Response::new(pb::DeletionResponse { position: done.position }))
     }
 
@@ -102,9 +106,9 @@ impl Campaigns for CampaignsApi {
         &self,
         request: Request<pb::DeletionRequest>,
     ) -> Result<Response<pb::DeletionResponse>, Status> {
-        let meta = meta(&request, &caller(&request)?)?;
+        let (by, meta) = (holder(&request)?, meta(&request, &caller(&request)?)?);
         let campaign = id("campaign_id", &request.get_ref().campaign_id)?;
-        let done = self.0.withdraw_deletion(campaign, &meta).await.map_err(status)?;
+        let done = self.0.withdraw_deletion(by, campaign, &meta).await.map_err(status)?;
         Ok(Response::new(pb::DeletionResponse { position: done.position }))
     }
 

@@ -10,7 +10,11 @@ use meydan_rpc::{
 use time::Time;
 use tonic::{Request, Response, Status};
 
-use super::{accounts::holder, failure::status, id, meta, person};
+use super::{
+    accounts::{holder, holder_unless_service},
+    failure::status,
+    id, meta, person,
+};
 use crate::{
     app::{Identity, TeamMember},
     tokens::Token,
@@ -46,10 +50,7 @@ impl Members for MembersApi {
     ) -> Result<Response<pb::InviteMemberResponse>, Status> {
         let caller = caller(&request)?;
         let tenant = campaign(&caller)?;
-        let by = match caller.who {
-            Who::Service { .. } => None,
-            _ => Some(holder(&request)?),
-        };
+        let by = holder_unless_service(&request)?;
         let meta = meta(&request, &caller)?;
         let wire = request.into_inner();
         let role = role_in(wire.role)?;

@@ -103,8 +103,8 @@ impl Oversight for OversightApi {
         request: Request<pb::ChangeAccountRequest>,
     ) -> Result<Response<pb::ChangeAccountResponse>, Status> {
         let meta = meta(&request, &caller(&request)?)?;
-        let account = id(&request.get_ref().account_id)?;
-        let done = self.0.end_sessions_of(account, &meta).await;
+        let (by, account) = (holder(&request)?, id(&request.get_ref().account_id)?);
+        let done = self.0.end_sessions_of(by, account, &meta).await;
         done.map(|()| Response::new(pb::ChangeAccountResponse {})).map_err(status)
     }
 
@@ -140,8 +140,8 @@ impl Oversight for OversightApi {
         request: Request<pb::ChangeAccountRequest>,
     ) -> Result<Response<pb::ChangeAccountResponse>, Status> {
         let meta = meta(&request, &caller(&request)?)?;
-        let account = id(&request.get_ref().account_id)?;
-        let done = self.0.withdraw_admin(account, &meta).await;
+        let (by, account) = (holder(&request)?, id(&request.get_ref().account_id)?);
+        let done = self.0.withdraw_admin(by, account, &meta).await;
         done.map(|()| Response::new(pb::ChangeAccountResponse {})).map_err(status)
     }
 

@@ -25,9 +25,19 @@ const SHORT: &str = "mopzeq-84vutk";
 impl Identity {
     /// Asks somebody to become an admin; the secret part of their link.
     pub(crate) async fn ask_admin(&self, by: &Caller, email: &str) -> Result<String, Failure> {
+        self.ask_admin_with(by, email, Uuid::now_v7()).await
+    }
+
+    /// The same with the id of a form.
+    async fn ask_admin_with(
+        &self,
+        by: &Caller,
+        email: &str,
+        form: Uuid,
+    ) -> Result<String, Failure> {
         let (email, display_name) = (email.to_owned(), "Omid".to_owned());
         let message = InviteAdminRequest { email, display_name };
-        let request = self.dial.command(by, Uuid::now_v7(), message);
+        let request = self.dial.command(by, form, message);
         let asked = self.oversight().invite_admin(request).await?.into_inner();
         assert!(!asked.account_id.is_empty());
         Ok(asked.invitation_token)
@@ -188,6 +198,25 @@ async fn an_invitation_that_was_renewed_or_withdrawn_or_is_too_old_makes_no_admi
     identity.advance(Duration::hours(73));
     assert_eq!(identity.accept(&third, "").await, denied(), "three days are over");
     assert_eq!(identity.facts("account.admin_appointed").await, 0);
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_again_asks_once_more_whoever_is_asked_still_and_nobody_else() {
+    let identity = Identity::start().await;
+    let (admin, _) = identity.staff().await;
+    let form = Uuid::now_v7();
+    identity.ask_admin_with(&admin, OMID, form).await.expect("an admin may");
+
+    let again = identity.ask_admin_with(&admin, OMID, form).await.expect("an admin may");
+
+    let omid = identity.opened(&again).await.expect("the answer of before may be lost").account_id;
+    assert_eq!(identity.facts("account.admin_invited").await, 2, "each link is on record");
+    let omid = omid.parse().expect("an id");
+    identity.withdraw_admin(&admin, omid).await.expect("an admin may");
+    let over = identity.ask_admin_with(&admin, OMID, form).await;
+    assert_eq!(over.as_deref(), Ok(""), "what was taken back stays so");
+    assert_eq!(identity.opened(&again).await, Err(Failure::NotFound));
+    assert_eq!(identity.facts("account.admin_invited").await, 2);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration as Real;
 
 use meydan_rpc::{
+    caller::Caller,
     outcome::Failure,
     pb::identity::{
         Campaign, CampaignStatus, ChangeCampaignStatusRequest, CreateCampaignRequest,
@@ -16,30 +17,49 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
-    harness::{Identity, PANEL, admin, member},
+    harness::{Identity, PANEL, PASSWORD, admin, member},
     letters::with_mail,
 };
+
+const ADMIN: &str = "admin@meydan.example";
 
 fn campaigns(identity: &Identity) -> CampaignsClient<Channel> {
     CampaignsClient::new(identity.dial.channel())
 }
 
-async fn move_to(identity: &Identity, id: Uuid, to: CampaignStatus) -> Result<(), Failure> {
+/// The first admin, who begins.
+async fn begin(identity: &Identity) -> Caller {
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let session = identity.accept(&link, ADMIN).await.expect("the link is good");
+    identity.holder(&session).await
+}
+
+/// The same, days later.
+async fn come_back(identity: &Identity) -> Caller {
+    let session = identity.log_in(ADMIN, PASSWORD, "192.0.2.1").await;
+    identity.holder(&session.expect("the password is right")).await
+}
+
+pub(crate) async fn move_to(
+    identity: &Identity,
+    (by, id): (&Caller, Uuid),
+    to: CampaignStatus,
+) -> Result<(), Failure> {
     let message = ChangeCampaignStatusRequest { campaign_id: id.to_string(), status: to.into() };
-    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let request = identity.dial.command(by, Uuid::now_v7(), message);
     campaigns(identity).change_campaign_status(request).await?;
     Ok(())
 }
 
-async fn request(identity: &Identity, id: Uuid) -> Result<i64, Failure> {
+async fn request(identity: &Identity, by: &Caller, id: Uuid) -> Result<i64, Failure> {
     let message = DeletionRequest { campaign_id: id.to_string() };
-    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let request = identity.dial.command(by, Uuid::now_v7(), message);
     Ok(campaigns(identity).request_deletion(request).await?.into_inner().position)
 }
 
-async fn withdraw(identity: &Identity, id: Uuid) -> Result<i64, Failure> {
+async fn withdraw(identity: &Identity, by: &Caller, id: Uuid) -> Result<i64, Failure> {
     let message = DeletionRequest { campaign_id: id.to_string() };
-    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let request = identity.dial.command(by, Uuid::now_v7(), message);
     Ok(campaigns(identity).withdraw_deletion(request).await?.into_inner().position)
 }
 
@@ -86,21 +106,23 @@ async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_w
     let identity = Identity::start().await;
     let (tehran, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
     let owner = identity.accept(&link, "").await.expect("the link is good");
+    let admin = begin(&identity).await;
     let code = |code: &str| Err(Failure::Refused(format!("identity.campaign.{code}")));
-    assert_eq!(request(&identity, tehran).await, code("running"));
-    move_to(&identity, tehran, CampaignStatus::Archived).await.expect("it may be moved");
-    let back = move_to(&identity, tehran, CampaignStatus::Active).await;
+    assert_eq!(request(&identity, &admin, tehran).await, code("running"));
+    move_to(&identity, (&admin, tehran), CampaignStatus::Archived).await.expect("it may be moved");
+    let back = move_to(&identity, (&admin, tehran), CampaignStatus::Active).await;
     assert_eq!(back, code("move").map(|_: i64| ()), "it is reopened by way of suspension");
 
     // Asked for, withdrawn, and asked for again ten days later: the first request comes to nothing.
-    let asked = request(&identity, tehran).await.expect("it is archived");
+    let asked = request(&identity, &admin, tehran).await.expect("it is archived");
     assert!(shown(&identity, tehran, asked).await.deletion_due_at.is_some());
-    let suspended = move_to(&identity, tehran, CampaignStatus::Suspended).await;
+    let suspended = move_to(&identity, (&admin, tehran), CampaignStatus::Suspended).await;
     assert_eq!(suspended, code("leaving").map(|_: i64| ()));
-    let kept = withdraw(&identity, tehran).await.expect("it is not due");
+    let kept = withdraw(&identity, &admin, tehran).await.expect("it is not due");
     assert!(shown(&identity, tehran, kept).await.deletion_due_at.is_none());
     identity.advance(Duration::days(10));
-    request(&identity, tehran).await.expect("it is archived");
+    let admin = come_back(&identity).await;
+    request(&identity, &admin, tehran).await.expect("it is archived");
     until(&identity, "campaign.deletion_requested", 2).await;
     identity.invite(tehran, "sara@meydan.example", "Sara").await;
     identity.advance(Duration::days(30));
@@ -115,7 +137,8 @@ async fn a_campaign_is_deleted_thirty_days_after_that_was_asked_for_and_erased_w
     assert_eq!((gone.moves.len(), gone.may_be_deleted), (0, false));
     assert!(identity.team(tehran).await.is_empty());
     assert!(!identity.is_known(&owner).await, "their session has long ended");
-    assert_eq!(withdraw(&identity, tehran).await, code("leaving"));
+    let admin = come_back(&identity).await;
+    assert_eq!(withdraw(&identity, &admin, tehran).await, code("leaving"));
     let again = identity.campaign("tehran", Uuid::now_v7()).await;
     assert_eq!(again, Err(Failure::Refused("identity.key_taken".into())), "nobody takes its name");
 }
@@ -146,10 +169,11 @@ async fn everybody_who_works_in_a_campaign_is_told_by_mail_that_it_will_be_delet
     // Who was only asked does not work there.
     identity.invite(tehran, "omid@meydan.example", "Omid").await;
     server.next().await.expect("his invitation");
-    move_to(&identity, tehran, CampaignStatus::Archived).await.expect("it may be moved");
+    let admin = begin(&identity).await;
+    move_to(&identity, (&admin, tehran), CampaignStatus::Archived).await.expect("it may be moved");
 
     let team = ["sara@meydan.example", "tehran@meydan.example"];
-    request(&identity, tehran).await.expect("it is archived");
+    request(&identity, &admin, tehran).await.expect("it is archived");
     let letters = [server.next().await.expect("a mail"), server.next().await.expect("a mail")];
     let mut to = letters.each_ref().map(|mail| mail.to[0].as_str());
     to.sort_unstable();
@@ -161,7 +185,7 @@ async fn everybody_who_works_in_a_campaign_is_told_by_mail_that_it_will_be_delet
         assert!(text.contains(&format!("{PANEL}/c/tehran")), "{text}");
     }
 
-    withdraw(&identity, tehran).await.expect("it is not due");
+    withdraw(&identity, &admin, tehran).await.expect("it is not due");
     let letters = [server.next().await.expect("a mail"), server.next().await.expect("a mail")];
     let mut to = letters.each_ref().map(|mail| mail.to[0].as_str());
     to.sort_unstable();
@@ -176,6 +200,7 @@ async fn a_home_region_is_one_of_the_provinces_or_none() {
     let identity = Identity::start().await;
     let (tehran, _) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
     assert_eq!(shown(&identity, tehran, 0).await.home_region, "IR-23");
+    let admin = begin(&identity).await;
     let edit = async |home_region: &str| {
         let seen = shown(&identity, tehran, 0).await;
         let message = EditCampaignRequest {
@@ -186,7 +211,7 @@ async fn a_home_region_is_one_of_the_provinces_or_none() {
             locale: seen.locale,
             home_region: home_region.to_owned(),
         };
-        let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+        let request = identity.dial.command(&admin, Uuid::now_v7(), message);
         let done = campaigns(&identity).edit_campaign(request).await.map_err(Failure::from)?;
         Ok::<_, Failure>(done.into_inner().position)
     };
@@ -202,7 +227,7 @@ async fn a_home_region_is_one_of_the_provinces_or_none() {
         assert_eq!(fields[0].0, "home_region");
     }
     let message = CreateCampaignRequest { home_region: "Mars".to_owned(), ..Default::default() };
-    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let request = identity.dial.command(&admin, Uuid::now_v7(), message);
     let refused = campaigns(&identity).create_campaign(request).await.map_err(Failure::from);
     let Err(Failure::Malformed(fields)) = refused else { panic!("nothing of it is right") };
     assert!(fields.iter().any(|(field, _)| field == "home_region"), "{fields:?}");

@@ -7,6 +7,7 @@ mod browsers;
 mod contact;
 mod credentials;
 mod demands;
+mod dismissed;
 mod factors;
 mod fresh;
 mod gate;

@@ -5,7 +5,7 @@ use meydan_rpc::{
     caller::Caller,
     outcome::Failure,
     pb::identity::{
-        AskEmailRequest, ChangePasswordRequest, ProveAgainRequest, Role,
+        AskEmailRequest, CampaignStatus, ChangePasswordRequest, ProveAgainRequest, Role,
         contacts_client::ContactsClient,
     },
 };
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     api_keys::make_as,
     harness::{Identity, PASSWORD, from},
+    leaving,
     oversight::id,
     team::{Colleague, Team},
 };
@@ -362,7 +363,7 @@ async fn whoever_is_deactivated_meanwhile_makes_no_key_for_when_they_are_back() 
 
 #[tokio::test]
 async fn whoever_is_dismissed_meanwhile_asks_nobody_to_become_an_admin_and_closes_nothing() {
-    for suspends in [false, true] {
+    for what in ["ask", "suspend", "stop"] {
         let team = Team::start().await;
         let identity = &team.identity;
         let (admin, _) = identity.staff().await;
@@ -370,17 +371,21 @@ async fn whoever_is_dismissed_meanwhile_asks_nobody_to_become_an_admin_and_close
 
         let busy = Busy::with(identity, id(&omid)).await;
         let act = async {
-            if suspends {
-                identity.suspend(&omid, team.owner.account, true).await
-            } else {
-                identity.ask_admin(&omid, "sara@meydan.example").await.map(|_| ())
+            match what {
+                "ask" => identity.ask_admin(&omid, "sara@meydan.example").await.map(|_| ()),
+                "suspend" => identity.suspend(&omid, team.owner.account, true).await,
+                _ => {
+                    let to = CampaignStatus::Suspended;
+                    leaving::move_to(identity, (&omid, team.campaign), to).await
+                }
             }
         };
         let (dismissed, done) = busy.then(identity.dismiss(&admin, id(&omid)), act).await;
 
         assert_eq!(dismissed, Ok(()));
-        assert_eq!(done, Err(Failure::NotFound), "suspends: {suspends}");
+        assert_eq!(done, Err(Failure::NotFound), "{what}");
         assert_eq!(identity.facts("account.admin_invited").await, 1, "Omid, by the first one");
+        assert_eq!(identity.facts("campaign.status_changed").await, 0);
         assert!(identity.is_known(&team.owner.session).await);
     }
 }

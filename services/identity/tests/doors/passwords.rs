@@ -52,7 +52,7 @@ async fn the_home_region_of_the_candidate_is_refused_in_both_languages() {
         owner_name: "Owner".to_owned(),
         owner_email: "karimi@meydan.example".to_owned(),
     };
-    let request = identity.dial.command(&admin(), Uuid::now_v7(), message);
+    let request = identity.dial.command(&Caller::service("demo", None), Uuid::now_v7(), message);
     let created = CampaignsClient::new(identity.dial.channel()).create_campaign(request).await;
     let link = created.expect("the name is free").into_inner().invitation_token;
 

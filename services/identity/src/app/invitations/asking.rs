@@ -80,7 +80,7 @@ impl Identity {
         let ask = |asked| self.ask_one(within, (who, asked), seat.clone(), meta);
         let (link, invited) = self.once_begun(who, meta, ask).await?;
         self.show(invited.position).await;
-        Ok((self.shown(link, invited, by.member(), meta).await?, invited))
+        Ok((self.shown(link, invited, &by, meta).await?, invited))
     }
 
     /// Asks somebody who is known, or about to begin.
@@ -93,7 +93,7 @@ impl Identity {
     ) -> Result<(Link, Committed)> {
         let link = self.link_into((campaign, asked.account), &who.email, meta).await?;
         let said = self.said_by(who, (campaign, asked.account)).await?;
-        let mut act = self.act_on(asked.account, by, step(meta, "invite")).await?;
+        let mut act = self.act_on(&[asked.account], by, step(meta, "invite")).await?;
         act.invite(campaign, asked, seat, said);
         act.keep_link(&link).await?;
         let invited = act.done().await.map_err(refused)?;

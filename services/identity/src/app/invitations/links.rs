@@ -63,24 +63,22 @@ impl Identity {
     }
 
     /// What is to be shown of a link whose act is done. When it was done before, its letter is that of then; whoever
-    /// asks again where mail reaches nobody gets a link of their own, if they may still give what it leads to. `by` is
-    /// the member who asks; whoever else does may always.
+    /// asks again where mail reaches nobody gets a link of their own, if they may still give what it leads to.
     pub(in crate::app) async fn shown(
         &self,
         link: Link,
         done: Committed,
-        by: Option<(Uuid, Uuid)>,
+        by: &By,
         meta: &Meta,
     ) -> Result<Option<Token>> {
         if done.repeated && link.shown.is_some() {
             let again = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
             match self.keep_once_more(&link, by, &again).await {
                 // Whoever has taken the place since needs no link to it, nor does whoever is not to have it any more.
-                Err(AppError::NotFound | AppError::Refused("identity.member.already", _))
-                    if by.is_none() =>
-                {
-                    return Ok(None);
-                }
+                Err(
+                    AppError::NotFound
+                    | AppError::Refused("identity.member.already" | "identity.admin.already", _),
+                ) if !matches!(by, By::Member { .. }) => return Ok(None),
                 kept => kept?,
             }
         }
@@ -89,21 +87,13 @@ impl Identity {
 
     /// Keeps a link of an act that was done before: an act of its own, and on record as that, for the place may have
     /// been changed since.
-    async fn keep_once_more(
-        &self,
-        link: &Link,
-        by: Option<(Uuid, Uuid)>,
-        meta: &Meta,
-    ) -> Result<()> {
+    async fn keep_once_more(&self, link: &Link, by: &By, meta: &Meta) -> Result<()> {
         let Some(campaign) = link.campaign else {
-            let mut act = self.act(meta.clone(), &[link.account]).await?;
-            act.keep_link(link).await?;
-            act.done().await?;
-            return Ok(());
+            return self.ask_once_more((link.account, link), by, meta.clone()).await;
         };
         let judged = match by {
-            Some(by) => self.may_renew((campaign, by), link.account).await?,
-            None => Judged::unasked(By::Anybody),
+            By::Member { holder, .. } => self.may_renew((campaign, *holder), link.account).await?,
+            By::Admin(_) | By::Anybody => Judged::unasked(by.clone()),
         };
         let change = (MemberChange::RenewInvitation, judged, Some(link));
         self.settle((campaign, link.account), change, meta).await?;

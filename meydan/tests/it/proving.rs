@@ -166,14 +166,20 @@ async fn what_was_said_of_the_browser_is_not_forgotten_with_a_wrong_password() {
     assert_eq!((trusted.status.as_u16(), trusted.says(ticked)), (422, true), "{}", trusted.html);
 }
 
-#[tokio::test]
-async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_in() {
-    let house = House::open().await;
+/// The owner of the house's campaign, who has logged in at a gateway.
+async fn owner_of(house: &House) -> Person {
     house.team().await;
     let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
     let form = owner.open("/login").await;
     let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
     owner.send(&form, "/login", &fields).await;
+    owner
+}
+
+#[tokio::test]
+async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_in() {
+    let house = House::open().await;
+    let owner = owner_of(&house).await;
     let shown = async || {
         let (account, team) = (owner.open("/account").await, owner.open("/c/tehran/team").await);
         let form = account.says("action=\"/account/phone\"");
@@ -195,11 +201,7 @@ async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_
 #[tokio::test]
 async fn a_copy_of_the_record_asks_for_a_proof_and_leads_back_to_what_was_looked_for() {
     let house = House::open().await;
-    house.team().await;
-    let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
-    let form = owner.open("/login").await;
-    let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
-    owner.send(&form, "/login", &fields).await;
+    let owner = owner_of(&house).await;
     let (_, staff) = house.staff().await;
     *house.now.lock().expect("no test panics here") += Duration::minutes(6);
 

@@ -88,6 +88,24 @@ pub struct Factor {
     pub passkey: bool,
 }
 
+/// Who demands a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorNeed {
+    /// The platform, of this account.
+    Platform,
+    /// A campaign, of its team.
+    Campaign,
+}
+
+impl FactorNeed {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Platform => "factor-needed",
+            Self::Campaign => "notice-factor-demanded",
+        }
+    }
+}
+
 /// `GET /account/factors`, and the answer to a refused form there (`name`; `credential` for a passkey).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/factors.html")]
@@ -98,8 +116,8 @@ pub struct FactorsPage {
     pub factors: Vec<Factor>,
     /// Recovery codes that are left.
     pub codes_left: u64,
-    /// Nothing else can be done before there is one.
-    pub needed: bool,
+    /// Who demands one, before which nothing else can be done.
+    pub needed: Option<FactorNeed>,
     /// Whether passkeys are used here.
     pub passkeys: Passkeys,
     /// What is wrong, by field.

@@ -6,8 +6,8 @@ use super::{NOW, Sample, Samples};
 use crate::{
     form::{Problem, Problems},
     pages::security::{
-        EnrolPage, Factor, FactorRefusal, FactorsPage, Happened, HistoryPage, LoginFactorPage,
-        Passkeys, ProvePage, RecoveryCodesPage, Session, SessionsPage,
+        EnrolPage, Factor, FactorNeed, FactorRefusal, FactorsPage, Happened, HistoryPage,
+        LoginFactorPage, Passkeys, ProvePage, RecoveryCodesPage, Session, SessionsPage,
     },
     shell::Nav,
 };
@@ -65,7 +65,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
         shell: shell.clone(),
         factors: Vec::new(),
         codes_left: 0,
-        needed: true,
+        needed: Some(FactorNeed::Platform),
         passkeys: Passkeys::At("http://localhost:8080".to_owned()),
         problems: Problems::none(),
     };
@@ -82,7 +82,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
             factor("MacBook", None),
         ],
         codes_left: 8,
-        needed: false,
+        needed: None,
         passkeys: Passkeys::Here,
         ..none.clone()
     };

@@ -26,9 +26,6 @@ use crate::{
     views::ticket,
 };
 
-/// Tickets of one answer, at most.
-const MOST: u32 = 100;
-
 /// Which tickets. What is empty was not said.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -39,25 +36,23 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The question to crm, or every field that is wrong and what it may be. What `before` may be crm knows.
+    /// The question to crm, or every field that is wrong and what it may be. What `before` may be, and how large `limit`, crm
+    /// knows.
     fn read(self) -> Result<ListTicketsRequest, Failure> {
         let mut form = Form::default();
         let status = match self.status.as_str() {
             "" => Some(crm::TicketStatus::Unspecified),
             said => {
                 let known = TicketStatus::from_code(said).map(ticket::status_out);
-                let one = format!(
-                    "must be one of {}",
-                    TicketStatus::ALL.map(TicketStatus::code).join(", ")
-                );
-                form.field("status", known.ok_or(one.as_str()))
+                let codes = TicketStatus::ALL.map(TicketStatus::code).join(", ");
+                form.field("status", known.ok_or(format!("must be one of {codes}").as_str()))
             }
         };
         let limit = match self.limit.as_str() {
             "" => Some(0),
             said => {
-                let said = said.parse::<u32>().ok().filter(|limit| (1..=MOST).contains(limit));
-                form.field("limit", said.ok_or("must be 1 to 100"))
+                let most = "must be a number, at most 100";
+                form.field("limit", said.parse::<u32>().map_err(|_| most))
             }
         };
         form.finish()?;

@@ -196,6 +196,34 @@ pub struct ProvePage {
     pub refusal: Option<FactorRefusal>,
 }
 
+/// A browser, as far as the name that it gives itself tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Browser {
+    /// What it is called.
+    pub program: Option<&'static str>,
+    /// On what it runs.
+    pub system: Option<&'static str>,
+}
+
+impl Browser {
+    /// Both in plain words, and which of them is not known.
+    pub(crate) fn text(self, shell: &Shell) -> String {
+        match (self.program, self.system) {
+            (Some(program), Some(system)) => {
+                shell.with("browser-on", &[("browser", program.into()), ("system", system.into())])
+            }
+            (Some(program), None) => program.to_owned(),
+            (None, Some(system)) => shell.s("browser-unknown-on", "system", system),
+            (None, None) => shell.t("browser-unknown"),
+        }
+    }
+
+    pub(crate) fn icon(self) -> &'static str {
+        let phone = matches!(self.system, Some("Android" | "iPhone" | "iPad"));
+        if phone { "device-mobile" } else { "device-laptop" }
+    }
+}
+
 /// A device on which a person is logged in.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -209,8 +237,8 @@ pub struct Session {
     pub address: String,
     /// City and country of the address, where they are known.
     pub place: Option<String>,
-    /// Browser and system, as far as its name tells.
-    pub browser: Option<String>,
+    /// Browser and system.
+    pub browser: Browser,
     /// Nobody else uses it.
     pub trusted: bool,
     /// The one that looks at the page.
@@ -242,8 +270,8 @@ pub struct Happened {
     pub address: String,
     /// City and country of the address, where they are known.
     pub place: Option<String>,
-    /// Browser and system, as far as its name tells.
-    pub browser: Option<String>,
+    /// Browser and system.
+    pub browser: Browser,
 }
 
 impl Happened {

@@ -36,8 +36,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The question to crm, or every field that is wrong and what it may be. What `before` may be, and how large `limit`, crm
-    /// knows.
+    /// The question to crm, or every field that is wrong and what it may be. What `before` may be, and how large
+    /// `limit`, crm knows.
     fn read(self) -> Result<ListTicketsRequest, Failure> {
         let mut form = Form::default();
         let status = match self.status.as_str() {

@@ -296,3 +296,18 @@ fn no_address_of_a_person_is_sent_in_that_of_the_page_of_what_is_watched() {
         assert!(!page.html.contains("?account=") && !page.html.contains("&account="));
     }
 }
+
+#[test]
+fn every_closed_box_of_a_permission_says_why() {
+    let mut closed = 0;
+    for (_, page) in pages().into_iter().filter(|(_, page)| page.name.starts_with("member")) {
+        for input in page.html.split("<input ").skip(1).filter_map(|rest| rest.split('>').next()) {
+            if input.contains("name=\"may\"") && input.contains(" disabled") {
+                closed += 1;
+                assert!(input.contains("aria-describedby=\"h-fixed\""), "{}", page.name);
+                assert!(page.html.contains("id=\"h-fixed\""), "{}", page.name);
+            }
+        }
+    }
+    assert!(closed > 0, "some are closed");
+}

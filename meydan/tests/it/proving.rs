@@ -251,3 +251,19 @@ async fn whoever_is_refused_at_the_login_need_not_say_again_that_the_browser_is_
     let wrong = person.send(&wrong, "/login/passkey", &passkey).await;
     assert!(wrong.status == 422 && wrong.says(checked), "{}", wrong.html);
 }
+
+#[tokio::test]
+async fn what_was_said_of_the_browser_is_offered_beside_the_code_and_stands_in_no_address() {
+    let office = office().await;
+    office.owner.enrol().await;
+    let person = Person::visiting(&office.meydan.url);
+    let form = person.open("/login").await;
+    let who = [("email", "tehran@meydan.example"), ("password", PASSWORD), ("trusted", "yes")];
+
+    let step = person.send(&form, "/login", &who).await;
+
+    let checked = "name=\"trusted\" value=\"yes\" checked";
+    assert!(step.url.ends_with("/login/factor?next=%2F"), "{}", step.url);
+    assert!(step.says(checked), "{}", step.html);
+    assert!(person.open("/login/factor").await.says(checked), "also when it is loaded anew");
+}

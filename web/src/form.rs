@@ -4,6 +4,11 @@ use fluent_bundle::FluentValue;
 
 use crate::shell::Shell;
 
+/// Characters of a name at most, as identity has it.
+pub const LONGEST_NAME: usize = 120;
+/// Characters of an e-mail address at most, as identity has it.
+pub const LONGEST_EMAIL: usize = 254;
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
@@ -35,6 +40,8 @@ pub enum Problem {
     WrongPassword,
     /// Not 3 to 40 small Latin letters, digits and single hyphens.
     InvalidSlug,
+    /// A name in addresses that the platform needs for itself.
+    ReservedSlug,
     /// Another campaign has this name in addresses.
     SlugTaken,
     /// The person is in the team already.
@@ -112,6 +119,7 @@ impl Problem {
             Self::EndlessPassword => shell.t("problem-endless-password"),
             Self::WrongPassword => shell.t("problem-wrong-password"),
             Self::InvalidSlug => shell.t("problem-invalid-slug"),
+            Self::ReservedSlug => shell.t("problem-reserved-slug"),
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),
             Self::InvitedTooOften => shell.t("problem-invited-too-often"),

@@ -1,4 +1,5 @@
-//! The time zones of the world, by their cities in the page's language, the western ones first.
+//! The time zones of the world, by their cities in the page's language: what is near at hand, then each part of the
+//! world from west to east.
 
 use icu::time::zone::iana::IanaParserExtended;
 
@@ -8,6 +9,16 @@ use crate::{
 };
 
 const UTC: &str = "Etc/UTC";
+const TEHRAN: &str = "Asia/Tehran";
+/// The parts of the world by the first words of their zones; the last one takes what is left.
+const PARTS: [(&str, &[&str]); 6] = [
+    ("zone-asia", &["Asia/"]),
+    ("zone-europe", &["Europe/", "Arctic/"]),
+    ("zone-america", &["America/"]),
+    ("zone-africa", &["Africa/"]),
+    ("zone-oceania", &["Australia/", "Pacific/"]),
+    ("zone-islands", &[""]),
+];
 
 /// A time zone to choose.
 pub(crate) struct ZoneChoice {
@@ -19,8 +30,33 @@ pub(crate) struct ZoneChoice {
     pub(crate) chosen: bool,
 }
 
+/// Time zones under a heading.
+pub(crate) struct ZoneGroup {
+    /// The heading.
+    pub(crate) label: String,
+    /// From west to east.
+    pub(crate) zones: Vec<ZoneChoice>,
+}
+
+/// Tehran, the page's time zone and UTC; then all others, by the parts of the world.
+pub(crate) fn groups(shell: &Shell) -> Vec<ZoneGroup> {
+    let (mut near, mut others): (Vec<_>, Vec<_>) = choices(shell)
+        .into_iter()
+        .partition(|zone| zone.chosen || [TEHRAN, UTC].contains(&zone.name.as_str()));
+    near.sort_by_key(|zone| (zone.name != TEHRAN, !zone.chosen));
+    let mut groups = vec![ZoneGroup { label: shell.t("zone-near"), zones: near }];
+    for (key, beginnings) in PARTS {
+        let (zones, left): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|zone| beginnings.iter().any(|begins| zone.name.starts_with(begins)));
+        others = left;
+        groups.push(ZoneGroup { label: shell.t(key), zones });
+    }
+    groups
+}
+
 /// Every time zone that is called after a place, and UTC; and the page's, whatever it is called.
-pub(crate) fn choices(shell: &Shell) -> Vec<ZoneChoice> {
+fn choices(shell: &Shell) -> Vec<ZoneChoice> {
     let parser = IanaParserExtended::new();
     let present = shell.zone.name();
     let chosen = parser.parse(present).time_zone;

@@ -210,7 +210,7 @@ fn the_policy_forbids_inline_scripts_and_eval() {
 }
 
 #[test]
-fn time_zones_are_called_by_their_cities_in_the_language_of_the_page_and_stand_from_west_to_east() {
+fn time_zones_are_called_by_their_cities_tehran_first_and_then_by_the_parts_of_the_world() {
     for (locale, tehran, tokyo) in [
         (Locale::Fa, "تهران (\u{200e}+۰۳:۳۰\u{200e})", "توکیو"),
         (Locale::En, "Tehran (\u{200e}+03:30\u{200e})", "Tokyo"),
@@ -219,10 +219,13 @@ fn time_zones_are_called_by_their_cities_in_the_language_of_the_page_and_stand_f
         let account = samples.iter().find(|sample| sample.name == "account");
         let page = &account.expect("there is an account page").html;
         let chosen = format!("<option value=\"Asia/Tehran\" selected>{tehran}</option>");
-        let west = page.find("value=\"America/New_York\"").expect("New York is there");
-        let here = page.find(&chosen).expect("Tehran is, and it is chosen");
+        let here = page.find(&chosen).expect("Tehran is there, and it is chosen");
+        let west = page.find("value=\"Asia/Dubai\"").expect("Dubai is");
         let east = page.find(&format!("value=\"Asia/Tokyo\">{tokyo}")).expect("Tokyo is there");
-        assert!(west < here && here < east);
+        let other = page.find("value=\"America/New_York\"").expect("New York is there");
+        assert!(here < west && west < east && east < other);
+        assert_eq!(page.matches("value=\"Asia/Tehran\"").count(), 1);
+        assert_eq!(page.matches("<optgroup").count(), 7);
         assert!(page.contains("value=\"Etc/UTC\""));
         assert!(!page.contains("value=\"Etc/GMT"), "nobody lives in an offset");
     }
@@ -292,4 +295,19 @@ fn no_address_of_a_person_is_sent_in_that_of_the_page_of_what_is_watched() {
         }
         assert!(!page.html.contains("?account=") && !page.html.contains("&account="));
     }
+}
+
+#[test]
+fn every_closed_box_of_a_permission_says_why() {
+    let mut closed = 0;
+    for (_, page) in pages().into_iter().filter(|(_, page)| page.name.starts_with("member")) {
+        for input in page.html.split("<input ").skip(1).filter_map(|rest| rest.split('>').next()) {
+            if input.contains("name=\"may\"") && input.contains(" disabled") {
+                closed += 1;
+                assert!(input.contains("aria-describedby=\"h-fixed\""), "{}", page.name);
+                assert!(page.html.contains("id=\"h-fixed\""), "{}", page.name);
+            }
+        }
+    }
+    assert!(closed > 0, "some are closed");
 }

@@ -14,6 +14,7 @@ mod crash;
 mod damage;
 mod emulators;
 mod erase;
+mod founding;
 mod hub;
 mod keys_back;
 mod limits;

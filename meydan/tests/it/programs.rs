@@ -1,6 +1,9 @@
 //! Programs of a campaign's own: what opens with a key, and everything that does not.
 
-use crate::office::{Office, Reach, TOKEN, telegram};
+use crate::{
+    erase::database,
+    office::{Office, Reach, TOKEN, telegram},
+};
 
 /// What is said to a program, and how.
 async fn ask(url: &str, header: Option<(&str, String)>) -> (u16, serde_json::Value) {
@@ -124,4 +127,77 @@ async fn a_form_that_is_sent_again_says_that_its_key_was_made_once_a_program_wor
     assert!(!again.says("فقط اختیارهایی را می‌توانید بدهید"), "they hold what they gave");
     assert_eq!(shown(&again.html), None);
     assert_eq!(opens(&key).await, 200, "the program goes on");
+}
+
+#[tokio::test]
+async fn what_is_empty_was_not_asked_and_what_is_wrong_is_told_by_field_with_what_it_may_be() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let key = make(&office, &office.owner, "tehran").await;
+    let bearer = || Some(("Authorization", format!("Bearer {key}")));
+    let tickets = format!("{}/api/v1/tickets", office.meydan.url);
+
+    let asked = async |query: &str| ask(&format!("{tickets}?{query}"), bearer()).await;
+    assert_eq!(asked("status=&before=&limit=").await, ask(&tickets, bearer()).await);
+    for (query, field, allowed) in [
+        ("status=lost", "status", "must be one of new, in_progress, waiting, resolved, closed"),
+        ("limit=many", "limit", "must be a number, at most 100"),
+        ("limit=101", "limit", "must be at most 100"),
+        ("before=yesterday", "before", "must be the `next` of an earlier page"),
+    ] {
+        let (status, told) = asked(query).await;
+        let fields = serde_json::json!({ field: allowed });
+        assert_eq!((status, &told["fields"]), (422, &fields), "{query}: {told}");
+    }
+    let (_, told) = asked("status=lost&limit=many").await;
+    assert_eq!(told["fields"].as_object().map(serde_json::Map::len), Some(2), "{told}");
+}
+
+#[tokio::test]
+async fn the_command_that_the_page_shows_works_as_it_stands() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let path = "/c/tehran/api-keys";
+    let form = office.owner.open(path).await;
+    let fields = [("name", "گزارش"), ("may", "crm:ticket.read"), ("days", "30")];
+    let made = office.owner.send(&form, path, &fields).await;
+
+    let page = made.html.replace("&#38;", "&").replace("&amp;", "&").replace("&#39;", "'");
+    let command = page.split("<code>curl ").nth(1).and_then(|rest| rest.split('<').next());
+    let quoted: Vec<_> = command.expect("it is shown").split('\'').collect();
+    let header = quoted[1].split_once(": ").map(|(name, value)| (name, value.to_owned()));
+
+    let (status, tickets) = ask(quoted[3], header).await;
+    assert_eq!((status, &tickets["tickets"]), (200, &serde_json::json!([])), "{quoted:?}");
+    assert!(made.says("aria-labelledby=\"secret-title\""), "the key is called what it is");
+}
+
+#[tokio::test]
+async fn a_key_that_may_nothing_is_not_made_and_the_field_says_so() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let path = "/c/tehran/api-keys";
+    let form = office.owner.open(path).await;
+
+    let refused = office.owner.send(&form, path, &[("name", "گزارش"), ("days", "30")]).await;
+
+    assert_eq!(refused.status, 422);
+    assert!(refused.says("id=\"e-permissions\"") && shown(&refused.html).is_none());
+}
+
+#[tokio::test]
+async fn whoever_shows_a_good_key_is_told_that_its_maker_lacks_a_second_factor_and_nobody_else() {
+    let telegram = telegram().await;
+    let office = Office::open(&telegram.url(), Reach::Polling).await;
+    let key = make(&office, &office.owner, "tehran").await;
+    let url = format!("{}/api/v1/tickets", office.meydan.url);
+    let bearer = |key: &str| Some(("Authorization", format!("Bearer {key}")));
+    let identity = database(&office.ground, "identity").await;
+    let demand = "UPDATE campaigns SET factor_demanded = true";
+    sqlx::raw_sql(demand).execute(&identity).await.expect("a superuser may");
+
+    let (status, told) = ask(&url, bearer(&key)).await;
+    assert_eq!((status, &told["reason"]), (401, &"identity.factor.needed".into()), "{told}");
+    let stranger = ask(&url, bearer(&format!("{key}x"))).await;
+    assert_eq!(stranger, (401, serde_json::json!({ "error": "unauthorized" })));
 }

@@ -166,14 +166,20 @@ async fn what_was_said_of_the_browser_is_not_forgotten_with_a_wrong_password() {
     assert_eq!((trusted.status.as_u16(), trusted.says(ticked)), (422, true), "{}", trusted.html);
 }
 
-#[tokio::test]
-async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_in() {
-    let house = House::open().await;
+/// The owner of the house's campaign, who has logged in at a gateway.
+async fn owner_of(house: &House) -> Person {
     house.team().await;
     let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
     let form = owner.open("/login").await;
     let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
     owner.send(&form, "/login", &fields).await;
+    owner
+}
+
+#[tokio::test]
+async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_in() {
+    let house = House::open().await;
+    let owner = owner_of(&house).await;
     let shown = async || {
         let (account, team) = (owner.open("/account").await, owner.open("/c/tehran/team").await);
         let form = account.says("action=\"/account/phone\"");
@@ -195,11 +201,7 @@ async fn whoever_has_to_prove_themselves_for_a_form_is_told_before_they_fill_it_
 #[tokio::test]
 async fn a_copy_of_the_record_asks_for_a_proof_and_leads_back_to_what_was_looked_for() {
     let house = House::open().await;
-    house.team().await;
-    let owner = Person::visiting(&format!("http://{}", house.gateways[0]));
-    let form = owner.open("/login").await;
-    let fields = [("email", "owner@meydan.example"), ("password", PASSWORD)];
-    owner.send(&form, "/login", &fields).await;
+    let owner = owner_of(&house).await;
     let (_, staff) = house.staff().await;
     *house.now.lock().expect("no test panics here") += Duration::minutes(6);
 
@@ -248,4 +250,20 @@ async fn whoever_is_refused_at_the_login_need_not_say_again_that_the_browser_is_
     let passkey = [("token", "of nobody"), ("credential", "{}"), ("trusted", "yes")];
     let wrong = person.send(&wrong, "/login/passkey", &passkey).await;
     assert!(wrong.status == 422 && wrong.says(checked), "{}", wrong.html);
+}
+
+#[tokio::test]
+async fn what_was_said_of_the_browser_is_offered_beside_the_code_and_stands_in_no_address() {
+    let office = office().await;
+    office.owner.enrol().await;
+    let person = Person::visiting(&office.meydan.url);
+    let form = person.open("/login").await;
+    let who = [("email", "tehran@meydan.example"), ("password", PASSWORD), ("trusted", "yes")];
+
+    let step = person.send(&form, "/login", &who).await;
+
+    let checked = "name=\"trusted\" value=\"yes\" checked";
+    assert!(step.url.ends_with("/login/factor?next=%2F"), "{}", step.url);
+    assert!(step.says(checked), "{}", step.html);
+    assert!(person.open("/login/factor").await.says(checked), "also when it is loaded anew");
 }

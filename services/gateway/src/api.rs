@@ -23,6 +23,9 @@ use crate::{
     limits::{self, Asker, RateClass},
 };
 
+/// What identity says of a good key whose maker lacks the second factor that the campaign demands.
+const FACTOR_NEEDED: &str = "identity.factor.needed";
+
 /// A program with a good key: who calls other services on its behalf.
 #[derive(Debug, Clone)]
 pub struct Program(pub Caller);
@@ -54,6 +57,7 @@ pub async fn admit(
     {
         Ok(opened) => opened.into_inner(),
         Err(Failure::NotFound) => return Err(unknown()),
+        Err(Failure::Refused(code)) if code == FACTOR_NEEDED => return Err(closed()),
         Err(failure) => return Err(failed(&failure)),
     };
     let (Ok(id), Ok(campaign)) =
@@ -90,7 +94,19 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
 
 /// Nobody who is known. Missing, unknown, revoked and expired are told alike.
 fn unknown() -> Response {
-    let mut response = told(StatusCode::UNAUTHORIZED, "unauthorized");
+    challenged(told(StatusCode::UNAUTHORIZED, "unauthorized"))
+}
+
+/// A key that is good, and opens nothing as long as whoever made it lacks what their campaign demands. Only who shows
+/// the key is told.
+fn closed() -> Response {
+    let why = "this key opens nothing until whoever made it has a second login step";
+    let body = Json(json!({ "error": "unauthorized", "reason": FACTOR_NEEDED, "hint": why }));
+    challenged((StatusCode::UNAUTHORIZED, body).into_response())
+}
+
+/// An answer that asks for a key, as the protocol has it.
+fn challenged(mut response: Response) -> Response {
     let challenge = HeaderValue::from_static("Bearer realm=\"meydan\"");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response

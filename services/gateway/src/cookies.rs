@@ -79,6 +79,24 @@ pub fn set(kind: Kind, value: &str, lasts: Option<Duration>, secure: bool) -> He
     HeaderValue::from_str(&cookie.build().to_string()).expect("our cookies are ASCII")
 }
 
+/// Said behind the token of a login that waits, where the first step said that the browser is nobody else's.
+const OWN: &str = ".own";
+
+/// The login that waits for its second factor, and whether its browser was said to be nobody else's.
+#[must_use]
+pub fn waiting(headers: &HeaderMap, secure: bool) -> Option<(String, bool)> {
+    let value = get(headers, Kind::Challenge, secure)?;
+    let own = value.strip_suffix(OWN).map(|token| (token.to_owned(), true));
+    own.or(Some((value, false)))
+}
+
+/// A header that has the browser remember a login that waits.
+#[must_use]
+pub fn wait(token: &str, own: bool, secure: bool) -> HeaderValue {
+    let value = format!("{token}{}", if own { OWN } else { "" });
+    set(Kind::Challenge, &value, None, secure)
+}
+
 /// A header that gives the browser the token of a session, and until when it keeps that; for `None` until it is closed.
 #[must_use]
 pub fn session(app: &App, token: &str, keep_until: Option<Timestamp>) -> HeaderValue {

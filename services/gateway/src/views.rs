@@ -41,6 +41,7 @@ fn problem(field: &str, said: &str) -> Problem {
         (_, Some(min)) if said.contains("at least") => Problem::TooShort { min },
         ("email" | "owner_email", _) => Problem::InvalidEmail,
         ("phone", _) => Problem::InvalidPhone,
+        ("slug", _) if said.contains("kept for the platform") => Problem::ReservedSlug,
         ("slug", _) => Problem::InvalidSlug,
         ("token", _) => Problem::InvalidToken,
         ("password" | "new_password", _) => Problem::GuessablePassword,
@@ -73,6 +74,15 @@ mod tests {
         assert_eq!(problems.of("owner_email"), Some(&Problem::InvalidEmail));
         assert_eq!(problems.of("password"), Some(&Problem::TooShort { min: 12 }));
         assert_eq!(problems.len(), 3);
+    }
+
+    #[test]
+    fn a_name_that_the_platform_needs_is_not_told_to_be_malformed() {
+        let said = identity_domain::slug("admin").expect_err("it is reserved").to_owned();
+
+        let problems = problems(&["slug"], &[("slug".to_owned(), said)]);
+
+        assert_eq!(problems.of("slug"), Some(&Problem::ReservedSlug));
     }
 
     #[test]

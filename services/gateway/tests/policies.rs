@@ -73,6 +73,12 @@ fn what_programs_ask_is_asked_with_a_key_reads_only_and_is_counted_by_key() {
 }
 
 #[test]
+fn fields_of_names_and_addresses_take_as_much_as_identity_does() {
+    let fields = (meydan_web::form::LONGEST_NAME, meydan_web::form::LONGEST_EMAIL);
+    assert_eq!(fields, (identity_domain::LONGEST_NAME, identity_domain::LONGEST_EMAIL));
+}
+
+#[test]
 fn every_permission_that_an_address_asks_is_in_the_catalogue() {
     let catalogue = identity_domain::Role::Owner.permissions();
     for route in table() {

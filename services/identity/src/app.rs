@@ -30,7 +30,7 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
-use identity_domain::Profile;
+use identity_domain::{LONGEST_EMAIL, LONGEST_NAME, Profile};
 use meydan_event_log::{
     Clock, EventLog, ExecuteError, LoadError, Meta, PLATFORM, Progress, UniqueKey,
 };
@@ -322,19 +322,19 @@ fn email(text: &str) -> std::result::Result<String, &'static str> {
     let plain = !text.chars().any(|letter| letter.is_whitespace() || letter.is_control());
     if text.is_empty() {
         Err("must not be empty")
-    } else if well_formed && plain && text.len() <= 254 {
+    } else if well_formed && plain && text.len() <= LONGEST_EMAIL {
         Ok(text.to_owned())
     } else {
         Err("must be an e-mail address")
     }
 }
 
-/// A text of at most 120 characters.
+/// A text of so many characters as a name has at most.
 fn name(text: &str) -> std::result::Result<String, &'static str> {
     let text = text.trim();
     if text.is_empty() {
         Err("must not be empty")
-    } else if text.chars().count() > 120 {
+    } else if text.chars().count() > LONGEST_NAME {
         Err("must have at most 120 characters")
     } else {
         Ok(text.to_owned())

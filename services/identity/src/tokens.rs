@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use self::{
     present::{session, session_of, touch_session},
-    renewal::{exchange, kept_until, let_renew, let_renew_one, renew_session},
+    renewal::{exchange, kept_until, let_renew, renew_session},
 };
 
 /// A secret that is shown once.

@@ -7,7 +7,7 @@ use crate::{
     form::{Problems, password_hint},
     locale::Locale,
     shell::Shell,
-    zones::{self, ZoneChoice},
+    zones::{self, ZoneGroup},
 };
 
 /// `GET /account`, and the answer to a refused `POST /account/password` (`current_password`,
@@ -38,8 +38,8 @@ pub struct PreferencesCard {
 }
 
 impl AccountPage {
-    fn zones(&self) -> Vec<ZoneChoice> {
-        zones::choices(&self.shell)
+    fn zones(&self) -> Vec<ZoneGroup> {
+        zones::groups(&self.shell)
     }
 
     fn password_hint(&self) -> &'static str {

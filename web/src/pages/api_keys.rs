@@ -3,6 +3,7 @@
 use askama::Template;
 use time::OffsetDateTime;
 
+use super::inbox::TicketStatus;
 use crate::{form::Problems, shell::Shell};
 
 /// A key.
@@ -22,6 +23,8 @@ pub struct ApiKey {
     pub last_used_at: Option<OffsetDateTime>,
     /// When it was revoked, and why.
     pub revoked: Option<(OffsetDateTime, Revoked)>,
+    /// Whether it opens nothing now, because whoever made it lacks the second factor that the campaign demands.
+    pub closed: bool,
 }
 
 impl ApiKey {
@@ -105,8 +108,26 @@ pub struct ApiKeysPage {
     pub problems: Problems,
     /// A new key, whole. Shown this once only.
     pub secret: Option<String>,
+    /// Where the panel is, as programs write it.
+    pub origin: String,
     /// For idempotency: sent back as `command_id`.
     pub command_id: String,
+}
+
+impl ApiKeysPage {
+    /// A command that reads tickets, whole once there is a new key.
+    fn example(&self) -> String {
+        let (key, origin) = (self.secret.as_deref().unwrap_or("mk_…"), &self.origin);
+        format!(
+            "curl -H 'Authorization: Bearer {key}' '{origin}/api/v1/tickets?status={}&limit=20'",
+            TicketStatus::New.code()
+        )
+    }
+
+    /// What `status` may be.
+    fn statuses(&self) -> String {
+        TicketStatus::ALL.map(TicketStatus::code).join(", ")
+    }
 }
 
 super::renders!(ApiKeysPage);

@@ -171,6 +171,11 @@ impl BotPanel {
         self.bot.as_ref().is_some_and(|bot| bot.state == BotState::Connecting)
     }
 
+    /// How many fields of the form are wrong.
+    pub(crate) fn problems(&self) -> u64 {
+        u64::from(self.token_problem.is_some())
+    }
+
     /// Whether a token should be asked for.
     #[must_use]
     pub fn wants_token(&self) -> bool {

@@ -153,6 +153,10 @@ pub struct CampaignPage {
     pub panel: BotPanel,
     /// The owner's one-time link, whole. Shown this once only. Empty where mail brings it.
     pub invitation_link: Option<String>,
+    /// The campaign's id.
+    pub campaign_id: String,
+    /// The accounts that are asked to own it and have not come yet.
+    pub invited_owners: Vec<String>,
     /// What is wrong with a refused change, by field.
     pub problems: Problems,
 }

@@ -88,6 +88,24 @@ pub struct Factor {
     pub passkey: bool,
 }
 
+/// Who demands a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactorNeed {
+    /// The platform, of this account.
+    Platform,
+    /// A campaign, of its team.
+    Campaign,
+}
+
+impl FactorNeed {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Platform => "factor-needed",
+            Self::Campaign => "notice-factor-demanded",
+        }
+    }
+}
+
 /// `GET /account/factors`, and the answer to a refused form there (`name`; `credential` for a passkey).
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/factors.html")]
@@ -98,8 +116,8 @@ pub struct FactorsPage {
     pub factors: Vec<Factor>,
     /// Recovery codes that are left.
     pub codes_left: u64,
-    /// Nothing else can be done before there is one.
-    pub needed: bool,
+    /// Who demands one, before which nothing else can be done.
+    pub needed: Option<FactorNeed>,
     /// Whether passkeys are used here.
     pub passkeys: Passkeys,
     /// What is wrong, by field.
@@ -178,6 +196,34 @@ pub struct ProvePage {
     pub refusal: Option<FactorRefusal>,
 }
 
+/// A browser, as far as the name that it gives itself tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Browser {
+    /// What it is called.
+    pub program: Option<&'static str>,
+    /// On what it runs.
+    pub system: Option<&'static str>,
+}
+
+impl Browser {
+    /// Both in plain words, and which of them is not known.
+    pub(crate) fn text(self, shell: &Shell) -> String {
+        match (self.program, self.system) {
+            (Some(program), Some(system)) => {
+                shell.with("browser-on", &[("browser", program.into()), ("system", system.into())])
+            }
+            (Some(program), None) => program.to_owned(),
+            (None, Some(system)) => shell.s("browser-unknown-on", "system", system),
+            (None, None) => shell.t("browser-unknown"),
+        }
+    }
+
+    pub(crate) fn icon(self) -> &'static str {
+        let phone = matches!(self.system, Some("Android" | "iPhone" | "iPad"));
+        if phone { "device-mobile" } else { "device-laptop" }
+    }
+}
+
 /// A device on which a person is logged in.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -191,8 +237,8 @@ pub struct Session {
     pub address: String,
     /// City and country of the address, where they are known.
     pub place: Option<String>,
-    /// Browser and system, as far as its name tells.
-    pub browser: Option<String>,
+    /// Browser and system.
+    pub browser: Browser,
     /// Nobody else uses it.
     pub trusted: bool,
     /// The one that looks at the page.
@@ -224,8 +270,8 @@ pub struct Happened {
     pub address: String,
     /// City and country of the address, where they are known.
     pub place: Option<String>,
-    /// Browser and system, as far as its name tells.
-    pub browser: Option<String>,
+    /// Browser and system.
+    pub browser: Browser,
 }
 
 impl Happened {

@@ -242,6 +242,19 @@ pub struct MemberPage {
     pub command_id: String,
 }
 
+impl MemberPage {
+    /// Why boxes of permissions are closed to the viewer; `None` when none is.
+    fn why_fixed(&self) -> Option<&'static str> {
+        let why = match (self.member.role, self.member.oneself) {
+            (Role::Owner, _) => "member-permissions-owner",
+            (_, true) => "member-own-place",
+            _ if !self.may_manage => "member-permissions-read",
+            _ => "member-permissions-fixed",
+        };
+        self.permissions.iter().any(|permission| !permission.changeable).then_some(why)
+    }
+}
+
 /// A permission, and who has it by their role.
 #[derive(Debug, Clone)]
 pub struct Permission {

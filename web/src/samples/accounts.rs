@@ -11,7 +11,7 @@ use crate::{
             WhichAccounts,
         },
         audit::{AuditEntry, AuditFilter, Who},
-        security::{Happened, Session},
+        security::{Browser, Happened, Session},
         team::{Role, Standing},
         watch::{WatchPage, Watched},
     },
@@ -148,7 +148,7 @@ fn happened(hours: i64, kind: &str, proof: &str) -> Happened {
         page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
         place: None,
-        browser: Some("Firefox · Android".to_owned()),
+        browser: Browser { program: Some("Firefox"), system: Some("Android") },
     }
 }
 
@@ -165,7 +165,7 @@ fn details(make: &Samples) -> Vec<Sample> {
             last_seen_at: NOW - Duration::minutes(12),
             address: "192.0.2.17".to_owned(),
             place: Some("تهران، ایران".to_owned()),
-            browser: Some("Chrome · Windows".to_owned()),
+            browser: Browser { program: Some("Chrome"), system: Some("Windows") },
             trusted: false,
             present: false,
         }],

@@ -82,7 +82,7 @@ fn forms(make: &Samples) -> Vec<Sample> {
     };
     let fields = CampaignFields {
         candidate_name: "مریم احمدی".to_owned(),
-        slug: "Isfahan Ahmadi".to_owned(),
+        slug: "admin".to_owned(),
         office: "نمایندگی مجلس".to_owned(),
         constituency: "اصفهان".to_owned(),
         home_region: "IR-10".to_owned(),
@@ -93,7 +93,7 @@ fn forms(make: &Samples) -> Vec<Sample> {
     let refused = CampaignFormPage {
         fields: fields.clone(),
         problems: Problems::none()
-            .and("slug", Problem::InvalidSlug)
+            .and("slug", Problem::ReservedSlug)
             .and("owner_name", Problem::Required),
         ..blank.clone()
     };
@@ -132,12 +132,15 @@ fn details(make: &Samples) -> Vec<Sample> {
         campaign: campaigns().swap_remove(0),
         panel: panel(bot),
         invitation_link: None,
+        campaign_id: "0198c0de-0000-7000-8000-000000000003".to_owned(),
+        invited_owners: Vec::new(),
         problems: Problems::none(),
     };
     let mut created = page(None);
     created.shell.notice = Some(Notice::CampaignCreated);
     created.invitation_link =
         Some("http://127.0.0.1:8080/welcome/Zx81kQ2m7vT0cN4b9aYpLwRe".to_owned());
+    created.invited_owners = vec!["0198c0de-0000-7000-8000-000000000004".to_owned()];
     let mut wrong = page(None);
     wrong.panel.token_problem = Some(Problem::InvalidToken);
     let live = page(Some(bot(BotState::Live, None)));

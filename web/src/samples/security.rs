@@ -6,13 +6,13 @@ use super::{NOW, Sample, Samples};
 use crate::{
     form::{Problem, Problems},
     pages::security::{
-        EnrolPage, Factor, FactorRefusal, FactorsPage, Happened, HistoryPage, LoginFactorPage,
-        Passkeys, ProvePage, RecoveryCodesPage, Session, SessionsPage,
+        Browser, EnrolPage, Factor, FactorNeed, FactorRefusal, FactorsPage, Happened, HistoryPage,
+        LoginFactorPage, Passkeys, ProvePage, RecoveryCodesPage, Session, SessionsPage,
     },
     shell::Nav,
 };
 
-const BROWSER: &str = "Firefox · Android";
+const BROWSER: Browser = Browser { program: Some("Firefox"), system: Some("Android") };
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
     let mut samples = proofs(make);
@@ -65,7 +65,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
         shell: shell.clone(),
         factors: Vec::new(),
         codes_left: 0,
-        needed: true,
+        needed: Some(FactorNeed::Platform),
         passkeys: Passkeys::At("http://localhost:8080".to_owned()),
         problems: Problems::none(),
     };
@@ -82,7 +82,7 @@ fn factors(make: &Samples) -> Vec<Sample> {
             factor("MacBook", None),
         ],
         codes_left: 8,
-        needed: false,
+        needed: None,
         passkeys: Passkeys::Here,
         ..none.clone()
     };
@@ -120,19 +120,24 @@ fn factors(make: &Samples) -> Vec<Sample> {
 }
 
 fn devices(make: &Samples) -> Vec<Sample> {
-    let session = |id: &str, browser: &str, present: bool| Session {
+    let session = |id: &str, browser: Browser, present: bool| Session {
         id: id.to_owned(),
         created_at: NOW - Duration::days(3),
         last_seen_at: NOW - Duration::hours(5),
         address: "192.0.2.17".to_owned(),
         place: present.then(|| "تهران، ایران".to_owned()),
-        browser: Some(browser.to_owned()),
+        browser,
         trusted: present,
         present,
     };
+    let here = Browser { program: Some("Chrome"), system: Some("Windows") };
     let sessions = SessionsPage {
         shell: make.owner(Nav::Account, "/account/sessions"),
-        sessions: vec![session("a", "Chrome · Windows", true), session("b", BROWSER, false)],
+        sessions: vec![
+            session("a", here, true),
+            session("b", BROWSER, false),
+            session("c", Browser::default(), false),
+        ],
     };
     let entry = |hours, kind: &str, proof: &str| Happened {
         at: NOW - Duration::hours(hours),
@@ -141,7 +146,7 @@ fn devices(make: &Samples) -> Vec<Sample> {
         page: if kind == "looked_at" { "inbox".to_owned() } else { String::new() },
         address: "192.0.2.17".to_owned(),
         place: (hours < 30).then(|| "تهران، ایران".to_owned()),
-        browser: Some(BROWSER.to_owned()),
+        browser: BROWSER,
     };
     let history = HistoryPage {
         shell: make.owner(Nav::Account, "/account/history"),

@@ -234,7 +234,9 @@ fn keys(make: &Samples) -> Vec<Sample> {
         expires_at: ends.map(|days| NOW + Duration::days(days)),
         last_used_at: used.map(|minutes| NOW - Duration::minutes(minutes)),
         revoked: None,
+        closed: false,
     };
+    let closed = ApiKey { closed: true, ..key("پشتیبان‌گیری", Some(60 * 24), None) };
     let revoked = ApiKey {
         permissions: Vec::new(),
         revoked: Some((days_ago(2), Revoked::MakerLeft)),
@@ -246,6 +248,7 @@ fn keys(make: &Samples) -> Vec<Sample> {
         keys: vec![
             key("گزارش هفتگی", Some(4), Some(50)),
             key("Dashboard", None, None),
+            closed,
             key("نقشهٔ درخواست‌ها", Some(60 * 24 * 12), Some(-3)),
             revoked,
         ],
@@ -257,6 +260,7 @@ fn keys(make: &Samples) -> Vec<Sample> {
         days: 90,
         problems: Problems::none(),
         secret: None,
+        origin: "http://127.0.0.1:8080".to_owned(),
         command_id: COMMAND.to_owned(),
     };
     let made = ApiKeysPage {

@@ -117,6 +117,7 @@ problem-named-password = Names, places and addresses that others know make this 
 problem-endless-password = This password is too long. 256 Latin letters fit, or 128 Persian ones.
 problem-wrong-password = This is not your present password.
 problem-invalid-slug = 3 to 40 small Latin letters, digits and hyphens, such as tehran-ahmadi
+problem-reserved-slug = The platform needs this address for itself. Choose a different one.
 problem-slug-taken = Another campaign has this address. Choose a different one.
 problem-already-member = This person is in the team already.
 problem-invited-too-often = Enough invitations for a day: five to one address, two hundred in all. Try again tomorrow.

@@ -105,6 +105,7 @@ problem-named-password = نام‌ها و نشانی‌هایی که دیگرا�
 problem-endless-password = این گذرواژه بیش از اندازه بلند است. ۲۵۶ حرف لاتین یا ۱۲۸ حرف فارسی جا می‌شود.
 problem-wrong-password = گذرواژهٔ کنونی درست نیست.
 problem-invalid-slug = ۳ تا ۴۰ حرف کوچک لاتین، رقم و خط تیره؛ مانند tehran-ahmadi
+problem-reserved-slug = سامانه این نشانی را برای خودش لازم دارد. نشانی دیگری بنویسید.
 problem-slug-taken = ستاد دیگری این نشانی را دارد. نشانی دیگری بنویسید.
 problem-already-member = این شخص هم‌اکنون عضو ستاد است.
 problem-invited-too-often = سهم دعوت‌های یک روز تمام شده است: پنج نامه به هر نشانی و روی‌هم دویست نامه. فردا دوباره امتحان کنید.

@@ -231,7 +231,8 @@ pub(super) async fn resend(
     let request = app.identity.command(&visit.caller(), command(&filled.command_id), message);
     match app.oversight().resend_invitation(request).await.map_err(Failure::from) {
         Ok(answer) => {
-            let link = Some(link(&app, &headers, &answer.get_ref().invitation_token));
+            let answer = answer.get_ref();
+            let link = link(&app, &headers, (&answer.invitation_token, answer.mailed));
             page(&app, &visit, account, About { link, ..About::default() }).await
         }
         Err(failure) => refused(&app, &visit, account, (failure, String::new())).await,

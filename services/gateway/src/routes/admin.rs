@@ -154,18 +154,21 @@ pub(super) struct About {
     pub(super) invitation_link: Option<String>,
     /// What is wrong with a refused change.
     pub(super) problems: Problems,
+    /// What is wrong with a bot's token.
+    pub(super) token_problem: Option<Problem>,
 }
 
 /// A campaign's page.
 pub(super) async fn detail(app: &App, visit: &Visit, slug: String, about: About) -> Response {
     let found = async {
         let campaign = named(app, visit, slug, about.at).await?;
-        let panel = panel(app, visit, &campaign, 0).await?;
+        let mut panel = panel(app, visit, &campaign, 0).await?;
+        panel.token_problem = about.token_problem;
         Ok((campaign, panel))
     };
     match found.await {
         Ok((campaign, panel)) => {
-            let ok = about.problems.is_empty();
+            let ok = about.problems.is_empty() && about.token_problem.is_none();
             let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
             let state = panel.bot.as_ref().map(|bot| bot.state);
             let page = CampaignPage {
@@ -173,6 +176,8 @@ pub(super) async fn detail(app: &App, visit: &Visit, slug: String, about: About)
                 campaign: views::campaign::row(&campaign, state),
                 panel,
                 invitation_link: about.invitation_link,
+                campaign_id: campaign.campaign_id,
+                invited_owners: campaign.invited_owner_ids,
                 problems: about.problems,
             };
             (status, Html(page.render())).into_response()
@@ -230,7 +235,12 @@ pub(super) async fn create(
     match app.campaigns().create_campaign(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let invitation_link = Some(link(&app, &headers, &answer.invitation_token));
+            let given = (answer.invitation_token.as_str(), answer.mailed);
+            let invitation_link = link(&app, &headers, given);
+            if invitation_link.is_none() {
+                let to = format!("/admin/campaigns/{slug}");
+                return go_with(&to, Notice::CampaignCreated, answer.position);
+            }
             let about = About { at: answer.position, invitation_link, ..About::default() };
             detail(&app, &visit, slug, about).await
         }
@@ -238,18 +248,27 @@ pub(super) async fn create(
     }
 }
 
-/// The address of a one-time link, empty where mail brings it: where the operator says that the panel is. Only without that it is where
-/// this visitor found it.
-pub(super) fn link(app: &App, headers: &axum::http::HeaderMap, token: &str) -> String {
+/// The address of a one-time link, empty where mail brings it; `None` when there is none, for whoever was asked has
+/// come.
+pub(super) fn link(
+    app: &App,
+    headers: &axum::http::HeaderMap,
+    (token, mailed): (&str, bool),
+) -> Option<String> {
     if token.is_empty() {
-        return String::new();
-    }
-    if let Some(url) = &app.public_url {
-        return format!("{}/welcome/{token}", url.as_str().trim_end_matches('/'));
+        return mailed.then(String::new);
     }
     let host = headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
+    Some(format!("{}/welcome/{token}", origin(app, host.unwrap_or_default())))
+}
+
+/// Where the panel is: where the operator says, or at the name by which this visitor found it.
+pub(super) fn origin(app: &App, host: &str) -> String {
+    if let Some(url) = &app.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
     let scheme = if app.secure { "https" } else { "http" };
-    format!("{scheme}://{}/welcome/{token}", host.unwrap_or("127.0.0.1"))
+    format!("{scheme}://{}", if host.is_empty() { "127.0.0.1" } else { host })
 }
 
 /// Which field of a campaign's form a rule says no to, and in which words.

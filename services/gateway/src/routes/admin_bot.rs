@@ -3,7 +3,6 @@
 use axum::{
     Form,
     extract::{Path, Query, State},
-    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 use meydan_rpc::{
@@ -13,18 +12,15 @@ use meydan_rpc::{
         identity::Campaign,
     },
 };
-use meydan_web::{
-    Nav, Notice, Problem,
-    pages::{bot::BotFragment, campaigns::CampaignPage},
-};
+use meydan_web::{Nav, Notice, Problem, pages::bot::BotFragment};
 use serde::Deserialize;
 
 use super::{
     At,
-    admin::{command, named, panel},
+    admin::{About, command, detail, named, panel},
     go_with,
 };
-use crate::{app::App, failure, session::Visit, views};
+use crate::{app::App, failure, session::Visit};
 
 #[derive(Deserialize)]
 pub(super) struct TokenForm {
@@ -70,7 +66,10 @@ pub(super) async fn connect(
         Ok(answer) => {
             settled(&app, &visit, &campaign, answer.get_ref().position, Notice::BotConnecting).await
         }
-        Err(Failure::Malformed(_)) => bad_token(&app, &visit, campaign).await,
+        Err(Failure::Malformed(_)) => {
+            let token_problem = Some(Problem::InvalidToken);
+            detail(&app, &visit, campaign.slug, About { token_problem, ..About::default() }).await
+        }
         Err(failure) => failure::of_call(&app, &visit, &failure),
     }
 }
@@ -87,23 +86,6 @@ async fn settled(
         return failure::of_call(app, visit, &failure);
     }
     go_with(&format!("/admin/campaigns/{}", campaign.slug), notice, 0)
-}
-
-async fn bad_token(app: &App, visit: &Visit, campaign: Campaign) -> Response {
-    let mut panel = match panel(app, visit, &campaign, 0).await {
-        Ok(panel) => panel,
-        Err(failure) => return failure::of_call(app, visit, &failure),
-    };
-    panel.token_problem = Some(Problem::InvalidToken);
-    let state = panel.bot.as_ref().map(|bot| bot.state);
-    let page = CampaignPage {
-        shell: visit.shell(app, Nav::Campaigns),
-        campaign: views::campaign::row(&campaign, state),
-        panel,
-        invitation_link: None,
-        problems: meydan_web::Problems::none(),
-    };
-    (StatusCode::UNPROCESSABLE_ENTITY, Html(page.render())).into_response()
 }
 
 #[derive(Deserialize)]

@@ -77,7 +77,8 @@ pub(super) async fn invite(
     let request = app.identity.command(&visit.caller(), command(&form.command_id), message);
     let about = match app.oversight().invite_admin(request).await.map_err(Failure::from) {
         Ok(answer) => {
-            let link = Some(link(&app, &headers, &answer.get_ref().invitation_token));
+            let answer = answer.get_ref();
+            let link = link(&app, &headers, (&answer.invitation_token, answer.mailed));
             About { link, ..About::default() }
         }
         Err(Failure::Malformed(fields)) => {

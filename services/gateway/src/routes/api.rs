@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use meydan_rpc::{
-    form::instant,
+    form::{Form, instant},
     outcome::Failure,
     pb::{
         crm::{self, GetTicketRequest, ListTicketsRequest},
@@ -26,12 +26,43 @@ use crate::{
     views::ticket,
 };
 
-/// Which tickets.
+/// Which tickets. What is empty was not said.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Asked {
-    status: Option<String>,
-    before: Option<String>,
-    limit: Option<u32>,
+    status: String,
+    before: String,
+    limit: String,
+}
+
+impl Asked {
+    /// The question to crm, or every field that is wrong and what it may be. What `before` may be, and how large
+    /// `limit`, crm knows.
+    fn read(self) -> Result<ListTicketsRequest, Failure> {
+        let mut form = Form::default();
+        let status = match self.status.as_str() {
+            "" => Some(crm::TicketStatus::Unspecified),
+            said => {
+                let known = TicketStatus::from_code(said).map(ticket::status_out);
+                let codes = TicketStatus::ALL.map(TicketStatus::code).join(", ");
+                form.field("status", known.ok_or(format!("must be one of {codes}").as_str()))
+            }
+        };
+        let limit = match self.limit.as_str() {
+            "" => Some(0),
+            said => {
+                let most = "must be a number, at most 100";
+                form.field("limit", said.parse::<u32>().map_err(|_| most))
+            }
+        };
+        form.finish()?;
+        Ok(ListTicketsRequest {
+            status: status.unwrap_or_default().into(),
+            before: self.before,
+            limit: limit.unwrap_or_default(),
+            ..ListTicketsRequest::default()
+        })
+    }
 }
 
 /// An answer, or what went wrong.
@@ -68,18 +99,7 @@ pub(super) async fn tickets(
     Query(asked): Query<Asked>,
 ) -> Response {
     let found = async {
-        let wrong =
-            || Failure::Malformed(vec![("status".to_owned(), "must be a status".to_owned())]);
-        let status = match asked.status.as_deref() {
-            None | Some("") => crm::TicketStatus::Unspecified,
-            Some(code) => ticket::status_out(TicketStatus::from_code(code).ok_or_else(wrong)?),
-        };
-        let message = ListTicketsRequest {
-            status: status.into(),
-            before: asked.before.unwrap_or_default(),
-            limit: asked.limit.unwrap_or_default(),
-            ..ListTicketsRequest::default()
-        };
+        let message = asked.read()?;
         let page = app.tickets().list_tickets(app.crm.ask(&caller, message)).await?.into_inner();
         Ok(json!({
             "tickets": page.tickets.iter().map(ticket_out).collect::<Vec<_>>(),

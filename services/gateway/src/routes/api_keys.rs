@@ -23,7 +23,12 @@ use serde::Deserialize;
 use time::Duration;
 use uuid::Uuid;
 
-use super::{At, admin::command, go_with, inbox, member::refusal};
+use super::{
+    At,
+    admin::{command, origin},
+    go_with, inbox,
+    member::refusal,
+};
 use crate::{
     access::{Need, field},
     app::App,
@@ -82,6 +87,7 @@ async fn page(app: &App, visit: &Visit, about: About) -> Result<Response, Failur
         days: about.days,
         problems: about.problems,
         secret: about.secret,
+        origin: origin(app, &visit.host),
         command_id: Uuid::now_v7().to_string(),
     };
     Ok((status, Html(page.render())).into_response())
@@ -101,6 +107,7 @@ fn shown(key: pb::ApiKey, catalogue: &[pb::Permission]) -> ApiKey {
         id: key.api_key_id,
         name: key.name,
         created_at: views::instant(key.created_at),
+        closed: key.maker_lacks_factor,
         expires_at: key.expires_at.and_then(instant),
         last_used_at: key.last_used_at.and_then(instant),
         revoked: key

@@ -14,7 +14,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice,
-    pages::security::{HistoryPage, SessionsPage},
+    pages::security::{Browser, HistoryPage, SessionsPage},
 };
 use serde::Deserialize;
 
@@ -106,7 +106,7 @@ pub(super) async fn history(
 
 /// Browser and system, as far as the name that a browser gives itself tells; the first match counts, because
 /// browsers also name those that they want to be taken for.
-pub(crate) fn browser(user_agent: &str) -> Option<String> {
+pub(crate) fn browser(user_agent: &str) -> Browser {
     let first = |known: &[(&str, &'static str)]| {
         known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };
@@ -114,6 +114,9 @@ pub(crate) fn browser(user_agent: &str) -> Option<String> {
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
         ("SamsungBrowser", "Samsung Internet"),
+        ("YaBrowser", "Yandex"),
+        ("MiuiBrowser", "Mi Browser"),
+        ("UCBrowser", "UC Browser"),
         ("Firefox", "Firefox"),
         ("FxiOS", "Firefox"),
         ("Chrome", "Chrome"),
@@ -125,19 +128,16 @@ pub(crate) fn browser(user_agent: &str) -> Option<String> {
         ("iPhone", "iPhone"),
         ("iPad", "iPad"),
         ("Windows", "Windows"),
+        ("CrOS", "ChromeOS"),
         ("Mac OS X", "macOS"),
         ("Linux", "Linux"),
     ]);
-    match (program, system) {
-        (Some(program), Some(system)) => Some(format!("{program} · {system}")),
-        (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
-        (None, None) => None,
-    }
+    Browser { program, system }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::browser;
+    use super::{Browser, browser};
 
     #[test]
     fn browsers_are_told_by_what_they_are_and_not_by_what_they_pretend() {
@@ -146,8 +146,9 @@ mod tests {
         let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
                      (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
 
-        assert_eq!(browser(edge).as_deref(), Some("Edge · Windows"));
-        assert_eq!(browser(phone).as_deref(), Some("Safari · iPhone"));
-        assert_eq!(browser("curl/8"), None);
+        let named = |program, system| Browser { program: Some(program), system: Some(system) };
+        assert_eq!(browser(edge), named("Edge", "Windows"));
+        assert_eq!(browser(phone), named("Safari", "iPhone"));
+        assert_eq!(browser("curl/8"), Browser::default());
     }
 }

@@ -37,9 +37,6 @@ const KNOWN: time::Duration = time::Duration::days(365);
 pub(super) struct Destination {
     #[serde(default)]
     next: String,
-    /// What was said in the first step.
-    #[serde(default)]
-    trusted: String,
 }
 
 #[derive(Deserialize)]
@@ -107,8 +104,9 @@ pub(super) async fn submit(
             if answer.challenge_token.is_empty() {
                 return enter(&app, &headers, &answer, local(&next)).await;
             }
-            let mut response = go(&factor_path(&next, trusted));
-            let cookie = cookies::set(Kind::Challenge, &answer.challenge_token, None, app.secure);
+            let mut response = go(&factor_path(&next));
+            // What was said of the browser is offered there again.
+            let cookie = cookies::wait(&answer.challenge_token, trusted, app.secure);
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
@@ -122,10 +120,10 @@ pub(super) async fn submit(
     }
 }
 
-/// The second step. What was said of the browser in the first one is offered there again.
-fn factor_path(next: &str, trusted: bool) -> String {
+/// The second step.
+fn factor_path(next: &str) -> String {
     let query: String = form_urlencoded::byte_serialize(local(next).as_bytes()).collect();
-    format!("/login/factor?next={query}{}", if trusted { "&trusted=yes" } else { "" })
+    format!("/login/factor?next={query}")
 }
 
 /// The second step, for whoever has done the first.
@@ -138,10 +136,9 @@ pub(super) async fn show_factor(
     if visit.visitor.is_some() {
         return go(local(&destination.next));
     }
-    if cookies::get(&headers, Kind::Challenge, app.secure).is_none() {
+    let Some((_, trusted)) = cookies::waiting(&headers, app.secure) else {
         return go("/login");
-    }
-    let trusted = destination.trusted == "yes";
+    };
     factor_page(&app, &visit, &headers, (destination.next, trusted), None).await
 }
 
@@ -182,7 +179,7 @@ pub(super) async fn submit_factor(
     headers: HeaderMap,
     Form(SecondStep { code, trusted, next }): Form<SecondStep>,
 ) -> Response {
-    let Some(challenge_token) = cookies::get(&headers, Kind::Challenge, app.secure) else {
+    let Some((challenge_token, _)) = cookies::waiting(&headers, app.secure) else {
         return go("/login?notice=challenge-over");
     };
     let guest = Some(guest(&app, &visit, &headers));

@@ -287,7 +287,7 @@ pub(super) async fn renew(
     let about = match done.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let link = Some(link(&app, &headers, &answer.invitation_token));
+            let link = link(&app, &headers, (&answer.invitation_token, answer.mailed));
             About { at: answer.position, link, ..About::default() }
         }
         Err(Failure::Refused(code)) if code == PROOF_NEEDED => {

@@ -36,8 +36,7 @@ use super::{
 use crate::{
     access::to_proof,
     app::App,
-    cookies::{self, Kind},
-    failure,
+    cookies, failure,
     session::{self, Visit},
 };
 
@@ -72,7 +71,7 @@ fn authority(origin: &Url) -> &str {
 /// With what a login that waits may go on; with codes, when that cannot be found out.
 pub(super) async fn ways(app: &App, headers: &HeaderMap) -> GetWaitingResponse {
     let codes = GetWaitingResponse { code: true, passkey: false };
-    let Some(challenge_token) = cookies::get(headers, Kind::Challenge, app.secure) else {
+    let Some((challenge_token, _)) = cookies::waiting(headers, app.secure) else {
         return codes;
     };
     let caller = Caller::service(crate::NAME, None);
@@ -134,8 +133,8 @@ pub(super) async fn ask_factor(
     visit: Visit,
     headers: HeaderMap,
 ) -> Response {
-    match cookies::get(&headers, Kind::Challenge, app.secure) {
-        Some(challenge) => ask(&app, &visit, challenge).await,
+    match cookies::waiting(&headers, app.secure) {
+        Some((challenge, _)) => ask(&app, &visit, challenge).await,
         None => go("/login?notice=challenge-over"),
     }
 }
@@ -166,7 +165,7 @@ pub(super) async fn enter_factor(
     headers: HeaderMap,
     Form(Signed { token, credential, next, trusted }): Form<Signed>,
 ) -> Response {
-    let Some(challenge_token) = cookies::get(&headers, Kind::Challenge, app.secure) else {
+    let Some((challenge_token, _)) = cookies::waiting(&headers, app.secure) else {
         return go("/login?notice=challenge-over");
     };
     let guest = Some(login::guest(&app, &visit, &headers));

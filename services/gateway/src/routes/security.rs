@@ -19,7 +19,8 @@ use meydan_rpc::{
 use meydan_web::{
     Nav, Notice, Problem, Problems,
     pages::security::{
-        EnrolPage, Factor, FactorRefusal, FactorsPage, Passkeys, ProvePage, RecoveryCodesPage,
+        EnrolPage, Factor, FactorNeed, FactorRefusal, FactorsPage, Passkeys, ProvePage,
+        RecoveryCodesPage,
     },
 };
 use prost_types::Timestamp;
@@ -99,18 +100,28 @@ pub(super) async fn page(app: &App, visit: &Visit, problems: Problems) -> Respon
         })
     };
     let status = status(&problems);
+    let needed = needed(visit);
+    let mut shell = visit.shell(app, Nav::Account);
+    // The page says who demands one; it is said once.
+    shell.notice = shell.notice.filter(|said| needed.is_none() || *said != Notice::FactorDemanded);
     let page = FactorsPage {
-        shell: visit.shell(app, Nav::Account),
+        shell,
         factors: listed.factors.into_iter().filter_map(factor).collect(),
         codes_left: u64::try_from(listed.recovery_codes).unwrap_or_default(),
-        needed: visit.visitor.as_ref().is_some_and(|visitor| {
-            visitor.needs == Some(Needs::Factor)
-                || visitor.memberships.iter().any(|place| place.needs_factor)
-        }),
+        needed,
         passkeys: passkeys::offered(app, visit),
         problems,
     };
     (status, Html(page.render())).into_response()
+}
+
+/// Who demands a second factor of a visitor without any.
+fn needed(visit: &Visit) -> Option<FactorNeed> {
+    let visitor = visit.visitor.as_ref()?;
+    if visitor.needs == Some(Needs::Factor) {
+        return Some(FactorNeed::Platform);
+    }
+    visitor.memberships.iter().any(|place| place.needs_factor).then_some(FactorNeed::Campaign)
 }
 
 pub(super) async fn begin(

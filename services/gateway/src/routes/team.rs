@@ -114,7 +114,7 @@ pub(super) async fn invite(
     let about = match app.members().invite_member(request).await.map_err(Failure::from) {
         Ok(answer) => {
             let answer = answer.into_inner();
-            let link = Some(link(&app, &headers, &answer.invitation_token));
+            let link = link(&app, &headers, (&answer.invitation_token, answer.mailed));
             About { at: answer.position, link, ..About::default() }
         }
         Err(Failure::Malformed(violations)) => {

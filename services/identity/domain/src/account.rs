@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     command::AccountCommand,
     event::AccountEvent,
-    person::{Origin, Preferences, Profile, Proof},
+    person::{LONGEST_EMAIL, LONGEST_NAME, Origin, Preferences, Profile, Proof},
     rules::AccountRefusal,
 };
 

@@ -14,7 +14,8 @@ pub mod team;
 
 pub use self::{
     account::{
-        Account, AccountCommand, AccountEvent, AccountRefusal, Origin, Preferences, Profile, Proof,
+        Account, AccountCommand, AccountEvent, AccountRefusal, LONGEST_EMAIL, LONGEST_NAME, Origin,
+        Preferences, Profile, Proof,
     },
     api_key::{ApiKey, ApiKeyCommand, ApiKeyEvent, ApiKeyRefusal, RevokedBecause},
     campaign::{

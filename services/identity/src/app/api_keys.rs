@@ -11,7 +11,9 @@ use meydan_keyring::Place;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{AppError, Identity, Result, certain::By, name, places::refused, step};
+use super::{
+    AppError, Identity, Result, certain::By, demands::factor_needed, name, places::refused, step,
+};
 use crate::{
     projections::api_keys::{self, ApiKeyRow},
     tokens::{self, Token},
@@ -45,6 +47,8 @@ pub struct SeenApiKey {
     pub name: Option<String>,
     /// What it may do now: no more than whoever made it.
     pub permissions: Vec<&'static str>,
+    /// Whether it opens nothing now, because whoever made it lacks the second factor that the campaign demands.
+    pub closed: bool,
 }
 
 /// A key to be made.
@@ -250,7 +254,7 @@ impl Identity {
     pub async fn api_keys(&self, campaign: Uuid, min_position: i64) -> Result<Vec<SeenApiKey>> {
         self.reach(min_position).await?;
         let mut keys = Vec::new();
-        let since = self.clock.now() - SHOWN;
+        let (since, demanded) = (self.clock.now() - SHOWN, self.demands_factor(campaign).await?);
         for row in api_keys::of_campaign(self.log.pool(), campaign, since).await? {
             let name = self.revealed(&row.name_sealed, &name_place(row.key_id)).await?;
             let role = row.maker_role.as_deref().and_then(Role::named);
@@ -258,7 +262,8 @@ impl Identity {
                 .map(|role| effective(role, &row.maker_granted, &row.maker_denied))
                 .unwrap_or_default();
             permissions.retain(|held| row.permissions.iter().any(|allowed| allowed == held));
-            keys.push(SeenApiKey { row, name, permissions });
+            let closed = row.revoked_at.is_none() && self.lacks(demanded, row.created_by).await?;
+            keys.push(SeenApiKey { row, name, permissions, closed });
         }
         Ok(keys)
     }
@@ -267,7 +272,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::NotFound`] when it opens nothing.
+    /// [`AppError::NotFound`] when it opens nothing; `identity.factor.needed` of a good one whose maker lacks what the
+    /// campaign demands.
     pub async fn open_with(&self, secret: &str) -> Result<Opened> {
         if !secret.starts_with(PREFIX) {
             return Err(AppError::NotFound);
@@ -277,7 +283,7 @@ impl Identity {
         self.settled(made.created_by).await?;
         let found = api_keys::good(pool, &hash, now).await?.ok_or(AppError::NotFound)?;
         if self.lacks(found.factor_demanded, found.created_by).await? {
-            return Err(AppError::NotFound);
+            return Err(factor_needed());
         }
         let role = Role::named(&found.role).ok_or(AppError::NotFound)?;
         let mut permissions = effective(role, &found.granted, &found.denied);

@@ -23,6 +23,7 @@ use crate::{
     projections::{
         accounts,
         campaigns::{self, CampaignRow},
+        members,
     },
     tokens::Token,
 };
@@ -260,6 +261,19 @@ impl Identity {
         self.reach(min_position).await?;
         let found = campaigns::find(self.log.pool(), id, slug).await?;
         found.ok_or(AppError::NotFound)
+    }
+
+    /// The accounts that are asked to own a campaign and have not come yet.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`].
+    pub async fn invited_owners(&self, campaign: Uuid) -> Result<Vec<Uuid>> {
+        let mut asked = members::of_campaign(self.log.pool(), campaign).await?;
+        asked.retain(|member| {
+            member.joined_at.is_none() && Role::named(&member.role) == Some(Role::Owner)
+        });
+        Ok(asked.into_iter().map(|member| member.account_id).collect())
     }
 
     /// What people are called, by their accounts; nothing where their keys are destroyed.

@@ -49,7 +49,7 @@ impl Identity {
         let target = Target { tenant: campaign, id: campaign };
         let demanded = self.log.load::<Campaign>(target).await?.aggregate.demands_factor();
         if self.lacks(demanded, account).await? {
-            return Err(AppError::Refused("identity.factor.needed", "a second factor is needed"));
+            return Err(factor_needed());
         }
         if self.has_used_up(account).await? {
             return Err(AppError::Refused(
@@ -84,4 +84,9 @@ impl Identity {
         let found = campaigns::find(self.log.pool(), Some(campaign), None).await?;
         Ok(found.is_some_and(|campaign| campaign.factor_demanded))
     }
+}
+
+/// Said where somebody, or whoever made a key, lacks the second factor that a campaign demands.
+pub(super) const fn factor_needed() -> AppError {
+    AppError::Refused("identity.factor.needed", "a second factor is needed")
 }

@@ -277,7 +277,7 @@ impl Identity {
         // A token that somebody got hold of before is worth nothing of what the new role may.
         let other_role = matches!(change, MemberChange::Role(_));
         if other_role {
-            tokens::let_renew(act.db(), account).await?;
+            tokens::let_renew(act.db(), account, None).await?;
         }
         if let Some(link) = link {
             act.keep_link(link).await?;

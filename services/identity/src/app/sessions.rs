@@ -271,7 +271,7 @@ impl Identity {
             return Err(AppError::NotFound);
         }
         // The browser keeps its cookie until it is closed, from its next page on.
-        Ok(tokens::let_renew_one(self.log.pool(), session).await?)
+        Ok(tokens::let_renew(self.log.pool(), account, Some(session)).await?)
     }
 
     /// The sessions of an account.

@@ -62,7 +62,7 @@ impl ApiKeys for ApiKeysApi {
     }
 }
 
-fn key_out(SeenApiKey { row, name, permissions }: SeenApiKey) -> pb::ApiKey {
+fn key_out(SeenApiKey { row, name, permissions, closed }: SeenApiKey) -> pb::ApiKey {
     pb::ApiKey {
         api_key_id: row.key_id.to_string(),
         name: name.unwrap_or_default(),
@@ -72,5 +72,6 @@ fn key_out(SeenApiKey { row, name, permissions }: SeenApiKey) -> pb::ApiKey {
         last_used_at: row.last_used_at.map(timestamp),
         revoked_at: row.revoked_at.map(timestamp),
         revoked_because: row.revoked_because.unwrap_or_default(),
+        maker_lacks_factor: closed,
     }
 }

@@ -48,6 +48,7 @@ impl Campaigns for CampaignsApi {
             campaign_id: campaign.to_string(),
             invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position,
+            mailed: self.0.mails_links(),
         }))
     }
 
@@ -137,7 +138,13 @@ impl Campaigns for CampaignsApi {
         if !caller.is_admin() && caller.campaign != Some(row.campaign_id) {
             return Err(not_found("identity.not_found"));
         }
-        Ok(Response::new(campaign_out(row)))
+        let asked = if caller.is_admin() {
+            self.0.invited_owners(row.campaign_id).await.map_err(status)?
+        } else {
+            vec![]
+        };
+        let invited_owner_ids = asked.iter().map(ToString::to_string).collect();
+        Ok(Response::new(pb::Campaign { invited_owner_ids, ..campaign_out(row) }))
     }
 }
 
@@ -172,5 +179,6 @@ fn campaign_out(row: CampaignRow) -> pb::Campaign {
         deletion_due_at: row.deletion_due_at.map(timestamp),
         moves: moves.iter().map(|status| status_of(*status).into()).collect(),
         may_be_deleted: status.is_some_and(CampaignStatus::may_be_deleted),
+        invited_owner_ids: vec![],
     }
 }

@@ -60,6 +60,7 @@ impl Members for MembersApi {
         Ok(Response::new(pb::InviteMemberResponse {
             invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position: invited.position,
+            mailed: self.0.mails_links(),
         }))
     }
 
@@ -141,6 +142,7 @@ impl Members for MembersApi {
         Ok(Response::new(pb::InviteMemberResponse {
             invitation_token: token.map(Token::into_text).unwrap_or_default(),
             position: renewed.position,
+            mailed: self.0.mails_links(),
         }))
     }
 

@@ -118,7 +118,8 @@ impl Oversight for OversightApi {
         let sent = self.0.resend_invitation(by, asked, &meta).await;
         let (token, position) = sent.map_err(status)?;
         let invitation_token = token.map(Token::into_text).unwrap_or_default();
-        Ok(Response::new(pb::InviteMemberResponse { invitation_token, position }))
+        let mailed = self.0.mails_links();
+        Ok(Response::new(pb::InviteMemberResponse { invitation_token, position, mailed }))
     }
 
     async fn invite_admin(
@@ -132,7 +133,8 @@ impl Oversight for OversightApi {
         let (account, token) = invited.map_err(status)?;
         let invitation_token = token.map(Token::into_text).unwrap_or_default();
         let account_id = account.to_string();
-        Ok(Response::new(pb::InviteAdminResponse { account_id, invitation_token }))
+        let mailed = self.0.mails_links();
+        Ok(Response::new(pb::InviteAdminResponse { account_id, invitation_token, mailed }))
     }
 
     async fn withdraw_admin_invitation(

@@ -18,6 +18,8 @@ pub struct ApiKeyRow {
     pub name_sealed: String,
     /// What it may do, at most.
     pub permissions: Vec<String>,
+    /// Who made it.
+    pub created_by: Uuid,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
@@ -230,7 +232,7 @@ pub async fn of_campaign(
     sqlx::query_as!(
         ApiKeyRow,
         r#"
-        SELECT k.key_id, k.name_sealed, k.permissions, k.created_at, k.expires_at,
+        SELECT k.key_id, k.name_sealed, k.permissions, k.created_by, k.created_at, k.expires_at,
                s.last_used_at AS "last_used_at?", k.revoked_at, k.revoked_because, m.role AS "maker_role?",
                coalesce(m.granted, '{}') AS "maker_granted!", coalesce(m.denied, '{}') AS "maker_denied!"
         FROM api_keys k LEFT JOIN api_key_secrets s ON s.key_id = k.key_id

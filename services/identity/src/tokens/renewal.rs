@@ -61,27 +61,26 @@ pub async fn kept_until(
     .await
 }
 
-/// Has every session of an account get another token at the next page that is opened with it.
+/// Has a session of an account, or every one, get another token at the next page that is opened with it.
 ///
 /// # Errors
 ///
 /// Fails if PostgreSQL does.
-pub async fn let_renew(db: impl PgExecutor<'_>, account: Uuid) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE sessions SET renew = true WHERE account_id = $1", account)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Has a session get another token with its next page.
-///
-/// # Errors
-///
-/// Fails if PostgreSQL does.
-pub async fn let_renew_one(db: impl PgExecutor<'_>, session: Uuid) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE sessions SET renew = true WHERE session_id = $1", session)
-        .execute(db)
-        .await?;
+pub async fn let_renew(
+    db: impl PgExecutor<'_>,
+    account: Uuid,
+    session: Option<Uuid>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE sessions SET renew = true
+        WHERE account_id = $1 AND ($2::uuid IS NULL OR session_id = $2)
+        "#,
+        account,
+        session,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -40,10 +40,16 @@ impl Team {
         Ok(made.into_inner().key)
     }
 
-    async fn opens(&self, key: &str) -> bool {
+    async fn opens(&self, key: &str) -> Result<(), Failure> {
         let message = AuthenticateKeyRequest { key: key.to_owned() };
         let request = self.identity.dial.ask(&gateway(), message);
-        self.identity.sessions().authenticate_key(request).await.is_ok()
+        self.identity.sessions().authenticate_key(request).await?;
+        Ok(())
+    }
+
+    /// Whether the page of the one key says that its maker lacks what is demanded.
+    async fn is_said_to_be_closed(&self) -> bool {
+        self.keys().await.remove(0).maker_lacks_factor
     }
 
     /// Whether somebody needs a second factor, and how much they may.
@@ -68,13 +74,17 @@ async fn whoever_lacks_a_demanded_factor_may_nothing_there_until_they_have_one()
     assert_eq!(team.demand(owner, true).await, refused("factor.none"), "they have none themselves");
     team.enrol(&team.owner).await;
     let before = team.stands(&staff.session).await;
-    assert!(team.opens(&key).await && !before.0);
+    assert!(team.opens(&key).await.is_ok() && !before.0);
+    assert!(!team.is_said_to_be_closed().await);
 
     assert_eq!(team.demand(owner, true).await, Ok(()));
 
     assert_eq!(team.stands(&staff.session).await, (true, 0));
     assert_eq!(team.stands(&other.session).await, (true, 0));
-    assert!(!team.opens(&key).await, "a key may no more than whoever made it");
+    let closed = team.opens(&key).await;
+    assert_eq!(closed, refused("factor.needed"), "a key may no more than whoever made it");
+    assert_eq!(team.opens(&format!("{key}x")).await, Err(Failure::NotFound), "a stranger's");
+    assert!(team.is_said_to_be_closed().await);
     // What an assertion of a moment ago still allows is judged by the log.
     assert_eq!(team.invite(&other, "x", Role::Staff).await, refused("factor.needed"));
     assert_eq!(team.key_of(&other).await, refused("factor.needed"));
@@ -83,7 +93,7 @@ async fn whoever_lacks_a_demanded_factor_may_nothing_there_until_they_have_one()
     let session = team.enrol(&staff).await;
     assert_eq!(team.stands(&session).await, before);
     assert_eq!(team.demand(owner, false).await, Ok(()));
-    assert!(team.opens(&key).await);
+    assert!(team.opens(&key).await.is_ok());
     let facts = ("campaign.factor_demanded", "campaign.factor_waived");
     assert_eq!((team.identity.facts(facts.0).await, team.identity.facts(facts.1).await), (1, 1));
 }

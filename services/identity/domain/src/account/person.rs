@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Characters of a name at most: of a person, a candidate, an office, a constituency, a key.
+pub const LONGEST_NAME: usize = 120;
+/// Characters of an e-mail address at most (RFC 5321).
+pub const LONGEST_EMAIL: usize = 254;
+
 /// What a person with a login is called, and how they log in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {

@@ -43,8 +43,14 @@ impl Identity {
         let letter_id = Uuid::new_v5(&step(meta, "letter").command_id, seat.as_bytes());
         let letter = says(mailed.clone().into_text());
         let letter = self.letter((letter_id, account), to, letter).await?;
-        let shown = (!self.post.mail.reaches_people()).then(Token::fresh);
+        let shown = (!self.mails_links()).then(Token::fresh);
         Ok(Link { account, campaign, mailed, letter, shown })
+    }
+
+    /// Whether mail brings links to people.
+    #[must_use]
+    pub fn mails_links(&self) -> bool {
+        self.post.mail.reaches_people()
     }
 
     /// A one-time link into a campaign.

@@ -125,7 +125,7 @@ impl ApiKeysPage {
     }
 
     /// What `status` may be.
-    fn statuses(&self) -> String {
+    fn statuses() -> String {
         TicketStatus::ALL.map(TicketStatus::code).join(", ")
     }
 }

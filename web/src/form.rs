@@ -79,6 +79,12 @@ pub enum Problem {
     AlreadyAdmin,
     /// The account is suspended.
     AccountSuspended,
+    /// Nobody looks as somebody who does not work there.
+    LookNoPlace,
+    /// Nobody looks at a campaign that does not run.
+    LookStopped,
+    /// Nobody looks as somebody who lacks the second factor that is demanded.
+    LookFactor,
     /// Not a password that an admin may have.
     NotForAdmins,
     /// Nobody would run the platform.
@@ -133,6 +139,9 @@ impl Problem {
             Self::AccountOneself => shell.t("problem-account-oneself"),
             Self::AlreadyAdmin => shell.t("problem-already-admin"),
             Self::AccountSuspended => shell.t("problem-account-suspended"),
+            Self::LookNoPlace => shell.t("problem-look-no-place"),
+            Self::LookStopped => shell.t("problem-look-stopped"),
+            Self::LookFactor => shell.t("problem-look-factor"),
             Self::NotForAdmins => shell.t("problem-not-for-admins"),
             Self::LastAdmin => shell.t("problem-last-admin"),
             Self::FactorFirst => shell.t("problem-factor-first"),

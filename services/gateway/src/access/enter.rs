@@ -134,7 +134,7 @@ pub(super) fn enter(
             if visit.may(permission) {
                 Ok(())
             } else {
-                Err(failure::page(app, visit, Shown::Forbidden))
+                Err(failure::lacking(app, visit, permission))
             }
         }
     }

@@ -63,6 +63,8 @@ pub enum Problem {
     TooManyFactors,
     /// Not a day of the calendar.
     InvalidDay,
+    /// A last day before the first one.
+    DaysInOrder,
     /// Not the id or the place that a link would have.
     InvalidId,
     /// None of the choices.
@@ -132,6 +134,7 @@ impl Problem {
             Self::AskedTooOften => shell.t("problem-asked-too-often"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
+            Self::DaysInOrder => shell.t("problem-days-in-order"),
             Self::InvalidId => shell.t("problem-invalid-id"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),

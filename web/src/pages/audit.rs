@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 pub use self::words::{ACTIONS, AREAS, page_key};
 use crate::{
     form::{Problem, Problems},
+    notice::Notice,
     shell::{CampaignLink, Shell},
 };
 
@@ -255,6 +256,10 @@ impl AuditPage {
 
     fn older_href(&self) -> Option<String> {
         self.older.map(|before| format!("{}{}", self.base, self.filter.query(Some(before))))
+    }
+
+    fn copy_is_ready(&self) -> bool {
+        self.shell.notice == Some(Notice::CopyReady) && self.problems.is_empty()
     }
 
     fn export_href(&self) -> String {

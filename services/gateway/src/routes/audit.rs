@@ -63,8 +63,11 @@ impl Asked {
             }
             found.flatten()
         };
-        let from = day("from", &self.from).map(|(begin, _)| timestamp(begin));
-        let until = day("until", &self.until).map(|(_, end)| timestamp(end));
+        let from = day("from", &self.from).map(|(begin, _)| begin);
+        let until = day("until", &self.until).map(|(_, end)| end);
+        if from.zip(until).is_some_and(|(begin, end)| end <= begin) {
+            problems.add("until", Problem::DaysInOrder);
+        }
         let kind = matches!(self.who.as_str(), "citizen" | "service");
         let ids = [
             ("campaign", &*self.campaign),
@@ -88,8 +91,8 @@ impl Asked {
             action: self.action.clone(),
             target_id: self.target.clone(),
             correlation_id: self.correlation.clone(),
-            from,
-            until,
+            from: from.map(timestamp),
+            until: until.map(timestamp),
             any_of: vec![],
         };
         (filter, problems)

@@ -128,8 +128,10 @@ fn line(cells: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP, CSV injection), whatever space or mark of direction stands
-/// before it.
+/// before it. The marks around what is put into sentences are for pages: a program that reads cells would not find
+/// what it looks for.
 fn cell(text: &str) -> String {
+    let text = text.replace(['\u{2068}', '\u{2069}'], "");
     let begins = text.trim_start_matches(|letter: char| {
         letter.is_whitespace()
             || letter.is_control()
@@ -152,6 +154,7 @@ mod tests {
             assert!(cell(text).starts_with("\"'"), "{text:?}");
         }
         assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        assert_eq!(cell("as \u{2068}Sara\u{2069}"), "\"as Sara\"");
         assert_eq!(line(["1".to_owned(), "راز".to_owned()]), "\"1\",\"راز\"\r\n");
     }
 }

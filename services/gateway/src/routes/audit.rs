@@ -233,7 +233,10 @@ pub(super) async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
         let request = app.identity.ask(&caller, ListMembersRequest { min_position: 0 });
         let members = app.members().list_members(request).await?.into_inner().members;
         let joined = members.into_iter().filter(|member| !member.account_id.is_empty());
-        names.accounts = joined.map(|member| (member.account_id, member.display_name)).collect();
+        for member in joined {
+            names.members.insert(member.member_id, member.display_name.clone());
+            names.accounts.insert(member.account_id, member.display_name);
+        }
     } else {
         let request = app.identity.ask(&caller, ListCampaignsRequest { min_position: 0 });
         let campaigns = app.campaigns().list_campaigns(request).await?.into_inner().campaigns;

@@ -16,6 +16,8 @@ use super::instant;
 pub struct Names {
     /// Of accounts.
     pub accounts: HashMap<String, String>,
+    /// Of the places of the present team, by whom they are.
+    pub members: HashMap<String, String>,
     /// Of campaigns.
     pub campaigns: HashMap<String, String>,
 }
@@ -44,7 +46,13 @@ pub fn entry(entry: pb::Entry, names: &Names) -> AuditEntry {
         "citizen" => Who::Citizen { id },
         _ => person(id),
     };
+    let target = match entry.target_type.as_str() {
+        "member" => names.members.get(&entry.target_id),
+        "account" => names.accounts.get(&entry.target_id).filter(|name| !name.is_empty()),
+        _ => None,
+    };
     AuditEntry {
+        target_name: target.cloned(),
         at: instant(entry.at),
         who,
         on_behalf_of: Some(entry.on_behalf_of).filter(|id| !id.is_empty()).map(person),

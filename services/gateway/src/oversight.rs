@@ -74,8 +74,8 @@ pub fn while_impersonating(
     Err(failure::page(app, visit, Shown::Forbidden))
 }
 
-/// Whose session it is when they look as a member, so that also a page that is refused before anybody is asked says so, and
-/// lets them end it. Outside the networks of staff there is nobody.
+/// Whose session it is when they look as a member, so that also a page that is refused before anybody is asked says
+/// so, and lets them end it. Outside the networks of staff there is nobody.
 pub async fn looker(app: &App, headers: &HeaderMap, outside: bool) -> Option<Visitor> {
     let visitor = session::remembered(app, headers).await.filter(|_| !outside)?;
     visitor.impersonates.is_some().then_some(visitor)
@@ -89,8 +89,8 @@ pub fn look(request: &Extensions) -> Option<Visit> {
     who.impersonates.is_some().then(|| visit.clone())
 }
 
-/// Puts on record what somebody who looks as a member is about to see. A page that was refused shows nothing, and is not
-/// noted; one that cannot be noted is not shown: nobody looks unseen.
+/// Puts on record what somebody who looks as a member is about to see. A page that was refused shows nothing, and is
+/// not noted; one that cannot be noted is not shown: nobody looks unseen.
 pub async fn note_look(
     app: &App,
     look: Option<Visit>,

@@ -170,7 +170,7 @@ const iconCount = await icons(templates, rust);
 const parts = ['base', 'frame', 'home', 'inbox', 'audit', 'entry', 'devices'];
 const ours = await Promise.all(parts.map((part) => readFile(join(here, `src/styles/${part}.css`), 'utf8')));
 const own = [faces, ...ours].join('\n');
-const entry = templates.filter(({ path, text }) => /(base|entry|macros|passkey_form|preferences|error)\.html$/.test(path) || text.startsWith('{% extends "entry.html" %}'));
+const entry = templates.filter(({ path, text }) => /(base|entry|macros|passkey_form|preferences|impersonation|error)\.html$/.test(path) || text.startsWith('{% extends "entry.html" %}'));
 const forEntry = [...entry, ...scripts, ...rust.filter(({ path }) => path.endsWith('shell.rs'))];
 for (const direction of ['rtl', 'ltr']) {
   await stylesheet('app', direction, own, [...templates, ...rust, ...scripts]);

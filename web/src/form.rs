@@ -70,6 +70,8 @@ pub enum Problem {
     TooManyFactors,
     /// Not a day of the calendar.
     InvalidDay,
+    /// A last day before the first one.
+    DaysInOrder,
     /// Not the id or the place that a link would have.
     InvalidId,
     /// None of the choices.
@@ -86,6 +88,12 @@ pub enum Problem {
     AlreadyAdmin,
     /// The account is suspended.
     AccountSuspended,
+    /// Nobody looks as somebody who does not work there.
+    LookNoPlace,
+    /// Nobody looks at a campaign that does not run.
+    LookStopped,
+    /// Nobody looks as somebody who lacks the second factor that is demanded.
+    LookFactor,
     /// Not a password that an admin may have.
     NotForAdmins,
     /// Nobody would run the platform.
@@ -134,6 +142,7 @@ impl Problem {
             Self::AskedTooOften => shell.t("problem-asked-too-often"),
             Self::TooManyFactors => shell.t("problem-too-many-factors"),
             Self::InvalidDay => shell.t("problem-invalid-day"),
+            Self::DaysInOrder => shell.t("problem-days-in-order"),
             Self::InvalidId => shell.t("problem-invalid-id"),
             Self::UnknownChoice => shell.t("problem-unknown-choice"),
             Self::NotHeld => shell.t("problem-not-held"),
@@ -141,6 +150,9 @@ impl Problem {
             Self::AccountOneself => shell.t("problem-account-oneself"),
             Self::AlreadyAdmin => shell.t("problem-already-admin"),
             Self::AccountSuspended => shell.t("problem-account-suspended"),
+            Self::LookNoPlace => shell.t("problem-look-no-place"),
+            Self::LookStopped => shell.t("problem-look-stopped"),
+            Self::LookFactor => shell.t("problem-look-factor"),
             Self::NotForAdmins => shell.t("problem-not-for-admins"),
             Self::LastAdmin => shell.t("problem-last-admin"),
             Self::FactorFirst => shell.t("problem-factor-first"),

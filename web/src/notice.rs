@@ -73,11 +73,13 @@ pub enum Notice {
     SessionClosed,
     /// A login waited too long for its second factor.
     ChallengeOver,
+    /// Whoever asked for a copy of the record has proved themselves, and may take it.
+    CopyReady,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::CampaignCreated,
         Self::Saved,
         Self::BotConnecting,
@@ -113,6 +115,7 @@ impl Notice {
         Self::CodesUsedUp,
         Self::SessionClosed,
         Self::ChallengeOver,
+        Self::CopyReady,
     ];
 
     pub(crate) const fn key(self) -> &'static str {
@@ -152,6 +155,7 @@ impl Notice {
             Self::CodesUsedUp => "notice-codes-used-up",
             Self::SessionClosed => "notice-session-closed",
             Self::ChallengeOver => "notice-challenge-over",
+            Self::CopyReady => "notice-copy-ready",
         }
     }
 

@@ -213,6 +213,13 @@ impl Shell {
         Safe(format!(r#"<time datetime="{}">{date}</time>"#, format::machine(at)))
     }
 
+    /// Day, month and year in UTC: of what is known by that day alone, and by no hour.
+    #[must_use]
+    pub fn day(&self, at: impl Borrow<OffsetDateTime>) -> String {
+        let day = Zone::named("UTC").day(*at.borrow());
+        format::date(self.locale, day, Detail::Full)
+    }
+
     /// A `<time>` with day, hours and minutes.
     #[must_use]
     pub fn moment(&self, at: impl Borrow<OffsetDateTime>) -> Safe<String> {

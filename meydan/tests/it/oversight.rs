@@ -187,9 +187,14 @@ async fn an_admin_who_looks_as_a_member_reads_at_every_gateway_and_changes_nothi
             ("/c/tehran/audit/export.csv", 403),
             ("/admin/accounts", 404),
             ("/admin/audit", 404),
+            ("/nowhere", 404),
         ] {
             let answered = get(gateway, path, &session).await;
             assert_eq!(answered.status().as_u16(), expected, "{path}");
+            if matches!(expected, 403 | 404) {
+                let page = answered.text().await.expect("it is read");
+                assert!(page.contains("action=\"/impersonation/end\""), "{path}: {page}");
+            }
         }
         let member = format!("/c/tehran/team/{}/deactivate", team.member_id);
         for path in [
@@ -271,6 +276,8 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     let home = look("مدیر ستاد پرسیده است چرا صندوق خالی است.").await;
     assert!(home.url.ends_with("/c/tehran"), "{} {}", home.url, home.html);
     assert_eq!(admin.open("/c/tehran/inbox").await.status, StatusCode::OK);
+    let nothing = admin.open("/c/tehran/inbox/999999").await;
+    assert!(nothing.html.contains("action=\"/impersonation/end\""), "{}", nothing.html);
     let end = admin.send(&home, "/impersonation/end", &[]).await;
     assert!(end.url.contains(&path), "{}", end.url);
     let history = owner.open("/account/history").await;
@@ -283,6 +290,7 @@ async fn an_admin_finds_an_owner_looks_as_them_and_suspends_them_in_the_panel() 
     assert!(csv.contains("\"on_behalf_of\",\"address\"\r\n"), "{csv}");
     let row = csv.lines().find(|row| row.contains("inbox")).expect("the page is there");
     assert!(row.ends_with(&format!("\"{id}\",\"\"")) && row.contains("از حساب"), "{row}");
+    assert!(!csv.contains("inbox.number"), "what was refused was not seen: {csv}");
     owner.until("/c/tehran/audit", "نگاه مدیر سامانه از حساب این عضو</span>").await;
 
     let suspended = admin.send(&end, &format!("{path}/suspend"), &[]).await;

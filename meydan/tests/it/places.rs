@@ -8,7 +8,7 @@ use crate::office::{Office, PASSWORD, Reach, telegram};
 
 const TEAM: &str = "/c/tehran/team";
 /// What a row of a wrong password says.
-const FAILED: &str = "ورود ناموفق</span>";
+const FAILED: &str = "ورود یا تأیید هویت ناموفق</span>";
 
 async fn office() -> Office {
     let telegram = telegram().await;

@@ -19,6 +19,7 @@ async fn what_an_account_chose_holds_in_every_browser_and_a_browser_may_speak_an
     let office = Office::open(&telegram().await.url(), Reach::Polling).await;
     let account = office.owner.open("/account").await;
     assert!(account.says("value=\"Asia/Tehran\" selected"), "{}", account.html);
+    assert!(account.says("<option value=\"\" selected"), "no language is chosen yet");
 
     let chosen = [("locale", "en"), ("time_zone", "Asia/Tokyo")];
     let saved = office.owner.send(&account, "/account/preferences", &chosen).await;

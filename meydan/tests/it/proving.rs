@@ -209,15 +209,19 @@ async fn a_copy_of_the_record_asks_for_a_proof_and_leads_back_to_what_was_looked
     let proof = owner.open(&format!("/c/tehran/audit/export.csv{asked}")).await;
     assert!(proof.url.contains("/account/prove?next="), "{}", proof.url);
     let next = proof.field("next").replace("&#38;", "&").replace("&amp;", "&");
-    assert_eq!(next, format!("/c/tehran/audit{asked}"));
+    assert_eq!(next, format!("/c/tehran/audit{asked}&notice=copy-ready"));
     let proved = [("secret", PASSWORD), ("next", next.as_str())];
     let back = owner.send(&proof, "/account/prove", &proved).await;
     assert!(back.url.ends_with(&next), "{}", back.url);
+    assert!(back.says("نسخهٔ سابقهٔ کارها آماده است"), "{}", back.html);
     let copy = owner.open(&format!("/c/tehran/audit/export.csv{asked}")).await;
     assert!(copy.url.contains("/export.csv"), "what is asked for comes: {}", copy.url);
 
     let led = get(house.gateways[0], "/admin/audit/export.csv", &staff).await;
-    assert_eq!(led.headers()["location"], "/account/prove?next=%2Fadmin%2Faudit");
+    assert_eq!(
+        led.headers()["location"],
+        "/account/prove?next=%2Fadmin%2Faudit%3Fnotice%3Dcopy-ready"
+    );
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ async fn what_cannot_be_looked_for_is_refused_by_its_name_on_the_page_and_in_the
     for (query, field) in [
         ("from=yesterday", "from"),
         ("until=1405/13/40", "until"),
+        ("from=2026-11-22&until=2026-11-21", "until"),
         ("who=x%27%20OR%201%3D1", "who"),
         ("target=nonsense", "target"),
         ("correlation=1", "correlation"),

@@ -183,7 +183,9 @@ async fn admit(State((app, access, path)): State<Guard>, request: Request, next:
         let response = match prepare(&app, (access, path), request).await {
             Ok(mut request) => {
                 let renewed = request.extensions_mut().remove::<renew::Renewed>();
-                renew::tell(renewed, next.run(request).await)
+                let look = oversight::look(request.extensions());
+                let response = next.run(request).await;
+                renew::tell(renewed, oversight::note_look(&app, look, path, response).await)
             }
             Err(refusal) => refusal,
         };
@@ -216,6 +218,7 @@ async fn prepare(
     let mut visit = visit(app, &parts, client);
     let asker = asker(app, access.rate, client, &parts.headers).await;
     if let Err(seconds) = limits::admit(app, access.rate, asker).await {
+        visit.visitor = oversight::looker(app, &parts.headers, visit.outside).await;
         let mut response = failure::page(app, &visit, Shown::TooManyRequests);
         response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
         return Err(response);
@@ -236,7 +239,6 @@ async fn prepare(
     }
     enter(app, access, &mut visit, &parts).inspect_err(noted)?;
     prove_first(app, access, &visit, &parts)?;
-    oversight::note_look(app, &visit, path, &parts.headers).await?;
     let form = parts.method == Method::POST;
     let body = if form {
         checked(app, &visit, &parts.headers, body).await.inspect_err(noted)?

@@ -15,12 +15,23 @@ use crate::{app::App, session::Visit};
 /// A page that says what happened and what to do.
 #[must_use]
 pub fn page(app: &App, visit: &Visit, shown: Shown) -> Response {
+    told(app, visit, (shown, None))
+}
+
+/// The page for whoever lacks a permission, which it names.
+#[must_use]
+pub fn lacking(app: &App, visit: &Visit, permission: &'static str) -> Response {
+    told(app, visit, (Shown::Forbidden, Some(permission)))
+}
+
+fn told(app: &App, visit: &Visit, (shown, missing): (Shown, Option<&'static str>)) -> Response {
     let mut shell = visit.shell(app, Nav::None);
     if visit.fresh {
         // Nothing in the browser explains a token, and this is no page to begin with: it is without forms.
         shell.csrf.clear();
     }
-    let page = ErrorPage { shell, failure: shown, trace_id: meydan_telemetry::trace_id() };
+    let trace_id = meydan_telemetry::trace_id();
+    let page = ErrorPage { shell, failure: shown, missing, trace_id };
     let status = StatusCode::from_u16(shown.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Html(page.render())).into_response()
 }

@@ -9,7 +9,12 @@ use axum::{
 };
 use meydan_web::pages::error::Failure as Shown;
 
-use crate::{api, app::App, cookies, failure, session::Visit};
+use crate::{
+    access, api,
+    app::App,
+    cookies, failure, oversight,
+    session::{Visit, Visitor},
+};
 
 const FIXED: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -46,6 +51,7 @@ const IN_A_MOMENT: &str = "2";
 /// Adds the headers that a handler has not set itself.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
     let (uri, cookies) = (request.uri().clone(), request.headers().get(header::COOKIE).cloned());
+    let client = access::asked_by(&app, request.extensions(), request.headers());
     let mut response = match unreadable(&request) {
         Some(status) => status.into_response(),
         None => next.run(request).await,
@@ -56,7 +62,9 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
         for cookie in cookies::given(&response).into_iter().chain(cookies) {
             headers.append(header::COOKIE, cookie);
         }
-        response = in_words(&app, uri.path(), &headers, &response);
+        let outside = oversight::is_outside(&app, client);
+        let looker = oversight::looker(&app, &headers, outside).await;
+        response = in_words(&app, uri.path(), (&headers, looker), &response);
     }
     let again = match response.status() {
         StatusCode::TOO_MANY_REQUESTS => Some(NEXT_MINUTE),
@@ -118,14 +126,20 @@ const fn shown(status: StatusCode) -> Option<Shown> {
 }
 
 /// The same refusal in words: a page for people, a code for programs, and nothing for other machines.
-fn in_words(app: &App, path: &str, headers: &HeaderMap, refusal: &Response) -> Response {
+fn in_words(
+    app: &App,
+    path: &str,
+    (headers, visitor): (&HeaderMap, Option<Visitor>),
+    refusal: &Response,
+) -> Response {
     let status = refusal.status();
     let mut told = match shown(status) {
         _ if path.starts_with("/api/") => api::told(status, code(status)),
         Some(shown)
             if !["/telegram", "/healthz", "/livez"].iter().any(|at| path.starts_with(at)) =>
         {
-            let visit = Visit::of_nobody(headers, path.to_owned(), app.secure);
+            let nobody = Visit::of_nobody(headers, path.to_owned(), app.secure);
+            let visit = Visit { visitor, ..nobody };
             failure::page(app, &visit, shown)
         }
         _ => StatusCode::OK.into_response(),

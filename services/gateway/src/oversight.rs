@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use axum::{
-    http::{HeaderMap, Method, request::Parts},
+    http::{Extensions, HeaderMap, Method, StatusCode, request::Parts},
     response::Response,
 };
 use meydan_rpc::{
@@ -18,9 +18,8 @@ use uuid::Uuid;
 use crate::{
     access::{Access, Need},
     app::App,
-    cookies::{self, Kind},
     failure,
-    session::Visit,
+    session::{self, Visit, Visitor},
 };
 
 /// What one does while impersonating that is not a look at the campaign: find it, end it, log out.
@@ -75,34 +74,48 @@ pub fn while_impersonating(
     Err(failure::page(app, visit, Shown::Forbidden))
 }
 
-/// Puts on record what somebody who looks as a member opens, before they see it.
-///
-/// # Errors
-///
-/// The whole answer when that is not possible: nobody looks unseen.
+/// Whose session it is when they look as a member, so that also a page that is refused before anybody is asked says
+/// so, and lets them end it. Outside the networks of staff there is nobody.
+pub async fn looker(app: &App, headers: &HeaderMap, outside: bool) -> Option<Visitor> {
+    let visitor = session::remembered(app, headers).await.filter(|_| !outside)?;
+    visitor.impersonates.is_some().then_some(visitor)
+}
+
+/// The visit of somebody who looks as a member at something of a campaign.
+#[must_use]
+pub fn look(request: &Extensions) -> Option<Visit> {
+    let visit = request.get::<Visit>()?;
+    let who = visit.visitor.as_ref().filter(|_| visit.membership.is_some())?;
+    who.impersonates.is_some().then(|| visit.clone())
+}
+
+/// Puts on record what somebody who looks as a member is about to see. A page that was refused shows nothing, and is
+/// not noted; one that cannot be noted is not shown: nobody looks unseen.
 pub async fn note_look(
     app: &App,
-    visit: &Visit,
+    look: Option<Visit>,
     path: &'static str,
-    headers: &HeaderMap,
-) -> Result<(), Response> {
-    let Some(visitor) = visit.visitor.as_ref().filter(|_| visit.membership.is_some()) else {
-        return Ok(());
-    };
-    let Some(seen) = &visitor.impersonates else { return Ok(()) };
+    response: Response,
+) -> Response {
+    // A page with what is wrong in its form still shows what is around that.
+    let status = response.status();
+    let shown = status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY;
+    let Some(visit) = look.filter(|_| shown) else { return response };
+    let Some(visitor) = &visit.visitor else { return response };
+    let Some(seen) = &visitor.impersonates else { return response };
     let look = (visitor.session, seen.ends_at, path);
     if app.looks.contains_key(&look) {
-        return Ok(());
+        return response;
     }
-    let session_token = cookies::get(headers, Kind::Session, app.secure).unwrap_or_default();
-    let message = NoteLookRequest { session_token, page: page(path) };
+    // The cookie of somebody who is logged in is their session's token.
+    let message = NoteLookRequest { session_token: visit.cookie.clone(), page: page(path) };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
     match app.sessions_client().note_look(request).await.map_err(Failure::from) {
         Ok(_) => {
             app.looks.insert(look, ()).await;
-            Ok(())
+            response
         }
-        Err(failure) => Err(failure::of_call(app, visit, &failure)),
+        Err(failure) => failure::of_call(app, &visit, &failure),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct AccountPage {
 pub struct PreferencesCard {
     /// The language of the account.
     pub locale: Locale,
+    /// Whether the person chose it. Otherwise it is none of the account's: this browser may have another one.
+    pub chosen: bool,
     /// What is wrong, by field.
     pub problems: Problems,
 }

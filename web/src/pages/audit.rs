@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 pub use self::words::{ACTIONS, AREAS, page_key};
 use crate::{
     form::{Problem, Problems},
+    notice::Notice,
     shell::{CampaignLink, Shell},
 };
 
@@ -69,6 +70,8 @@ pub struct AuditEntry {
     pub target_type: String,
     /// Which one; empty when the viewer may not know.
     pub target_id: String,
+    /// What the person is called whom it was done to, where the viewer may know.
+    pub target_name: Option<String>,
     /// The request within which it happened.
     pub correlation: String,
     /// The campaign, where several are shown; `None` is the platform.
@@ -257,6 +260,10 @@ impl AuditPage {
         self.older.map(|before| format!("{}{}", self.base, self.filter.query(Some(before))))
     }
 
+    fn copy_is_ready(&self) -> bool {
+        self.shell.notice == Some(Notice::CopyReady) && self.problems.is_empty()
+    }
+
     fn export_href(&self) -> String {
         format!("{}/export.csv{}", self.base, self.filter.query(None))
     }
@@ -284,8 +291,9 @@ impl AuditEntry {
     /// What it was done to, in words.
     #[must_use]
     pub fn target_text(&self, shell: &Shell) -> String {
-        words::target(&self.target_type)
-            .map_or_else(|| self.target_type.clone(), |key| shell.t(key))
+        let kind = words::target(&self.target_type)
+            .map_or_else(|| self.target_type.clone(), |key| shell.t(key));
+        self.target_name.as_ref().map_or_else(|| kind.clone(), |name| format!("{kind}: {name}"))
     }
 
     /// Who did it, in words.

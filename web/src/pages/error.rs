@@ -99,8 +99,44 @@ pub struct ErrorPage {
     pub shell: Shell,
     /// What failed.
     pub failure: Failure,
+    /// The permission that was missing, as `context:thing.act`, where one would do.
+    pub missing: Option<&'static str>,
     /// The trace to look for in the logs.
     pub trace_id: Option<String>,
 }
 
+impl ErrorPage {
+    /// What happened, and what to do.
+    fn text(&self) -> String {
+        let shell = &self.shell;
+        match self.missing {
+            _ if self.failure == Failure::Forbidden && shell.impersonation.is_some() => {
+                shell.t("error-looking-text")
+            }
+            Some(name) => {
+                let permission = shell.t(&permission_key(name));
+                shell.s("error-403-permission", "permission", permission)
+            }
+            None => shell.t(self.failure.keys().1),
+        }
+    }
+}
+
+/// The key of the words that the team's pages have for a permission.
+fn permission_key(name: &str) -> String {
+    let act = name.split_once(':').map_or(name, |(_, act)| act);
+    format!("permission-{}", act.replace(['.', '_'], "-"))
+}
+
 super::renders!(ErrorPage);
+
+#[cfg(test)]
+mod tests {
+    use super::permission_key;
+
+    #[test]
+    fn a_permission_is_called_as_on_the_pages_of_the_team() {
+        assert_eq!(permission_key("crm:ticket.read"), "permission-ticket-read");
+        assert_eq!(permission_key("identity:api_key.manage"), "permission-api-key-manage");
+    }
+}

@@ -222,6 +222,7 @@ fn watched(make: &Samples) -> Vec<Sample> {
             details: Vec::new(),
             target_type: action.split('.').next().unwrap_or_default().to_owned(),
             target_id: ID.to_owned(),
+            target_name: None,
             correlation: ID.to_owned(),
             campaign: about.is_none().then(|| "مریم احمدی".to_owned()),
             address: "203.0.113.7".to_owned(),

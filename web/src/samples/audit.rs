@@ -74,6 +74,7 @@ fn entry(minutes: i64, who: Who, action: &str, details: &[(&str, &str)]) -> Audi
         details: details.iter().map(owned).collect(),
         target_type,
         target_id: format!("0198c0de-0000-7000-8000-{minutes:012x}"),
+        target_name: None,
         correlation: REQUEST.to_owned(),
         campaign: None,
         address: String::new(),
@@ -106,7 +107,10 @@ fn campaign(make: &Samples) -> AuditPage {
             entry(9, some.clone(), "ticket.opened", &[("kind", "photo")]),
             entry(9, some, "dialogue.citizen_acted", &[("did", "write")]),
             entry(44, service("bot-hub"), "ticket.reply_failed", &[("failure", "blocked")]),
-            entry(90, maryam, "member.invited", &[("role", "staff")]),
+            AuditEntry {
+                target_name: Some("سعید نوری".to_owned()),
+                ..entry(90, maryam, "member.invited", &[("role", "staff")])
+            },
             entry(300, Who::Account { id: SAEED.to_owned() }, "campaign.edited", &[]),
             AuditEntry {
                 on_behalf_of: Some(person(MARYAM, "مریم احمدی")),

@@ -134,7 +134,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
             phone: "+989121234567".to_owned(),
             ..ContactCard::default()
         },
-        preferences: PreferencesCard::default(),
+        preferences: PreferencesCard { chosen: true, ..PreferencesCard::default() },
         problems: Problems::none(),
     };
     let unproved = AccountPage {

@@ -10,6 +10,7 @@ use crate::{
         recover::{Asking, NewPasswordPage, RecoverPage},
         security::Passkeys,
     },
+    shell::Impersonation,
 };
 
 pub(super) fn samples(make: &Samples) -> Vec<Sample> {
@@ -164,14 +165,24 @@ fn failures(make: &Samples) -> Vec<Sample> {
     let page = |failure: Failure| ErrorPage {
         shell: make.outside("/c/isfahan-ahmadi"),
         failure,
+        missing: None,
         trace_id: (failure == Failure::Internal)
             .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
     };
     let mut stranger = page(Failure::NotFound);
     stranger.shell.csrf.clear();
+    let mut lacking = page(Failure::Forbidden);
+    lacking.missing = Some("identity:api_key.manage");
+    let mut looking = page(Failure::Forbidden);
+    looking.shell.impersonation =
+        Some(Impersonation { name: "نرگس زاینده".to_owned(), minutes: 9 });
     let failures = names.into_iter().zip(Failure::ALL);
     failures
         .map(|(name, failure)| Sample { name, html: page(failure).render() })
-        .chain([Sample { name: "error-stranger", html: stranger.render() }])
+        .chain([
+            Sample { name: "error-stranger", html: stranger.render() },
+            Sample { name: "error-lacking", html: lacking.render() },
+            Sample { name: "error-looking", html: looking.render() },
+        ])
         .collect()
 }

@@ -90,6 +90,9 @@ impersonation-text =
     }
 impersonation-end = End
 problem-account-oneself = You cannot do this to your own account.
+problem-look-no-place = There is nothing to see: this person does not work in that campaign now.
+problem-look-stopped = There is nothing to see: that campaign does not run now.
+problem-look-factor = There is nothing to see: that campaign demands a second step, and this member has none yet.
 problem-last-admin = The platform needs at least one admin.
 notice-account-suspended = The account was suspended.
 notice-account-reactivated = The account was reactivated.

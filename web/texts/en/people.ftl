@@ -3,6 +3,7 @@ change-password = Change password
 change-password-text = Afterwards you are logged out on your other devices.
 preferences-title = Language and time zone
 preferences-text = Of your account: letters are written in this language, and times are told in this time zone.
+language-of-campaign = Not chosen: as the campaign
 time-zone = Time zone
 zone-utc = Coordinated Universal Time
 zone-near = Near at hand

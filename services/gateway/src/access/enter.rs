@@ -55,6 +55,10 @@ pub(super) fn prove_first(
     if let Some(query) = asked.uri.query().filter(|_| asked.method == Method::GET) {
         back = format!("{back}?{query}");
     }
+    if asked.uri.path().ends_with("/export.csv") {
+        let mark = if back.contains('?') { '&' } else { '?' };
+        back = format!("{back}{mark}notice={}", Notice::CopyReady.code());
+    }
     Err(to_proof(&back))
 }
 
@@ -134,7 +138,7 @@ pub(super) fn enter(
             if visit.may(permission) {
                 Ok(())
             } else {
-                Err(failure::page(app, visit, Shown::Forbidden))
+                Err(failure::lacking(app, visit, permission))
             }
         }
     }

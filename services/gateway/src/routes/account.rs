@@ -67,7 +67,8 @@ pub(super) fn page(
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let email = visit.visitor.as_ref().map(|visitor| visitor.email.clone()).unwrap_or_default();
     let preferences = PreferencesCard {
-        locale: visit.preferences().map_or_else(|| visit.locale(), |(locale, _)| *locale),
+        locale: visit.preferences().map(|(locale, _)| *locale).unwrap_or_default(),
+        chosen: visit.preferences().is_some(),
         problems: problems.only(PREFERENCES),
     };
     let problems = problems.only(FIELDS);

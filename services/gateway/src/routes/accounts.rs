@@ -173,11 +173,15 @@ async fn refused(
             let refusal = match code.as_str() {
                 "identity.account.oneself" => Problem::AccountOneself,
                 "identity.account.last_admin" => Problem::LastAdmin,
+                "identity.impersonation.suspended" => Problem::AccountSuspended,
+                "identity.impersonation.no_place" => Problem::LookNoPlace,
+                "identity.impersonation.stopped" => Problem::LookStopped,
+                "identity.impersonation.factor" => Problem::LookFactor,
                 "identity.member.already" => Problem::AlreadyMember,
                 "identity.member.invited_too_often" => Problem::InvitedTooOften,
                 _ => Problem::Refused,
             };
-            About { refusal: Some(refusal), ..About::default() }
+            About { refusal: Some(refusal), reason, ..About::default() }
         }
         Failure::Malformed(fields) => {
             About { problems: views::problems(&["reason"], fields), reason, ..About::default() }

@@ -63,8 +63,11 @@ impl Asked {
             }
             found.flatten()
         };
-        let from = day("from", &self.from).map(|(begin, _)| timestamp(begin));
-        let until = day("until", &self.until).map(|(_, end)| timestamp(end));
+        let from = day("from", &self.from).map(|(begin, _)| begin);
+        let until = day("until", &self.until).map(|(_, end)| end);
+        if from.zip(until).is_some_and(|(begin, end)| end <= begin) {
+            problems.add("until", Problem::DaysInOrder);
+        }
         let kind = matches!(self.who.as_str(), "citizen" | "service");
         let ids = [
             ("campaign", &*self.campaign),
@@ -88,8 +91,8 @@ impl Asked {
             action: self.action.clone(),
             target_id: self.target.clone(),
             correlation_id: self.correlation.clone(),
-            from,
-            until,
+            from: from.map(timestamp),
+            until: until.map(timestamp),
             any_of: vec![],
         };
         (filter, problems)
@@ -230,7 +233,10 @@ pub(super) async fn names(app: &App, visit: &Visit) -> Result<Names, Failure> {
         let request = app.identity.ask(&caller, ListMembersRequest { min_position: 0 });
         let members = app.members().list_members(request).await?.into_inner().members;
         let joined = members.into_iter().filter(|member| !member.account_id.is_empty());
-        names.accounts = joined.map(|member| (member.account_id, member.display_name)).collect();
+        for member in joined {
+            names.members.insert(member.member_id, member.display_name.clone());
+            names.accounts.insert(member.account_id, member.display_name);
+        }
     } else {
         let request = app.identity.ask(&caller, ListCampaignsRequest { min_position: 0 });
         let campaigns = app.campaigns().list_campaigns(request).await?.into_inner().campaigns;

@@ -16,6 +16,8 @@ use super::instant;
 pub struct Names {
     /// Of accounts.
     pub accounts: HashMap<String, String>,
+    /// Of the places of the present team, by whom they are.
+    pub members: HashMap<String, String>,
     /// Of campaigns.
     pub campaigns: HashMap<String, String>,
 }
@@ -44,7 +46,13 @@ pub fn entry(entry: pb::Entry, names: &Names) -> AuditEntry {
         "citizen" => Who::Citizen { id },
         _ => person(id),
     };
+    let target = match entry.target_type.as_str() {
+        "member" => names.members.get(&entry.target_id),
+        "account" => names.accounts.get(&entry.target_id).filter(|name| !name.is_empty()),
+        _ => None,
+    };
     AuditEntry {
+        target_name: target.cloned(),
         at: instant(entry.at),
         who,
         on_behalf_of: Some(entry.on_behalf_of).filter(|id| !id.is_empty()).map(person),
@@ -128,8 +136,10 @@ fn line(cells: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP, CSV injection), whatever space or mark of direction stands
-/// before it.
+/// before it. The marks around what is put into sentences are for pages: a program that reads cells would not find
+/// what it looks for.
 fn cell(text: &str) -> String {
+    let text = text.replace(['\u{2068}', '\u{2069}'], "");
     let begins = text.trim_start_matches(|letter: char| {
         letter.is_whitespace()
             || letter.is_control()
@@ -152,6 +162,7 @@ mod tests {
             assert!(cell(text).starts_with("\"'"), "{text:?}");
         }
         assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        assert_eq!(cell("as \u{2068}Sara\u{2069}"), "\"as Sara\"");
         assert_eq!(line(["1".to_owned(), "راز".to_owned()]), "\"1\",\"راز\"\r\n");
     }
 }

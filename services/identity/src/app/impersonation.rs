@@ -14,10 +14,9 @@ use uuid::Uuid;
 
 use super::{AppError, Identity, Result, acts::Looks, certain::By, member_of, step};
 use crate::{
-    factors,
     letters::Letter,
     projections::{
-        campaigns,
+        accounts::AccountRow,
         members::{self, PlaceRow},
     },
 };
@@ -75,8 +74,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.proof.needed`; `identity.account.oneself`; [`AppError::NotFound`] when the account does not work
-    /// there, or is suspended, or the campaign does not run.
+    /// `identity.proof.needed`; `identity.account.oneself`; `identity.impersonation.` and why nothing would be seen;
+    /// [`AppError::NotFound`] when there is no such account.
     pub async fn impersonate(
         &self,
         (admin, session): (Uuid, Uuid),
@@ -90,12 +89,8 @@ impl Identity {
             return Err(AppError::Refused("identity.account.oneself", "that is oneself"));
         }
         let (row, profile) = self.account(subject).await?;
-        let found = campaigns::find(self.log.pool(), Some(campaign), None).await?;
-        let running = CampaignStatus::Active.name();
-        let found = found.filter(|found| found.status == running).ok_or(AppError::NotFound)?;
-        if row.suspended_at.is_some() {
-            return Err(AppError::NotFound);
-        }
+        self.settled(subject).await?;
+        let (found, _) = self.place_to_see(&row, campaign).await?;
         // Each look is one of its own: a form that is sent again must not look without being seen.
         let meta = Meta { on_behalf_of: Some(subject), command_id: Uuid::now_v7(), ..meta.clone() };
         let sealer = self.keyring.sealer(PLATFORM, subject).await?;
@@ -156,21 +151,38 @@ impl Identity {
             Err(AppError::NotFound) => return Ok(None),
             other => other?,
         };
-        let places = members::of_account(pool, found.subject_id).await?;
-        let running = CampaignStatus::Active.name();
-        let place = places
-            .into_iter()
-            .find(|place| place.campaign_id == found.campaign_id && place.status == running);
-        let place = place.and_then(|place| Some((Role::named(&place.role)?, place)));
-        let Some((role, place)) = place.filter(|_| row.suspended_at.is_none()) else {
-            return Ok(None);
+        let place = match self.place_to_see(&row, found.campaign_id).await {
+            Err(AppError::Refused(..)) => return Ok(None),
+            other => other?,
         };
-        // The member could do nothing there either.
-        if place.factor_demanded && !factors::has(pool, found.subject_id).await? {
-            return Ok(None);
-        }
-        let (subject, place) = (found.subject_id, (place, role));
+        let subject = found.subject_id;
         Ok(Some(Impersonated { subject, profile, ends_at: found.ends_at, place }))
+    }
+
+    /// Where a look as the holder of an account shows something of a campaign.
+    ///
+    /// # Errors
+    ///
+    /// `identity.impersonation.suspended`, `.no_place`, `.stopped`, and `.factor` when the campaign demands a second
+    /// factor that they lack: they could do nothing there either.
+    async fn place_to_see(&self, row: &AccountRow, campaign: Uuid) -> Result<(PlaceRow, Role)> {
+        let nothing = |code, why| Err(AppError::Refused(code, why));
+        if row.suspended_at.is_some() {
+            return nothing("identity.impersonation.suspended", "the account is suspended");
+        }
+        let places = members::of_account(self.log.pool(), row.account_id).await?;
+        let place = places.into_iter().find(|place| place.campaign_id == campaign);
+        let place = place.and_then(|place| Some((Role::named(&place.role)?, place)));
+        let Some((role, place)) = place else {
+            return nothing("identity.impersonation.no_place", "they do not work there");
+        };
+        if place.status != CampaignStatus::Active.name() {
+            return nothing("identity.impersonation.stopped", "the campaign does not run");
+        }
+        if self.lacks(place.factor_demanded, row.account_id).await? {
+            return nothing("identity.impersonation.factor", "they need a second factor first");
+        }
+        Ok((place, role))
     }
 
     /// Puts on record that the session of a token, which looks as a member, opens a page. However often that is said of

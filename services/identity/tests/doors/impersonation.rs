@@ -1,5 +1,7 @@
 //! An admin who looks as a member: what they see, for how long, who is told, and what they may not.
 
+mod nothing;
+
 use meydan_rpc::{
     caller::{Caller, Who},
     outcome::Failure,
@@ -195,7 +197,7 @@ async fn it_takes_a_reason_and_a_proof_and_somebody_who_works_there() {
     let stranger = Uuid::from_u128(7);
     assert_eq!(scene.look(stranger, WHY).await, Err(Failure::NotFound));
     scene.identity().suspend(&scene.admin, sara, true).await.expect("an admin may");
-    assert_eq!(scene.look(sara, WHY).await, Err(Failure::NotFound));
+    assert_eq!(scene.look(sara, WHY).await, refused("impersonation.suspended"));
     scene.identity().suspend(&scene.admin, sara, false).await.expect("an admin may");
     scene.identity().advance(Duration::minutes(6));
     assert_eq!(scene.look(sara, WHY).await, refused("proof.needed"));

@@ -33,6 +33,8 @@ pub enum Problem {
     EndlessPassword,
     /// Not the present password.
     WrongPassword,
+    /// The present password, where another one is asked for.
+    SamePassword,
     /// Not 3 to 40 small Latin letters, digits and single hyphens.
     InvalidSlug,
     /// Another campaign has this name in addresses.
@@ -111,6 +113,7 @@ impl Problem {
             Self::NamedPassword => shell.t("problem-named-password"),
             Self::EndlessPassword => shell.t("problem-endless-password"),
             Self::WrongPassword => shell.t("problem-wrong-password"),
+            Self::SamePassword => shell.t("problem-same-password"),
             Self::InvalidSlug => shell.t("problem-invalid-slug"),
             Self::SlugTaken => shell.t("problem-slug-taken"),
             Self::AlreadyMember => shell.t("problem-already-member"),

@@ -7,7 +7,7 @@ use axum::{
 use meydan_rpc::outcome::Failure;
 use meydan_web::{
     Nav,
-    pages::error::{ErrorPage, Failure as Shown},
+    pages::error::{ErrorPage, Failure as Shown, Wait},
 };
 
 use crate::{app::App, session::Visit};
@@ -15,12 +15,22 @@ use crate::{app::App, session::Visit};
 /// A page that says what happened and what to do.
 #[must_use]
 pub fn page(app: &App, visit: &Visit, shown: Shown) -> Response {
+    told(app, visit, (shown, None))
+}
+
+/// The page for whoever asked too often.
+#[must_use]
+pub fn too_often(app: &App, visit: &Visit, wait: Wait) -> Response {
+    told(app, visit, (Shown::TooManyRequests, Some(wait)))
+}
+
+fn told(app: &App, visit: &Visit, (shown, wait): (Shown, Option<Wait>)) -> Response {
     let mut shell = visit.shell(app, Nav::None);
     if visit.fresh {
         // Nothing in the browser explains a token, and this is no page to begin with: it is without forms.
         shell.csrf.clear();
     }
-    let page = ErrorPage { shell, failure: shown, trace_id: meydan_telemetry::trace_id() };
+    let page = ErrorPage { shell, failure: shown, trace_id: meydan_telemetry::trace_id(), wait };
     let status = StatusCode::from_u16(shown.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Html(page.render())).into_response()
 }

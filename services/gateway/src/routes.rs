@@ -32,7 +32,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub(crate) use self::devices::browser;
+pub(crate) use self::{devices::browser, preferences::local};
 use crate::{
     access::{
         Access,

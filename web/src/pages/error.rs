@@ -91,6 +91,15 @@ impl Failure {
     }
 }
 
+/// How somebody goes on who asked too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// After how many seconds.
+    pub seconds: u64,
+    /// The path of the page where they were.
+    pub back: String,
+}
+
 /// The page of a failure.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/error.html")]
@@ -101,6 +110,22 @@ pub struct ErrorPage {
     pub failure: Failure,
     /// The trace to look for in the logs.
     pub trace_id: Option<String>,
+    /// After how long trying again helps, where that is known.
+    pub wait: Option<Wait>,
+}
+
+impl ErrorPage {
+    fn text(&self) -> String {
+        match &self.wait {
+            Some(wait) => self.shell.n("error-429-wait", wait.seconds),
+            None => self.shell.t(self.failure.keys().1),
+        }
+    }
+
+    /// Where trying again begins.
+    fn again(&self) -> &str {
+        self.wait.as_ref().map_or(&self.shell.path, |wait| &wait.back)
+    }
 }
 
 super::renders!(ErrorPage);

@@ -6,7 +6,7 @@ use crate::{
     notice::Notice,
     pages::{
         entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
-        error::{ErrorPage, Failure},
+        error::{ErrorPage, Failure, Wait},
         recover::{Asking, NewPasswordPage, RecoverPage},
         security::Passkeys,
     },
@@ -166,6 +166,8 @@ fn failures(make: &Samples) -> Vec<Sample> {
         failure,
         trace_id: (failure == Failure::Internal)
             .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        wait: (failure == Failure::TooManyRequests)
+            .then(|| Wait { seconds: 42, back: "/login?next=%2Fc%2Fisfahan-ahmadi".to_owned() }),
     };
     let mut stranger = page(Failure::NotFound);
     stranger.shell.csrf.clear();

@@ -158,6 +158,10 @@ pub enum Notice {
     FactorRemoved,
     /// A passkey signed with a lower count than before, and was refused.
     PasskeyDoubted,
+    /// An admin closed the account.
+    Suspended,
+    /// An admin opened it again.
+    Reactivated,
 }
 
 impl std::fmt::Debug for Letter {
@@ -194,6 +198,8 @@ impl Letter {
             Self::Notice(Notice::FactorAdded) => "factor-added",
             Self::Notice(Notice::FactorRemoved) => "factor-removed",
             Self::Notice(Notice::PasskeyDoubted) => "passkey-doubted",
+            Self::Notice(Notice::Suspended) => "suspended",
+            Self::Notice(Notice::Reactivated) => "reactivated",
         }
     }
 

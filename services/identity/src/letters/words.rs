@@ -203,6 +203,8 @@ mod tests {
             Notice::FactorAdded,
             Notice::FactorRemoved,
             Notice::PasskeyDoubted,
+            Notice::Suspended,
+            Notice::Reactivated,
         ];
         let mut all = vec![
             Letter::Invitation { candidate: candidate.clone(), token: token.clone() },

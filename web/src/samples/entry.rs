@@ -25,10 +25,10 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         let shell = make.outside("/recover");
         RecoverPage { shell, asking, email: email.to_owned(), problems }.render()
     };
-    let choose = |problems| {
+    let choose = |removes_factors, problems| {
         let (token, email) = ("a1b2c3".to_owned(), "maryam@example.ir".to_owned());
         let shell = make.outside("/recover/a1b2c3");
-        NewPasswordPage { shell, token, email, admin: false, problems }.render()
+        NewPasswordPage { shell, token, email, admin: false, removes_factors, problems }.render()
     };
     let none = Problems::none;
     let weak = none().and("new_password", Problem::CommonPassword);
@@ -38,8 +38,8 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         Sample { name: "recover-refused", html: ask(Asking::Open, "maryam@", wrong) },
         Sample { name: "recover-sent", html: ask(Asking::Sent, "", none()) },
         Sample { name: "recover-expired", html: ask(Asking::Expired, "", none()) },
-        Sample { name: "new-password", html: choose(none()) },
-        Sample { name: "new-password-refused", html: choose(weak) },
+        Sample { name: "new-password", html: choose(true, none()) },
+        Sample { name: "new-password-refused", html: choose(false, weak) },
     ]
 }
 

@@ -32,6 +32,7 @@ recover-sent-text = If this address has an account on Meydan, we have sent it a 
 recover-sent-hint = Nothing there? Look into the spam folder too, and for a letter of the last hour: each address gets one an hour at most, and that one is good as long. Where many ask from one network, a browser from which you have logged in, or another network, gets a letter at once. Platform admins get one only at a confirmed address.
 recover-new-title = New password
 recover-new-lead = Choose a new password for the account below. All devices are logged out then, and you log in with the new password.
+recover-new-factors = This address was never confirmed. With the new password it is yours, and the authenticators, passkeys and recovery codes that the account has now are removed: add your own afterwards.
 recover-new-submit = Set the new password
 recover-expired-title = This link no longer works
 recover-expired-text = Every link works once and for an hour. It ends when a newer one is sent, and when the password or the address of the account is changed.

@@ -134,6 +134,7 @@ impl Recovery for RecoveryApi {
             email: found.email,
             is_admin: found.admin,
             expires_at: Some(timestamp(found.expires_at)),
+            removes_factors: found.removes_factors,
         }))
     }
 

@@ -19,6 +19,8 @@ pub struct ContactCard {
     pub pending_email: String,
     /// A telephone for which a code is under way; empty for none.
     pub pending_phone: String,
+    /// Whether mail reaches people here.
+    pub mailed: bool,
     /// The new address, as it was typed.
     pub typed_email: String,
     /// The new telephone, as it was typed.

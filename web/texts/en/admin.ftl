@@ -62,6 +62,7 @@ account-reactivate-text = Nobody can log in to this account now. Reactivated, it
 admins-title = Admins
 admins-lead = Who looks after accounts and campaigns, and the invitations that nobody has accepted yet.
 admin-invite-title = Invite an admin
+admin-prove-email = Your e-mail address is not confirmed. Until it is, no letter brings you back in when you forget your password.
 admin-invite-text = A one-time link, good for 72 hours. Whoever has an account accepts while logged in to it. To invite once more ends the link from before.
 admin-link-title = Invitation link for the new admin
 admin-link-text = This link is shown this once only; it works for 72 hours, and once. Pass it on by a safe way: nobody is an admin before they open and accept it.

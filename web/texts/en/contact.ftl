@@ -6,6 +6,7 @@ contact-not-proved = Not confirmed
 contact-phone = Mobile telephone
 contact-no-phone = None on record
 contact-prove-why = Until you confirm this address, whoever really owns it can take it back.
+contact-no-mail = No mail server is set up here, so nothing comes to your mailbox: whoever runs the platform finds the code in its file of letters.
 contact-prove-submit = Send a code
 contact-again = Send another code
 contact-code = Six-digit code

@@ -48,6 +48,7 @@ impl Contacts for ContactsApi {
             phone: contact.phone.unwrap_or_default(),
             pending_email: contact.pending_email.unwrap_or_default(),
             pending_phone: contact.pending_phone.unwrap_or_default(),
+            mailed: contact.mailed,
         }))
     }
 

@@ -46,8 +46,8 @@ use crate::{
 
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
-/// The form of a link of 256 random bits, which nobody guesses; without a good one nothing is hashed. Whoever holds one and
-/// finds no password at first is no guesser.
+/// The form of a link of 256 random bits, which nobody guesses; without a good one nothing is hashed, and hashes wait in a
+/// queue. Whoever holds a link and finds no password at first is no guesser.
 const LINK: Access = access(Nobody, RateClass::Panel);
 const OWN: Access = access(Session, RateClass::Panel);
 const OWN_PROOF: Access = access(Session, RateClass::Login);

@@ -167,7 +167,7 @@ impl Visit {
         }
     }
 
-    /// The language of the visit: of this browser, or of the account, or what a stranger's browser asks for, or Persian.
+    /// The language of the visit: of this browser, or of the account, or what a stranger's browser asks for.
     #[must_use]
     pub fn locale(&self) -> Locale {
         let of_account = || self.preferences().map(|(locale, _)| *locale);

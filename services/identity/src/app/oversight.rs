@@ -106,8 +106,8 @@ impl Identity {
         })
     }
 
-    /// Closes an account, or opens it again. A closed one loses its sessions, and whatever else could become one. Its holder
-    /// is told.
+    /// Closes an account, or opens it again, and tells its holder. A closed one loses its sessions, and whatever else
+    /// could become one.
     ///
     /// # Errors
     ///
@@ -148,8 +148,8 @@ impl Identity {
         Ok(())
     }
 
-    /// What the holder is told of an account that is closed or opened. Whoever never began it, or whose address turned out to
-    /// be another's, is told nothing, and nobody is told twice.
+    /// What the holder is told of an account that is closed or opened. Whoever never began it, or whose address turned
+    /// out to be another's, is told nothing, and nobody is told twice.
     async fn told_of_standing(
         &self,
         (row, profile): (&AccountRow, Profile),

@@ -108,9 +108,10 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`AppError::Malformed`] for one that may not be chosen, or is the present one; `identity.password.wrong` when that is
-    /// not right, also when it was changed this moment, or too many were not; `identity.proof.needed` of an account with a second factor; [`AppError::Conflict`] for one that is
-    /// not enough for the admin who they have become meanwhile.
+    /// [`AppError::Malformed`] for one that may not be chosen, or is the present one; `identity.password.wrong` when the
+    /// present one is not right, also when it was changed this moment, or too many were not; `identity.proof.needed` of
+    /// an account with a second factor; [`AppError::Conflict`] for one that is not enough for the admin who they have
+    /// become meanwhile.
     pub async fn change_password(
         &self,
         (account, session): (Uuid, Uuid),

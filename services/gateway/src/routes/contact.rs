@@ -16,7 +16,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem, Problems,
-    pages::contact::{ConfirmEmailPage, ContactCard},
+    pages::contact::{ConfirmEmailPage, ContactCard, Letters},
 };
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ pub(super) async fn card(app: &App, visit: &Visit) -> Result<ContactCard, Failur
         phone: contact.phone,
         pending_email: contact.pending_email,
         pending_phone: contact.pending_phone,
-        mailed: contact.mailed,
+        letters: if contact.mailed { Letters::Mailed } else { Letters::Kept },
         ..ContactCard::default()
     })
 }

@@ -9,7 +9,7 @@ use crate::{
         account::{AccountPage, PreferencesCard},
         bot::BotState,
         campaigns::CampaignStatus,
-        contact::{ConfirmEmailPage, ContactCard, Letters},
+        contact::{ConfirmEmailPage, ContactCard},
         home::{Day, Figures, FiguresFragment, HomePage, Setup},
         stopped::StoppedPage,
     },
@@ -138,11 +138,7 @@ fn accounts(make: &Samples) -> Vec<Sample> {
         problems: Problems::none(),
     };
     let unproved = AccountPage {
-        contact: ContactCard {
-            email: page.email.clone(),
-            letters: Letters::Kept,
-            ..ContactCard::default()
-        },
+        contact: ContactCard { email: page.email.clone(), ..ContactCard::default() },
         ..page.clone()
     };
     let stale = AccountPage {

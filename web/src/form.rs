@@ -38,6 +38,8 @@ pub enum Problem {
     EndlessPassword,
     /// Not the present password.
     WrongPassword,
+    /// The present password, where another one is asked for.
+    SamePassword,
     /// Not 3 to 40 small Latin letters, digits and single hyphens.
     InvalidSlug,
     /// A name in addresses that the platform needs for itself.
@@ -126,6 +128,7 @@ impl Problem {
             Self::NamedPassword => shell.t("problem-named-password"),
             Self::EndlessPassword => shell.t("problem-endless-password"),
             Self::WrongPassword => shell.t("problem-wrong-password"),
+            Self::SamePassword => shell.t("problem-same-password"),
             Self::InvalidSlug => shell.t("problem-invalid-slug"),
             Self::ReservedSlug => shell.t("problem-reserved-slug"),
             Self::SlugTaken => shell.t("problem-slug-taken"),

@@ -1,9 +1,9 @@
 //! One-time links as their holders meet them: with an account from before, in a session of their own, and in
 //! somebody else's.
 
-use meydan_testkit::process::Person;
+use meydan_testkit::process::{Meydan, Person};
 
-use crate::office::{Office, PASSWORD, Reach, telegram};
+use crate::office::{Office, PASSWORD, PROGRAM, Reach, ground, telegram};
 
 /// An office in which an admin has founded a second campaign for the owner of the first; the link to it.
 async fn invited_again() -> (Office, String) {
@@ -78,4 +78,28 @@ async fn a_link_that_is_for_somebody_else_gives_its_finder_nothing() {
     let form = office.owner.open(&link).await;
     office.owner.send(&form, &link, &[]).await;
     assert!(is_in(&office.owner).await);
+}
+
+#[tokio::test]
+async fn a_form_is_told_all_that_is_wrong_with_it_at_once_and_mistakes_use_nothing_up() {
+    let ground = ground("http://127.0.0.1:9").await;
+    let meydan = Meydan::start(PROGRAM, &ground).await;
+    let link = meydan.first_link.clone().expect("nobody can log in yet");
+    let admin = Person::visiting(&meydan.url);
+    let mut form = admin.open(&link).await;
+    let (nobody, differ) = (
+        [("display_name", ""), ("email", "nobody")],
+        [("password", PASSWORD), ("password_again", "x")],
+    );
+
+    for _ in 0..6 {
+        form = admin.send(&form, &link, &[nobody, differ].concat()).await;
+        assert_eq!(form.status, 422, "{}", form.html);
+        assert_eq!(form.html.matches("aria-invalid=\"true\"").count(), 3, "{}", form.html);
+    }
+
+    let names = [("display_name", "مدیر"), ("email", "admin@meydan.example")];
+    let passwords = [("password", PASSWORD), ("password_again", PASSWORD)];
+    let factors = admin.send(&form, &link, &[names, passwords].concat()).await;
+    assert!(factors.url.ends_with("/account/factors"), "{} {}", factors.url, factors.html);
 }

@@ -5,6 +5,7 @@
 
 mod enter;
 mod renew;
+mod wait;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,7 +25,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 pub(crate) use self::enter::to_proof;
-use self::enter::{enter, prove_first, to_login};
+use self::{
+    enter::{enter, prove_first, to_login},
+    wait::wait,
+};
 use crate::{
     api,
     app::App,
@@ -219,9 +223,7 @@ async fn prepare(
     let asker = asker(app, access.rate, client, &parts.headers).await;
     if let Err(seconds) = limits::admit(app, access.rate, asker).await {
         visit.visitor = oversight::looker(app, &parts.headers, visit.outside).await;
-        let mut response = failure::page(app, &visit, Shown::TooManyRequests);
-        response.headers_mut().insert(header::RETRY_AFTER, u16::from(seconds).into());
-        return Err(response);
+        return Err(wait(app, &visit, (path, seconds), body).await);
     }
     if access.need != Need::Nobody || parts.headers.contains_key(header::COOKIE) {
         match session::visitor(app, &parts.headers).await {

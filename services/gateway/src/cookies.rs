@@ -124,6 +124,13 @@ pub fn locale(headers: &HeaderMap, secure: bool) -> Option<Locale> {
     get(headers, Kind::Locale, secure).and_then(|code| Locale::from_code(&code))
 }
 
+/// The first language that a browser asks for and we speak.
+#[must_use]
+pub fn asked_locale(headers: &HeaderMap) -> Option<Locale> {
+    let languages = headers.get(header::ACCEPT_LANGUAGE)?;
+    Locale::accepted(languages.to_str().ok()?)
+}
+
 /// The colours of a visit: chosen, or the device's.
 #[must_use]
 pub fn theme(headers: &HeaderMap, secure: bool) -> Theme {

@@ -50,7 +50,9 @@ const IN_A_MOMENT: &str = "2";
 
 /// Adds the headers that a handler has not set itself.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (uri, cookies) = (request.uri().clone(), request.headers().get(header::COOKIE).cloned());
+    let asked = |name: HeaderName| request.headers().get(name).cloned();
+    let (uri, cookies) = (request.uri().clone(), asked(header::COOKIE));
+    let languages = asked(header::ACCEPT_LANGUAGE);
     let client = access::asked_by(&app, request.extensions(), request.headers());
     let mut response = match unreadable(&request) {
         Some(status) => status.into_response(),
@@ -62,6 +64,7 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
         for cookie in cookies::given(&response).into_iter().chain(cookies) {
             headers.append(header::COOKIE, cookie);
         }
+        headers.extend(languages.map(|languages| (header::ACCEPT_LANGUAGE, languages)));
         let outside = oversight::is_outside(&app, client);
         let looker = oversight::looker(&app, &headers, outside).await;
         response = in_words(&app, uri.path(), (&headers, looker), &response);

@@ -32,7 +32,7 @@ pub enum RateClass {
     Panel,
     /// The moving parts of open pages, and their streams.
     Live,
-    /// Whatever takes a password or a one-time link.
+    /// Whatever takes a password or a code that could be guessed, or sends a letter.
     Login,
     /// What programs ask with a key.
     Api,

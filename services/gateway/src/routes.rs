@@ -32,7 +32,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub(crate) use self::devices::browser;
+pub(crate) use self::{devices::browser, preferences::local};
 use crate::{
     access::{
         Access,
@@ -46,8 +46,13 @@ use crate::{
 
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
+/// The form of a link of 256 random bits, which nobody guesses; without a good one nothing is hashed, and hashes wait in a
+/// queue. Whoever holds a link and finds no password at first is no guesser.
+const LINK: Access = access(Nobody, RateClass::Panel);
 const OWN: Access = access(Session, RateClass::Panel);
 const OWN_PROOF: Access = access(Session, RateClass::Login);
+/// Whoever is in adds a factor, and shows a code of a secret that they were just given: there is nothing to guess.
+const OWN_FACTOR: Access = access(Session, RateClass::Panel);
 const ADMIN: Access = access(Admin, RateClass::Panel);
 const ADMIN_LIVE: Access = access(Admin, RateClass::Live);
 const READ: Access = access(Permission("crm:ticket.read"), RateClass::Panel);
@@ -87,12 +92,12 @@ fn platform(panel: Panel) -> Panel {
         .get("/login/factor", OPEN, login::show_factor)
         .post("/login/factor", PASSWORD, login::submit_factor)
         .post("/logout", OPEN, login::log_out)
-        .get("/welcome/{token}", OPEN, welcome::show)
-        .post("/welcome/{token}", PASSWORD, welcome::submit)
+        .get("/welcome/{token}", LINK, welcome::show)
+        .post("/welcome/{token}", LINK, welcome::submit)
         .get("/recover", OPEN, recover::show)
         .post("/recover", PASSWORD, recover::submit)
-        .get("/recover/{token}", OPEN, recover::open)
-        .post("/recover/{token}", PASSWORD, recover::finish)
+        .get("/recover/{token}", LINK, recover::open)
+        .post("/recover/{token}", LINK, recover::finish)
         .post("/preferences", OPEN, preferences::submit)
         .get("/account", OWN, account::show)
         .post("/account/email", OWN_PROOF, contact::change_email)
@@ -109,7 +114,7 @@ fn platform(panel: Panel) -> Panel {
         .post("/account/prove", OWN_PROOF, security::prove)
         .get("/account/factors", OWN, security::factors)
         .post("/account/factors", OWN, security::begin)
-        .post("/account/factors/{id}/confirm", OWN_PROOF, security::confirm)
+        .post("/account/factors/{id}/confirm", OWN_FACTOR, security::confirm)
         .post("/account/factors/{id}/rename", OWN, security::rename)
         .post("/account/factors/{id}/remove", OWN.fresh(2), security::remove)
         .post("/account/recovery-codes", OWN, security::renew_codes)
@@ -169,7 +174,7 @@ fn with_passkeys(panel: Panel) -> Panel {
         .post("/account/prove/passkey", OWN_PROOF, passkeys::prove)
         .post("/account/prove/passkey/ask", OWN, passkeys::ask_proof)
         .get("/account/factors/passkey", OWN, security::factors)
-        .post("/account/factors/passkey", OWN_PROOF, passkeys::confirm)
+        .post("/account/factors/passkey", OWN_FACTOR, passkeys::confirm)
         .post("/account/factors/passkey/ask", OWN, passkeys::begin)
 }
 

@@ -128,6 +128,8 @@ pub struct Visit {
     pub membership: Option<Membership>,
     /// The language that was chosen in this browser.
     pub chosen: Option<Locale>,
+    /// The first language that the browser asks for and we speak.
+    pub asked: Option<Locale>,
     /// Colours.
     pub theme: Theme,
     /// What tokens of forms are made from: the session's or the pre-session's cookie.
@@ -154,6 +156,7 @@ impl Visit {
             visitor: None,
             membership: None,
             chosen: cookies::locale(headers, secure),
+            asked: cookies::asked_locale(headers),
             theme: cookies::theme(headers, secure),
             fresh: known.is_none(),
             cookie: known.unwrap_or_else(|| Uuid::new_v4().simple().to_string()),
@@ -164,10 +167,12 @@ impl Visit {
         }
     }
 
-    /// The language of the visit: of this browser, or of the account, or Persian.
+    /// The language of the visit: of this browser, or of the account, or what a stranger's browser asks for.
     #[must_use]
     pub fn locale(&self) -> Locale {
-        self.chosen.or_else(|| self.preferences().map(|(locale, _)| *locale)).unwrap_or_default()
+        let of_account = || self.preferences().map(|(locale, _)| *locale);
+        let asked = || self.asked.filter(|_| self.visitor.is_none());
+        self.chosen.or_else(of_account).or_else(asked).unwrap_or_default()
     }
 
     /// Where times are told: in the account's time zone, or in the panel's.

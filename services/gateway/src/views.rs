@@ -36,6 +36,7 @@ fn problem(field: &str, said: &str) -> Problem {
         _ if said.contains("empty") => Problem::Required,
         ("password" | "new_password", _) if said.contains("bytes") => Problem::EndlessPassword,
         ("password" | "new_password", _) if said.contains("common") => Problem::CommonPassword,
+        ("new_password", _) if said.contains("present") => Problem::SamePassword,
         ("password" | "new_password", _) if said.contains("names") => Problem::NamedPassword,
         (_, Some(max)) if said.contains("at most") => Problem::TooLong { max },
         (_, Some(min)) if said.contains("at least") => Problem::TooShort { min },
@@ -83,6 +84,16 @@ mod tests {
         let problems = problems(&["slug"], &[("slug".to_owned(), said)]);
 
         assert_eq!(problems.of("slug"), Some(&Problem::ReservedSlug));
+    }
+
+    #[test]
+    fn a_new_password_that_is_the_present_one_is_called_that() {
+        let said =
+            ("new_password".to_owned(), "is the present password; choose another".to_owned());
+
+        let problems = problems(&["new_password"], &[said]);
+
+        assert_eq!(problems.of("new_password"), Some(&Problem::SamePassword));
     }
 
     #[test]

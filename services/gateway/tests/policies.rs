@@ -40,6 +40,34 @@ fn only_what_leads_in_and_out_is_open_to_everybody() {
     assert_eq!(open(false), OPEN);
 }
 
+/// Addresses that take what could be guessed, or send a letter.
+const TRIES: &[&str] = &[
+    "/login",
+    "/login/factor",
+    "/recover",
+    "/account/email",
+    "/account/email/send",
+    "/account/email/code",
+    "/account/email/{token}",
+    "/account/phone",
+    "/account/phone/code",
+    "/account/password",
+    "/account/prove",
+    "/login/passkey",
+    "/login/factor/passkey",
+    "/account/prove/passkey",
+];
+
+#[test]
+fn what_could_be_guessed_is_tried_five_times_a_minute_and_forms_of_links_are_sent_as_often_as_any()
+{
+    let tries = table().into_iter().filter(|route| route.access.rate == RateClass::Login);
+    let tries = tries.map(|route| (route.method.to_string(), route.path)).collect::<Vec<_>>();
+
+    assert!(tries.iter().all(|(method, _)| method == "POST"));
+    assert_eq!(tries.iter().map(|(_, path)| *path).collect::<Vec<_>>(), TRIES);
+}
+
 #[test]
 fn every_request_of_a_person_is_counted() {
     for route in table() {

@@ -78,6 +78,9 @@ pub enum Letter {
     Recovery {
         /// The secret part of the link.
         token: String,
+        /// Whether it takes second factors away.
+        #[serde(default)]
+        removes_factors: bool,
     },
     /// Somebody logged in from a device that was not seen before, whose city is known.
     NewDeviceAt {
@@ -131,6 +134,8 @@ pub enum Notice {
     PasswordChanged(Kept),
     /// The password was set anew by a link, and all sessions ended.
     Recovered(Kept),
+    /// The same where the address was never proved: second factors of whoever had claimed it are gone.
+    RecoveredWithoutFactors,
     /// The address was changed; this goes to the old one.
     EmailChanged,
     /// The telephone was changed.
@@ -158,6 +163,10 @@ pub enum Notice {
     FactorRemoved,
     /// A passkey signed with a lower count than before, and was refused.
     PasskeyDoubted,
+    /// An admin closed the account.
+    Suspended,
+    /// An admin opened it again.
+    Reactivated,
 }
 
 impl std::fmt::Debug for Letter {
@@ -182,6 +191,7 @@ impl Letter {
             Self::DeletionWithdrawn { .. } => "deletion-withdrawn",
             Self::Notice(Notice::PasswordChanged(_)) => "password-changed",
             Self::Notice(Notice::Recovered(_)) => "recovered",
+            Self::Notice(Notice::RecoveredWithoutFactors) => "recovered-without-factors",
             Self::Notice(Notice::EmailChanged) => "email-changed",
             Self::Notice(Notice::PhoneChanged) => "phone-changed",
             Self::Notice(Notice::PhoneRemoved) => "phone-removed",
@@ -194,6 +204,8 @@ impl Letter {
             Self::Notice(Notice::FactorAdded) => "factor-added",
             Self::Notice(Notice::FactorRemoved) => "factor-removed",
             Self::Notice(Notice::PasskeyDoubted) => "passkey-doubted",
+            Self::Notice(Notice::Suspended) => "suspended",
+            Self::Notice(Notice::Reactivated) => "reactivated",
         }
     }
 
@@ -231,7 +243,7 @@ impl Letter {
                 Some(format!("/welcome/{token}"))
             }
             Self::EmailProof { token, .. } => Some(format!("/account/email/{token}")),
-            Self::Recovery { token } => Some(format!("/recover/{token}")),
+            Self::Recovery { token, .. } => Some(format!("/recover/{token}")),
             Self::DeletionRequested { slug, .. } | Self::DeletionWithdrawn { slug, .. } => {
                 Some(format!("/c/{slug}"))
             }

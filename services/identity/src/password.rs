@@ -228,6 +228,12 @@ impl Passwords {
     }
 }
 
+/// Whether two passwords are one, on whatever keyboards they were typed.
+#[must_use]
+pub fn are_one(one: &str, other: &str) -> bool {
+    uniform(one) == uniform(other)
+}
+
 /// At most a second, however busy the machine was.
 fn nanoseconds(took: Duration) -> u64 {
     u64::try_from(took.min(Duration::from_secs(1)).as_nanos()).expect("a second has few")

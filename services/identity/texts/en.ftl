@@ -33,7 +33,10 @@ email-proof-after = Code and link are good for 15 minutes. If you did not ask fo
 phone-proof-text = Your code to confirm this number on Meydan: { $code }
     It is good for 5 minutes. Tell nobody.
 recovery-subject = A new password for Meydan
-recovery-text = Somebody, perhaps you, asked for a new password for this address. Open the link below to choose it.
+recovery-text = Somebody, perhaps you, asked for a new password for this address. Open the link below to choose it.{ $factors ->
+        [removed] {" "}This address was never confirmed: the new password also removes the authenticators, passkeys and recovery codes of the account.
+       *[kept] {""}
+    }
 recovery-action = Choose a new password
 recovery-after = The link works for an hour, and once; within that hour no newer one is sent. If you did not ask for it there is nothing to do: your password is what it was.
 password-changed-subject = Your password was changed
@@ -42,6 +45,9 @@ password-changed-after = If that was not you, ask for a new password on the logi
 recovered-subject = Your new password is set
 recovered-text = A new password was set for your account with the link that we sent to this address, and all devices were logged out.
 recovered-after = If that was not you, somebody can read your mail: change the password of your mailbox first, then ask for a new one on the login page.
+recovered-without-factors-subject = Your new password is set
+recovered-without-factors-text = A new password was set for your account with the link that we sent to this address, and all devices were logged out. The address had never been confirmed before; it is now. Therefore all authenticators, passkeys and recovery codes that the account had were removed.
+recovered-without-factors-after = Log in with the new password, and add a second step of your own under "Two-step login". If that was not you, somebody can read your mail: change the password of your mailbox first, then ask for a new one on the login page.
 email-changed-subject = The address of your account was changed
 email-changed-text = From now on another address logs in to your Meydan account, and this one no longer belongs to it.
 email-changed-after = If that was not you, tell the owner of your campaign or Meydan's support now.
@@ -81,6 +87,12 @@ factor-removed-after = If that was not you, log in, look at the devices and the 
 passkey-doubted-subject = One of your passkeys may have been copied
 passkey-doubted-text = Somebody used a passkey of your Meydan account whose count was behind that of yours. It was refused: nobody came in.
 passkey-doubted-after = There may be a copy of it. Log in, look at the history of your account, remove that passkey and add a new one.
+suspended-subject = Your account was closed
+suspended-text = An admin of Meydan has closed your account. All your devices were logged out, and you cannot log in until the account is opened again. Nothing of it was deleted.
+suspended-after = If you do not know why, ask the owner of your campaign or Meydan's admins. We write to you when it is open again.
+reactivated-subject = Your account is open again
+reactivated-text = An admin of Meydan has opened your account again. You log in as before, with the same password and the same second step.
+reactivated-after = There is nothing to do.
 impersonation-subject = An admin of Meydan is looking at your campaign as you
 impersonation-text = An admin of Meydan is looking at the campaign of { $candidate } as you see it, for fifteen minutes at most. The reason they gave: { $reason }
 impersonation-after = They can read what you can read there, and change nothing; your password and your account page stay closed to them. It is on record in your account's history and in the campaign's.

@@ -101,6 +101,8 @@ pub struct CampaignsPage {
     pub shell: Shell,
     /// The campaigns, the newest first.
     pub campaigns: Vec<CampaignRow>,
+    /// Whether the viewer is to prove their address.
+    pub unproved: bool,
 }
 
 /// What was typed into the form of a campaign.

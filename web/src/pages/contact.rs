@@ -4,6 +4,16 @@ use askama::Template;
 
 use crate::{form::Problems, shell::Shell};
 
+/// Where letters go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Letters {
+    /// To mailboxes.
+    #[default]
+    Mailed,
+    /// Into a file of whoever runs the platform, for there is no mail server.
+    Kept,
+}
+
 /// The part of the account page. Its forms go to `/account/email/send` (nothing), `/account/email` (`email`,
 /// `password`), `/account/email/code` (`email_code`), `/account/phone` (`phone`) and `/account/phone/code`
 /// (`phone_code`).
@@ -19,6 +29,8 @@ pub struct ContactCard {
     pub pending_email: String,
     /// A telephone for which a code is under way; empty for none.
     pub pending_phone: String,
+    /// Where letters go.
+    pub letters: Letters,
     /// The new address, as it was typed.
     pub typed_email: String,
     /// The new telephone, as it was typed.

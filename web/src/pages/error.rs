@@ -91,6 +91,15 @@ impl Failure {
     }
 }
 
+/// How somebody goes on who asked too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// After how many seconds.
+    pub seconds: u64,
+    /// The path of the page where they were.
+    pub back: String,
+}
+
 /// The page of a failure.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/error.html")]
@@ -103,22 +112,30 @@ pub struct ErrorPage {
     pub missing: Option<&'static str>,
     /// The trace to look for in the logs.
     pub trace_id: Option<String>,
+    /// After how long trying again helps, where that is known.
+    pub wait: Option<Wait>,
 }
 
 impl ErrorPage {
     /// What happened, and what to do.
     fn text(&self) -> String {
         let shell = &self.shell;
-        match self.missing {
+        match (self.missing, &self.wait) {
             _ if self.failure == Failure::Forbidden && shell.impersonation.is_some() => {
                 shell.t("error-looking-text")
             }
-            Some(name) => {
+            (Some(name), _) => {
                 let permission = shell.t(&permission_key(name));
                 shell.s("error-403-permission", "permission", permission)
             }
-            None => shell.t(self.failure.keys().1),
+            (None, Some(wait)) => shell.n("error-429-wait", wait.seconds),
+            (None, None) => shell.t(self.failure.keys().1),
         }
+    }
+
+    /// Where trying again begins.
+    fn again(&self) -> &str {
+        self.wait.as_ref().map_or(&self.shell.path, |wait| &wait.back)
     }
 }
 

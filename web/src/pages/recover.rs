@@ -41,6 +41,8 @@ pub struct NewPasswordPage {
     pub email: String,
     /// Whether it is platform staff's.
     pub admin: bool,
+    /// Whether its second factors go: the address was never proved.
+    pub removes_factors: bool,
     /// What is wrong, by field.
     pub problems: Problems,
 }

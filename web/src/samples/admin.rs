@@ -64,8 +64,9 @@ fn campaigns() -> Vec<CampaignRow> {
 }
 
 fn lists(make: &Samples) -> Vec<Sample> {
-    let full = CampaignsPage { shell: make.admin("/admin/campaigns"), campaigns: campaigns() };
-    let empty = CampaignsPage { campaigns: Vec::new(), ..full.clone() };
+    let shell = make.admin("/admin/campaigns");
+    let full = CampaignsPage { shell, campaigns: campaigns(), unproved: false };
+    let empty = CampaignsPage { campaigns: Vec::new(), unproved: true, ..full.clone() };
     vec![
         Sample { name: "campaigns", html: full.render() },
         Sample { name: "campaigns-empty", html: empty.render() },

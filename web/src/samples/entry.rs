@@ -6,7 +6,7 @@ use crate::{
     notice::Notice,
     pages::{
         entry::{Invitation, LinkExpiredPage, LoginPage, LoginRefusal, WelcomePage},
-        error::{ErrorPage, Failure},
+        error::{ErrorPage, Failure, Wait},
         recover::{Asking, NewPasswordPage, RecoverPage},
         security::Passkeys,
     },
@@ -26,10 +26,10 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         let shell = make.outside("/recover");
         RecoverPage { shell, asking, email: email.to_owned(), problems }.render()
     };
-    let choose = |problems| {
+    let choose = |removes_factors, problems| {
         let (token, email) = ("a1b2c3".to_owned(), "maryam@example.ir".to_owned());
         let shell = make.outside("/recover/a1b2c3");
-        NewPasswordPage { shell, token, email, admin: false, problems }.render()
+        NewPasswordPage { shell, token, email, admin: false, removes_factors, problems }.render()
     };
     let none = Problems::none;
     let weak = none().and("new_password", Problem::CommonPassword);
@@ -39,8 +39,8 @@ fn recoveries(make: &Samples) -> Vec<Sample> {
         Sample { name: "recover-refused", html: ask(Asking::Open, "maryam@", wrong) },
         Sample { name: "recover-sent", html: ask(Asking::Sent, "", none()) },
         Sample { name: "recover-expired", html: ask(Asking::Expired, "", none()) },
-        Sample { name: "new-password", html: choose(none()) },
-        Sample { name: "new-password-refused", html: choose(weak) },
+        Sample { name: "new-password", html: choose(true, none()) },
+        Sample { name: "new-password-refused", html: choose(false, weak) },
     ]
 }
 
@@ -168,6 +168,8 @@ fn failures(make: &Samples) -> Vec<Sample> {
         missing: None,
         trace_id: (failure == Failure::Internal)
             .then(|| "4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        wait: (failure == Failure::TooManyRequests)
+            .then(|| Wait { seconds: 42, back: "/login?next=%2Fc%2Fisfahan-ahmadi".to_owned() }),
     };
     let mut stranger = page(Failure::NotFound);
     stranger.shell.csrf.clear();

@@ -51,6 +51,11 @@ error-422-title = The request was not accepted
 error-422-text = The page was open for too long, or the form is incomplete. Go back, reload, and send it again.
 error-429-title = A little slower, please
 error-429-text = There were too many requests in a short time. Wait a minute and try again.
+error-429-wait =
+    { $count ->
+        [one] There were too many requests in a short time. Wait one second, and go on where you were.
+       *[other] There were too many requests in a short time. Wait { $count } seconds, and go on where you were.
+    }
 error-431-title = Your browser sends too much
 error-431-text = It has kept too much for this site. Delete what your browser keeps for it (cookies), then log in again.
 error-500-title = Something went wrong in Meydan

@@ -116,6 +116,7 @@ problem-common-password = Too many people have this password, so it is tried fir
 problem-named-password = Names, places and addresses that others know make this password easy to guess. Use words that have nothing to do with you or the campaign.
 problem-endless-password = This password is too long. 256 Latin letters fit, or 128 Persian ones.
 problem-wrong-password = This is not your present password.
+problem-same-password = This is your present password. Choose another one.
 problem-invalid-slug = 3 to 40 small Latin letters, digits and hyphens, such as tehran-ahmadi
 problem-reserved-slug = The platform needs this address for itself. Choose a different one.
 problem-slug-taken = Another campaign has this address. Choose a different one.

@@ -30,7 +30,7 @@ use meydan_web::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{At, go_with};
+use super::{At, contact, go_with};
 use crate::{access::failed, app::App, failure, session::Visit, views};
 
 const FIELDS: &[&str] = &[
@@ -96,8 +96,9 @@ pub(super) async fn list(
     let campaigns = campaigns.iter().map(|campaign| {
         views::campaign::row(campaign, bots.get(&campaign.campaign_id).copied().flatten())
     });
-    let page =
-        CampaignsPage { shell: visit.shell(&app, Nav::Campaigns), campaigns: campaigns.collect() };
+    let (shell, campaigns) = (visit.shell(&app, Nav::Campaigns), campaigns.collect());
+    let unproved = contact::asks_for_proof(&app, &visit).await;
+    let page = CampaignsPage { shell, campaigns, unproved };
     Html(page.render()).into_response()
 }
 

@@ -16,7 +16,7 @@ use meydan_rpc::{
 };
 use meydan_web::{
     Nav, Notice, Problem, Problems,
-    pages::contact::{ConfirmEmailPage, ContactCard},
+    pages::contact::{ConfirmEmailPage, ContactCard, Letters},
 };
 use serde::Deserialize;
 
@@ -58,8 +58,17 @@ pub(super) async fn card(app: &App, visit: &Visit) -> Result<ContactCard, Failur
         phone: contact.phone,
         pending_email: contact.pending_email,
         pending_phone: contact.pending_phone,
+        letters: if contact.mailed { Letters::Mailed } else { Letters::Kept },
         ..ContactCard::default()
     })
+}
+
+/// Whether the visitor is to be reminded that they have not proved their address, where mail reaches them. A page that asks
+/// stands without the answer.
+pub(super) async fn asks_for_proof(app: &App, visit: &Visit) -> bool {
+    let request = app.identity.ask(&visit.caller(), GetContactRequest {});
+    let contact = app.contacts().get_contact(request).await;
+    contact.is_ok_and(|contact| contact.get_ref().mailed && !contact.get_ref().email_proved)
 }
 
 /// The account page again, with what is wrong.

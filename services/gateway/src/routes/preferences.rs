@@ -49,7 +49,7 @@ pub(super) fn remember(
 }
 
 /// A path of our own; anything else leads to the entrance.
-pub(super) fn local(path: &str) -> &str {
+pub(crate) fn local(path: &str) -> &str {
     let ours = path.starts_with('/')
         && !path.starts_with("//")
         && !path.contains('\\')

@@ -105,7 +105,8 @@ async fn choose(app: &App, visit: &Visit, token: String, problems: Problems) -> 
     let ok = problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let (shell, email, admin) = (visit.shell(app, Nav::None), found.email, found.is_admin);
-    let page = NewPasswordPage { shell, token, email, admin, problems };
+    let removes_factors = found.removes_factors;
+    let page = NewPasswordPage { shell, token, email, admin, removes_factors, problems };
     with_form_cookie(app, visit, (status, Html(page.render())).into_response())
 }
 

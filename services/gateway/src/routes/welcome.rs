@@ -137,15 +137,14 @@ pub(super) async fn submit(
     if found.begun {
         return page(&app, &visit, token, found, (form, Problems::none()));
     }
-    if form.password != form.password_again {
-        let problems = Problems::none().and("password_again", Problem::PasswordsDiffer);
-        return page(&app, &visit, token, found, (form, problems));
-    }
+    // Of two that differ none is chosen: without any the form is refused for all that is wrong, and nothing is used up.
+    let differ = form.password != form.password_again;
+    let password = if differ { String::new() } else { form.password.clone() };
     let message = AcceptInvitationRequest {
         token: token.clone(),
         email: form.email.clone(),
         display_name: form.display_name.clone(),
-        password: form.password.clone(),
+        password,
         guest: Some(guest(&app, &visit, &headers)),
     };
     let request = app.identity.ask(&Caller::service(crate::NAME, None), message);
@@ -153,6 +152,12 @@ pub(super) async fn submit(
         Ok(answer) => enter(&app, &headers, answer.get_ref(), "/").await,
         Err(Failure::Malformed(violations)) => {
             let problems = views::problems(FIELDS, &violations);
+            let problems = if differ {
+                let others = problems.only(&["email", "display_name"]);
+                others.and("password_again", Problem::PasswordsDiffer)
+            } else {
+                problems
+            };
             page(&app, &visit, token, found, (form, problems))
         }
         Err(failure) => expired(&app, &visit, &failure),

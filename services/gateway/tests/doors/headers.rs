@@ -125,3 +125,23 @@ async fn cookies_are_the_hosts_alone_and_no_scripts_and_nobody_traces() {
     let trace = client.request(reqwest::Method::TRACE, &url).send().await.expect("it is answered");
     assert_eq!(trace.status(), 405);
 }
+
+#[tokio::test]
+async fn whoever_has_chosen_no_language_reads_the_first_that_their_browser_asks_for_and_we_speak() {
+    let gate = Gate::open(|_| {}).await;
+    let client = client();
+    let lang = async |path: &str, languages: &str, cookie: &str| {
+        let asked = client.get(format!("http://{}{path}", gate.address));
+        let asked = asked.header("Accept-Language", languages).header("Cookie", cookie);
+        let page = asked.send().await.expect("it is answered").text().await.expect("it arrives");
+        let lang = page.split("<html lang=\"").nth(1).and_then(|rest| rest.split('"').next());
+        lang.unwrap_or_default().to_owned()
+    };
+
+    for path in ["/login", "/recover", "/nothing/here"] {
+        assert_eq!(lang(path, "de-DE,en-GB;q=0.8,fa;q=0.5", "").await, "en", "{path}");
+        assert_eq!(lang(path, "fa-IR,fa;q=0.9,en;q=0.3", "").await, "fa", "{path}");
+        assert_eq!(lang(path, "de", "").await, "fa", "{path}: neither is asked for");
+        assert_eq!(lang(path, "en", "meydan-locale=fa").await, "fa", "{path}: it was chosen");
+    }
+}

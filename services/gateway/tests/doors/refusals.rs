@@ -101,6 +101,31 @@ async fn whoever_is_told_to_wait_is_told_for_how_long_at_every_address() {
 }
 
 #[tokio::test]
+async fn whoever_tries_too_often_reads_for_how_long_they_wait_and_is_led_on_to_where_they_went() {
+    let gate = Gate::open(|setup| setup.rates.login = 0).await;
+    let client = client();
+    let inbox = "/c/tehran/inbox?status=new";
+    for (path, next, back) in [
+        ("/login", inbox, "/login?next=%2Fc%2Ftehran%2Finbox%3Fstatus%3Dnew"),
+        ("/login", "https://evil.example/", "/login"),
+        ("/login/factor", "", "/login/factor"),
+        ("/account/password", inbox, "/account"),
+    ] {
+        let asked = client.post(format!("http://{}{path}", gate.address));
+        let asked = asked.header("Accept-Language", "en-GB,en;q=0.7");
+        let form = [("email", "sara@meydan.example"), ("password", "hers"), ("next", next)];
+
+        let answer = Answer::to(asked.form(&form)).await;
+
+        assert_eq!((answer.status.as_u16(), answer.said("retry-after")), (429, "60"));
+        let page = answer.page.replace(['\u{2068}', '\u{2069}'], "");
+        assert!(page.contains("Wait 60 seconds"), "{page}");
+        assert!(page.contains(&format!("href=\"{back}\"")), "{path}: {page}");
+        assert!(!page.contains("evil") && !page.contains("hers\""), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_is_called_and_says_nothing_is_away_and_nobody_waits_for_it_for_long() {
     // Whoever calls is connected, and hears nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     factors,
+    letters::{Notice, Written},
     projections::{
         accounts::{self, AccountRow, Which},
         history,
@@ -105,7 +106,8 @@ impl Identity {
         })
     }
 
-    /// Closes an account, or opens it again. A closed one loses its sessions, and whatever else could become one.
+    /// Closes an account, or opens it again, and tells its holder. A closed one loses its sessions, and whatever else
+    /// could become one.
     ///
     /// # Errors
     ///
@@ -124,7 +126,8 @@ impl Identity {
                 "nobody suspends themselves",
             ));
         }
-        let (row, _) = self.account(account).await?;
+        let (row, profile) = self.account(account).await?;
+        let letter = self.told_of_standing((&row, profile), suspended).await?;
         // The admins are listed together with it, so that of two who suspend each other one stays.
         let standing = if row.admin { Some(self.standing(None).await?) } else { None };
         // It is the same however often it is said; a form that is sent again must not be answered for another one.
@@ -138,10 +141,26 @@ impl Identity {
         if suspended {
             act.end_everything(account).await?;
         }
+        act.letters(letter.as_slice()).await?;
         let done = act.done().await.map_err(super::admins::refused)?;
         self.show(done.position).await;
         self.changes.tell(account).await;
         Ok(())
+    }
+
+    /// What the holder is told of an account that is closed or opened. Whoever never began it, or whose address turned
+    /// out to be another's, is told nothing, and nobody is told twice.
+    async fn told_of_standing(
+        &self,
+        (row, profile): (&AccountRow, Profile),
+        suspended: bool,
+    ) -> Result<Option<Written>> {
+        let new = row.suspended_at.is_some() != suspended;
+        if !new || row.email_lost_at.is_some() || self.hash_of(row.account_id).await?.is_none() {
+            return Ok(None);
+        }
+        let notice = if suspended { Notice::Suspended } else { Notice::Reactivated };
+        self.notice_to(row, profile.email, notice).await.map(Some)
     }
 
     /// Ends all sessions of an account, on behalf of an admin.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     letters::Notice,
-    password::{Chooser, Judged, Pepper, Verdict},
+    password::{self, Chooser, Judged, Pepper, Verdict},
     projections::{campaigns, members},
     tokens,
 };
@@ -108,9 +108,10 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `identity.password.wrong` when the present one is not right, also when it was changed this moment, or too many
-    /// were not; `identity.proof.needed` of an account with a second factor; [`AppError::Conflict`] for one that is
-    /// not enough for the admin who they have become meanwhile.
+    /// [`AppError::Malformed`] for one that may not be chosen, or is the present one; `identity.password.wrong` when the
+    /// present one is not right, also when it was changed this moment, or too many were not; `identity.proof.needed` of
+    /// an account with a second factor; [`AppError::Conflict`] for one that is not enough for the admin who they have
+    /// become meanwhile.
     pub async fn change_password(
         &self,
         (account, session): (Uuid, Uuid),
@@ -120,8 +121,13 @@ impl Identity {
         let (row, profile) = self.account(account).await?;
         self.fresh_factor((account, session)).await?;
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
+        let same = password::are_one(&present, &new);
         let hash = self.choose("new_password", new, chooser).await?;
         let present = self.confirm((account, session), present, guest).await?;
+        if same {
+            let said = "is the present password; choose another".to_owned();
+            return Err(AppError::Malformed(vec![("new_password", said)]));
+        }
         let kept = self.kept(account).await?;
         let letter = self.notice(account, Notice::PasswordChanged(kept)).await?;
         let guesses = self.guesses_at_factors(account).await?;

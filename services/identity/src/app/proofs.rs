@@ -83,6 +83,8 @@ pub struct Contact {
     pub pending_email: Option<String>,
     /// A telephone for which a code is under way.
     pub pending_phone: Option<String>,
+    /// Whether mail reaches people here.
+    pub mailed: bool,
 }
 
 impl Identity {
@@ -103,6 +105,7 @@ impl Identity {
             phone,
             pending_email: self.pending(account, Kind::Email).await?,
             pending_phone: self.pending(account, Kind::Phone).await?,
+            mailed: self.post.mail.reaches_people(),
         })
     }
 

@@ -41,6 +41,8 @@ pub struct Recoverable {
     pub email: String,
     /// Platform staff.
     pub admin: bool,
+    /// Whether it takes second factors away, because the address was never proved.
+    pub removes_factors: bool,
     /// Until when it is good.
     pub expires_at: OffsetDateTime,
 }
@@ -165,7 +167,8 @@ impl Identity {
             Err(error) => return Err(error),
         };
         let token = Token::fresh();
-        let letter = Letter::Recovery { token: token.clone().into_text() };
+        let removes_factors = self.removes_factors(&row).await?;
+        let letter = Letter::Recovery { token: token.clone().into_text(), removes_factors };
         let names = (Uuid::now_v7(), row.account_id);
         let letter = self.letter(names, (profile.email, locale), letter).await?;
         let mut act = self.act_of(account).await?;
@@ -203,7 +206,14 @@ impl Identity {
         if row.suspended_at.is_some() {
             return Err(AppError::NotFound);
         }
-        Ok(Recoverable { email: profile.email, admin: row.admin, expires_at })
+        let removes_factors = self.removes_factors(&row).await?;
+        Ok(Recoverable { email: profile.email, admin: row.admin, removes_factors, expires_at })
+    }
+
+    /// Whether a recovery takes second factors away: those of whoever only claimed the address.
+    async fn removes_factors(&self, row: &AccountRow) -> Result<bool> {
+        let proved = row.email_proved_at.is_some();
+        Ok(!proved && factors::has(self.log.pool(), row.account_id).await?)
     }
 
     async fn recovering(&self, token: &str) -> Result<(Uuid, OffsetDateTime)> {
@@ -238,8 +248,12 @@ impl Identity {
         let chooser = self.chooser((account, row.admin), &profile, None).await?;
         let hash = self.choose("new_password", password, chooser).await?;
         let proved = row.email_proved_at.is_some();
-        let kept = if proved { self.kept(account).await? } else { Kept::default() };
-        let letter = self.notice(account, Notice::Recovered(kept)).await?;
+        let told = match self.removes_factors(&row).await? {
+            true => Notice::RecoveredWithoutFactors,
+            false if proved => Notice::Recovered(self.kept(account).await?),
+            false => Notice::Recovered(Kept::default()),
+        };
+        let letter = self.notice(account, told).await?;
         // The letter went to the address on file.
         let address =
             if proved { None } else { Some(self.proof_of(account, &profile.email).await?) };

@@ -48,6 +48,7 @@ impl Contacts for ContactsApi {
             phone: contact.phone.unwrap_or_default(),
             pending_email: contact.pending_email.unwrap_or_default(),
             pending_phone: contact.pending_phone.unwrap_or_default(),
+            mailed: contact.mailed,
         }))
     }
 
@@ -134,6 +135,7 @@ impl Recovery for RecoveryApi {
             email: found.email,
             is_admin: found.admin,
             expires_at: Some(timestamp(found.expires_at)),
+            removes_factors: found.removes_factors,
         }))
     }
 

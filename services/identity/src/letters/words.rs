@@ -138,6 +138,9 @@ pub(super) fn of(letter: &Letter, locale: Locale, panel: &str) -> Words {
     if let Letter::NewDeviceAt { place } = letter {
         args.set("place", plain(place));
     }
+    if let Letter::Recovery { removes_factors, .. } = letter {
+        args.set("factors", if *removes_factors { "removed" } else { "kept" });
+    }
     if let Letter::DeletionRequested { days, .. } = letter {
         args.set("days", *days);
     }
@@ -191,6 +194,7 @@ mod tests {
         let notices = [
             Notice::PasswordChanged(Kept { passkeys: 2, authenticators: 1, codes: 8 }),
             Notice::Recovered(Kept::default()),
+            Notice::RecoveredWithoutFactors,
             Notice::EmailChanged,
             Notice::PhoneChanged,
             Notice::PhoneRemoved,
@@ -203,13 +207,15 @@ mod tests {
             Notice::FactorAdded,
             Notice::FactorRemoved,
             Notice::PasskeyDoubted,
+            Notice::Suspended,
+            Notice::Reactivated,
         ];
         let mut all = vec![
             Letter::Invitation { candidate: candidate.clone(), token: token.clone() },
             Letter::AdminInvitation { token: token.clone() },
             Letter::EmailProof { code: code.clone(), token: token.clone() },
             Letter::PhoneProof { code },
-            Letter::Recovery { token },
+            Letter::Recovery { token, removes_factors: true },
         ];
         all.extend(notices.map(Letter::Notice));
         let reason = "They asked <b>why</b>\r\nBcc: x".to_owned();

@@ -350,7 +350,9 @@ async fn nobody_looks_as_a_member_without_a_letter_and_two_records() {
     assert_eq!(identity.facts("member.impersonated").await, 1);
     assert_eq!(identity.facts("account.impersonated").await, 1);
     let suspend = async || identity.suspend(&admin, team.owner.account, true).await;
-    identity.at_once_or_not_at_all(&["sessions", "impersonations", FACTS], suspend).await;
+    identity
+        .at_once_or_not_at_all(&["sessions", "impersonations", "letters", FACTS], suspend)
+        .await;
     assert!(identity.held(&session).await.impersonation.is_none());
     assert_eq!(identity.facts("account.impersonation_ended").await, 1);
 }

@@ -245,6 +245,25 @@ async fn of_fifty_uses_of_a_code_at_once_one_succeeds_round_after_round() {
 }
 
 #[tokio::test]
+async fn whoever_has_not_proved_an_address_is_told_so_and_whether_mail_reaches_them() {
+    let town = Town::start().await;
+    let admin = town.admin("admin@meydan.example").await;
+    let owner = town.owner("tehran").await;
+    let said = async |person| {
+        let contact = town.contact(person).await;
+        (contact.mailed, contact.email_proved)
+    };
+    assert_eq!((said(&admin).await, said(&owner).await), ((true, false), (true, true)));
+
+    let identity = Identity::start().await;
+    let link = identity.first_link().await.expect("there is no admin yet");
+    let session = identity.accept(&link, "admin@meydan.example").await.expect("the link is good");
+    let request = identity.dial.ask(&identity.holder(&session).await, GetContactRequest {});
+    let contact = ContactsClient::new(identity.dial.channel()).get_contact(request).await;
+    assert!(!contact.expect("it is theirs").get_ref().mailed, "letters are in a file");
+}
+
+#[tokio::test]
 async fn another_address_needs_the_password_counts_once_proved_and_the_old_one_is_told() {
     let town = Town::start().await;
     let sara = town.admin("sara@meydan.example").await;

@@ -303,12 +303,13 @@ async fn a_right_password_forgives_no_wrong_code_of_somebody_who_is_in() {
     let identity = Identity::start().await;
     let sara = identity.sara().await;
     let holder = identity.holder(&sara.session).await;
-    for _ in 0..4 {
+    let passwords = [PASSWORD, "another long pass phrase 8"];
+    for round in 0..4 {
         for _ in 0..5 {
             let wrong = identity.prove_again(&sara.session, "000000").await;
             assert_eq!(wrong, refused("identity.proof.wrong"));
         }
-        let (old, new) = (PASSWORD.to_owned(), PASSWORD.to_owned());
+        let [old, new] = [round, round + 1].map(|turn| passwords[turn % 2].to_owned());
         let change = ChangePasswordRequest { current_password: old, new_password: new };
         let changed = identity.accounts().change_password(identity.dial.ask(&holder, change)).await;
         changed.expect("the password is right, and she logged in a moment ago");

@@ -161,6 +161,29 @@ async fn changing_and_recovering_hold_to_the_same_rules() {
 }
 
 #[tokio::test]
+async fn the_present_password_is_no_new_one_on_whatever_keyboard_and_only_its_holder_is_told() {
+    let identity = Identity::start().await;
+    let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");
+    let (arabic, persian) = ("كبوترهاي سبز ميان باران ٧", "کبوترهای سبز میان باران ۷");
+    let session = identity.accept_with(&link, arabic).await.expect("the link is good");
+    let holder = identity.holder(&session).await;
+    let change = async |current: &str| {
+        let (current_password, new_password) = (current.to_owned(), persian.to_owned());
+        let message = ChangePasswordRequest { current_password, new_password };
+        let changed =
+            identity.accounts().change_password(identity.dial.ask(&holder, message)).await;
+        changed.map(|_| ()).map_err(Failure::from)
+    };
+
+    let wrong = Err(Failure::Refused("identity.password.wrong".into()));
+    assert_eq!(change(persian.trim_end_matches('۷')).await, wrong);
+    let same = "is the present password; choose another";
+    assert_eq!(change(arabic).await, refused("new_password", same));
+
+    assert_eq!(identity.facts("account.password_set").await, 1, "the first alone");
+}
+
+#[tokio::test]
 async fn a_new_password_needs_the_present_one_and_ends_every_other_session() {
     let identity = Identity::start().await;
     let (_, link) = identity.campaign("tehran", Uuid::now_v7()).await.expect("it is free");

@@ -178,8 +178,13 @@ async fn whoever_claimed_an_address_first_does_not_keep_its_owner_out() {
     let letters = std::fs::read_to_string(identity.sink()).expect("it is there");
     let (_, token) = letters.rsplit_once("/recover/").expect("the link is in it");
     let token = token.split_whitespace().next().expect("the link has a token");
+    assert!(letters.contains("گذرکلیدها و کدهای بازیابی این حساب هم حذف می‌شوند"), "{letters}");
+    let message = GetRecoveryRequest { token: token.to_owned() };
+    let found = recovery(&identity).get_recovery(identity.dial.ask(&gateway(), message)).await;
+    assert!(found.expect("the link is good").get_ref().removes_factors, "the page says it as well");
     identity.finish_recovery(token, NEW).await.expect("the link is good");
 
+    identity.letter("kind = 'recovered-without-factors' AND state = 'sent'").await;
     assert!(!identity.is_known(&claimed).await);
     assert!(identity.log_in("tehran@meydan.example", PASSWORD, "192.0.2.1").await.is_err());
     assert!(identity.log_in("tehran@meydan.example", NEW, "192.0.2.1").await.is_ok());

@@ -103,6 +103,26 @@ async fn four_wrong_codes_are_nobodys_business() {
 }
 
 #[tokio::test]
+async fn whoever_is_suspended_is_told_once_and_once_more_when_that_is_over() {
+    let (mails, identity) = plain().await;
+    sara(&mails, &identity).await;
+    let (admin, _) = identity.staff().await;
+    assert_eq!(mails.next().await.expect("a mail comes").to, ["admin@meydan.example"]);
+    let (found, _) = identity.listed(&admin, SARA, "").await;
+    let account = found[0].account_id.parse().expect("an id");
+
+    for (suspended, told) in [(true, "حساب شما بسته شد"), (false, "حساب شما دوباره باز شد")]
+    {
+        for _ in 0..2 {
+            assert_eq!(identity.suspend(&admin, account, suspended).await, Ok(()));
+        }
+        assert_eq!(subject(&mails).await, told);
+    }
+
+    nothing_else(&mails, &identity).await;
+}
+
+#[tokio::test]
 async fn every_recovery_code_that_is_used_is_told_with_how_many_are_left_and_the_last_one_as_such()
 {
     let (mails, identity) = plain().await;

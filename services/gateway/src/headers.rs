@@ -50,9 +50,9 @@ const IN_A_MOMENT: &str = "2";
 
 /// Adds the headers that a handler has not set itself.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
-    let asked = |name: HeaderName| request.headers().get(name).cloned();
-    let (uri, cookies) = (request.uri().clone(), asked(header::COOKIE));
-    let languages = asked(header::ACCEPT_LANGUAGE);
+    let (uri, asked) = (request.uri().clone(), request.headers());
+    let cookies = asked.get(header::COOKIE).cloned();
+    let languages = asked.get(header::ACCEPT_LANGUAGE).cloned();
     let client = access::asked_by(&app, request.extensions(), request.headers());
     let mut response = match unreadable(&request) {
         Some(status) => status.into_response(),

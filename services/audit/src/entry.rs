@@ -13,16 +13,19 @@ use crate::merkle::{Hash, leaf_hash};
 
 /// Fields of payloads that say more than the event's name, and of whose values none is personal. Ids of citizens are
 /// not among them, nor is the account of a member: before somebody joins, nothing may tell the team who they are.
-const TOLD: [&str; 16] = [
+const TOLD: [&str; 19] = [
     "admin",
     "bot_id",
+    "denied",
     "did",
     "failure",
     "from",
+    "granted",
     "kind",
     "message_id",
     "mode",
     "page",
+    "permissions",
     "problem",
     "role",
     "session_id",
@@ -31,6 +34,8 @@ const TOLD: [&str; 16] = [
     "ticket_id",
     "to",
 ];
+/// Those that are lists of words.
+const LISTS: [&str; 3] = ["denied", "granted", "permissions"];
 /// Longest word that is told, in bytes: an id.
 const LONGEST: usize = 40;
 
@@ -216,10 +221,18 @@ fn details(payload: &RawValue) -> String {
     let said: Map<String, Value> = serde_json::from_str(payload.get()).unwrap_or_default();
     let mut told: Vec<_> = said
         .into_iter()
-        .filter(|(name, value)| TOLD.contains(&name.as_str()) && is_plain(value))
+        .filter(|(name, value)| TOLD.contains(&name.as_str()) && is_told(name, value))
         .collect();
     told.sort_by(|(one, _), (other, _)| one.cmp(other));
     Value::Object(told.into_iter().collect()).to_string()
+}
+
+/// Whether nobody wrote any of it.
+fn is_told(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Array(words) => LISTS.contains(&name) && words.iter().all(is_plain),
+        value => is_plain(value),
+    }
 }
 
 /// A number, a yes or no, or a word such as programs choose: no space, no letter that only people write.
@@ -256,6 +269,13 @@ mod tests {
         let payload =
             json!({"to": "سارا", "from": "Sara", "role": "owner of it", "kind": ["text"]});
         assert_eq!(told(&payload), "{}");
+    }
+
+    #[test]
+    fn which_permissions_they_are_is_told_and_no_list_with_a_word_that_people_wrote() {
+        let payload = json!({"granted": ["crm:ticket.read"], "denied": [], "role": ["owner"]});
+        assert_eq!(told(&payload), r#"{"denied":[],"granted":["crm:ticket.read"]}"#);
+        assert_eq!(told(&json!({"permissions": ["crm:ticket.read", "Sara"]})), "{}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::team::permission_key;
 use crate::shell::Shell;
 
 /// Why a request could not be answered.
@@ -139,21 +140,4 @@ impl ErrorPage {
     }
 }
 
-/// The key of the words that the team's pages have for a permission.
-fn permission_key(name: &str) -> String {
-    let act = name.split_once(':').map_or(name, |(_, act)| act);
-    format!("permission-{}", act.replace(['.', '_'], "-"))
-}
-
 super::renders!(ErrorPage);
-
-#[cfg(test)]
-mod tests {
-    use super::permission_key;
-
-    #[test]
-    fn a_permission_is_called_as_on_the_pages_of_the_team() {
-        assert_eq!(permission_key("crm:ticket.read"), "permission-ticket-read");
-        assert_eq!(permission_key("identity:api_key.manage"), "permission-api-key-manage");
-    }
-}

@@ -298,3 +298,20 @@ pub struct PermissionsPage {
 }
 
 super::renders!(TeamPage, MemberPage, PermissionsPage);
+
+/// The key of the words that the team's pages have for a permission.
+pub(super) fn permission_key(name: &str) -> String {
+    let act = name.split_once(':').map_or(name, |(_, act)| act);
+    format!("permission-{}", act.replace(['.', '_'], "-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::permission_key;
+
+    #[test]
+    fn a_permission_is_called_as_on_the_pages_of_the_team() {
+        assert_eq!(permission_key("crm:ticket.read"), "permission-ticket-read");
+        assert_eq!(permission_key("identity:api_key.manage"), "permission-api-key-manage");
+    }
+}

@@ -111,6 +111,15 @@ fn campaign(make: &Samples) -> AuditPage {
                 target_name: Some("سعید نوری".to_owned()),
                 ..entry(90, maryam, "member.invited", &[("role", "staff")])
             },
+            AuditEntry {
+                target_name: Some("سعید نوری".to_owned()),
+                ..entry(
+                    95,
+                    person(MARYAM, "مریم احمدی"),
+                    "member.permissions_changed",
+                    &[("denied", "crm:ticket.move"), ("granted", "identity:audit.read")],
+                )
+            },
             entry(300, Who::Account { id: SAEED.to_owned() }, "campaign.edited", &[]),
             AuditEntry {
                 on_behalf_of: Some(person(MARYAM, "مریم احمدی")),

@@ -66,13 +66,20 @@ pub fn entry(entry: pb::Entry, names: &Names) -> AuditEntry {
     }
 }
 
+/// What goes with an entry: each word with the name of its field, and so each of a list.
 fn details(json: &str) -> Vec<(String, String)> {
     let words: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+    let texts = |value: Value| match value {
+        Value::String(text) => vec![text],
+        Value::Array(words) => {
+            words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+        }
+        other => vec![other.to_string()],
     };
-    words.into_iter().map(|(name, value)| (name, text(value))).collect()
+    let pairs = |(name, value): (String, Value)| {
+        texts(value).into_iter().map(move |text| (name.clone(), text))
+    };
+    words.into_iter().flat_map(pairs).collect()
 }
 
 /// The first line, after the mark by which Excel knows UTF-8.

@@ -1,6 +1,6 @@
 //! Events, targets and their words in the panel's languages.
 
-use crate::shell::Shell;
+use crate::{pages::team::permission_key, shell::Shell};
 
 /// Every event that is recorded, with the key of its text.
 pub const ACTIONS: &[(&str, &str)] = &[
@@ -208,8 +208,12 @@ pub(super) fn details(shell: &Shell, details: &[(String, String)]) -> Option<Str
         let pieces = [("from", from.into()), ("to", to.into())];
         return Some(shell.with("detail-from-to", &pieces));
     }
+    let permission = |key: &str, name: &str| shell.s(key, "permission", shell.t(&permission_key(name)));
     let told = |(name, value): &(String, String)| match name.as_str() {
         "slug" => Some(value.clone()),
+        "granted" => Some(permission("detail-granted", value)),
+        "denied" => Some(permission("detail-denied", value)),
+        "permissions" => Some(shell.t(&permission_key(value))),
         _ => word(name, value),
     };
     let told: Vec<_> = details.iter().filter_map(told).collect();

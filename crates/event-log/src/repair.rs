@@ -235,8 +235,9 @@ fn taken(error: sqlx::Error, position: i64) -> RepairError {
 
 /// Commands that come again get the answers of their last facts, in every tenant that they changed. The facts of one
 /// stand next to each other, also beyond those that came back just now; what stands apart under the same id was another
-/// command, to another tenant. A tenant that a command named and left as it was is in no fact: to it alone, the command
-/// would be a new one.
+/// command, to another tenant. Two such commands with nothing between them cannot be told from one to both tenants, for
+/// no fact says where a command ends: each is known, and both get the answer of the later one. A tenant that a command
+/// named and left as it was is in no fact: to it alone, the command would be a new one.
 async fn know_commands(
     tx: &mut PgConnection,
     part: i16,

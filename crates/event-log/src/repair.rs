@@ -85,8 +85,8 @@ pub enum RepairError {
 }
 
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
-/// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the copying;
-/// `before` comes last before the first fact is written.
+/// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the
+/// copying; `before` comes last before the first fact is written.
 ///
 /// Unique keys are not on the stream: `keys_of` tells what each fact did to them, and they come back with it. Where
 /// facts come back in between, the keys have been told of all that came after, and are left as they are.

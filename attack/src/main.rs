@@ -2,7 +2,7 @@
 //!
 //! The platform believes this process as its proxy, so that guesses come from as many addresses as are made up. The
 //! attackers, the people whom they disturb and the platform share the machine.
-#![expect(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod alike;
 mod flood;
@@ -11,7 +11,7 @@ mod rush;
 mod scan;
 mod town;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -60,8 +60,19 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(0) => return ExitCode::SUCCESS,
+        Ok(missed) => {
+            eprintln!("attack: the platform did not hold; bars that were missed: {missed}");
+        }
+        Err(error) => eprintln!("attack: {error:#}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// Plays what is wanted; how many bars were missed.
+async fn run(arguments: Arguments) -> Result<usize> {
     let wanted = |attack| arguments.only.is_none_or(|only| only == attack);
     let mut report = Report::default();
     if arguments.only != Some(Attack::Flood) {
@@ -87,6 +98,5 @@ async fn main() -> Result<()> {
         flood::run(&town, (arguments.guesses, arguments.addresses), &mut report).await?;
         town.leave("the flood", &mut report).await;
     }
-    anyhow::ensure!(report.conclude(), "the platform did not hold");
-    Ok(())
+    Ok(report.conclude())
 }

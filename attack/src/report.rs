@@ -24,8 +24,8 @@ impl Report {
         self.lines.push(Line { what, figure, bar, held });
     }
 
-    /// Prints all figures as a table; whether every bar was held.
-    pub(crate) fn conclude(&self) -> bool {
+    /// Prints all figures as a table; how many bars were missed.
+    pub(crate) fn conclude(&self) -> usize {
         println!("\n| | measured | bar | |\n| --- | ---: | ---: | --- |");
         for Line { what, figure, bar, held } in &self.lines {
             println!(
@@ -33,7 +33,7 @@ impl Report {
                 if *held { "held" } else { "**missed**" }
             );
         }
-        self.lines.iter().all(|line| line.held)
+        self.lines.iter().filter(|line| !line.held).count()
     }
 }
 

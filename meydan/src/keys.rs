@@ -1,6 +1,6 @@
 //! `meydan keys`: the database of keys, and the rotation of what wraps them.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
@@ -44,6 +44,10 @@ pub(crate) enum Command {
         campaigns: bool,
     },
 }
+
+/// What is said when an earlier run left something that cannot be put on record now either.
+const NOTHING_NEW: &str =
+    "nothing was exchanged now, because what an earlier run did is not on record yet";
 
 /// Opens the database of keys at `url`.
 pub(crate) async fn open(settings: &Settings, url: &str) -> Result<Keyring> {
@@ -132,6 +136,11 @@ pub(crate) async fn run(settings: Settings, output: Output, command: Command) ->
             let mut done = Rotated::default();
             let mut outcome = Ok(());
             let keys = (&keyring, &record);
+            // What was done by an earlier run that could not put it on record, or was killed before.
+            if let Some(file) = key_file(&settings) {
+                note_platform(&record, file).await.context(NOTHING_NEW)?;
+            }
+            note_campaigns(keys, None).await.context(NOTHING_NEW)?;
             if platform {
                 outcome = done.rotate_platform(&settings, keys, forget_older).await;
             }
@@ -201,9 +210,31 @@ async fn list(
     })
 }
 
-/// The fact that the key of somebody was exchanged this moment.
-fn rotated_now() -> OperationEvent {
-    OperationEvent::KeysRotated { at: OffsetDateTime::now_utc() }
+/// Where the platform's key is, unless a key service has it.
+fn key_file(settings: &Settings) -> Option<&Path> {
+    settings.vault_address.is_none().then_some(settings.platform_key_file.as_path())
+}
+
+/// Puts on record that the platform's key has another version than its first, once for each.
+async fn note_platform(record: &Record, file: &Path) -> Result<()> {
+    if KeyFile::count(file)? > 1 {
+        let version = format!("version {} of the platform's key", KeyFile::newest(file)?);
+        let whose = (PLATFORM, Uuid::new_v5(&PLATFORM, version.as_bytes()));
+        let at = OffsetDateTime::from(fs::metadata(file)?.modified()?);
+        record.note_once(whose, OperationEvent::KeysRotated { at }).await?;
+    }
+    Ok(())
+}
+
+/// Puts on record which campaigns got another key, one or all. That has its id from the campaign and the time, so that
+/// it is there once.
+async fn note_campaigns((keyring, record): (&Keyring, &Record), only: Option<Uuid>) -> Result<()> {
+    for (campaign, at) in keyring.exchanged(only).await? {
+        let act = format!("key exchanged at {}", at.unix_timestamp_nanos());
+        let whose = (campaign, Uuid::new_v5(&campaign, act.as_bytes()));
+        record.note_once(whose, OperationEvent::KeysRotated { at }).await?;
+    }
+    Ok(())
 }
 
 /// What was rotated, also where it was cut short.
@@ -221,19 +252,29 @@ impl Rotated {
         (keyring, record): (&Keyring, &Record),
         forget_older: bool,
     ) -> Result<()> {
-        let file = settings.vault_address.is_none().then_some(&settings.platform_key_file);
+        let file = key_file(settings);
         if let Some(file) = file {
             KeyFile::add_version(file)?;
         }
-        // From here on keys are wrapped by another, whatever fails, and whoever kills us.
+        // From here on keys are wrapped by another, whatever fails.
         let done = json!({"campaigns": null, "file": file, "older_versions_removed": false});
         let done = self.platform.insert(done);
-        record.note(PLATFORM, rotated_now()).await?;
+        if let Some(file) = file {
+            note_platform(record, file).await?;
+        }
         let campaigns = keyring.rewrap_campaigns().await?;
         done["campaigns"] = json!(campaigns);
-        if let Some(file) = file.filter(|_| forget_older) {
-            KeyFile::remove_older(file)?;
-            done["older_versions_removed"] = json!(true);
+        match file {
+            // The key service has rotated its own key; what was cut short here is done, and noted, by the next run.
+            None => {
+                let at = OffsetDateTime::now_utc();
+                record.note(PLATFORM, OperationEvent::KeysRotated { at }).await?;
+            }
+            Some(file) if forget_older => {
+                KeyFile::remove_older(file)?;
+                done["older_versions_removed"] = json!(true);
+            }
+            Some(_) => {}
         }
         Ok(())
     }
@@ -248,7 +289,8 @@ impl Rotated {
         let mut outcome = Ok(());
         for campaign in chosen {
             let mut noted = None;
-            let begun = async || noted = Some(record.note(campaign, rotated_now()).await);
+            let begun =
+                async || noted = Some(note_campaigns((keyring, record), Some(campaign)).await);
             let keys = keyring.rotate_campaign(campaign, begun).await;
             let keys = keys.with_context(|| format!("the key of campaign {campaign}"));
             if noted.is_some() {

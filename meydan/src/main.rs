@@ -39,7 +39,7 @@ struct Arguments {
 enum Command {
     /// Runs the whole platform on this machine.
     Up {
-        /// Where PostgreSQL and NATS were put by `make runtime`.
+        /// Where PostgreSQL and NATS were put by `make runtime`; not read when the settings name both.
         #[arg(long, default_value = ".meydan/runtime")]
         runtime: PathBuf,
         /// Fills the panel with two invented campaigns, their people and their tickets.

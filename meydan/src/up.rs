@@ -13,7 +13,7 @@ use meydan_rpc::{
     outcome::Failure,
     pb::identity::{InviteFirstAdminRequest, sessions_client::SessionsClient},
 };
-use meydan_runtime::{LocalServers, Signals, raise_open_files};
+use meydan_runtime::{LocalServers, Running, Signals, raise_open_files};
 use meydan_settings::Settings;
 use meydan_telemetry::TelemetryOptions;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Resul
     })?;
     raise_open_files();
     let ended = tokio::select! {
-        opened = Servers::open(&settings, runtime, say) => match opened {
+        opened = open(&settings, runtime) => match opened {
             Ok(servers) => on(servers, &settings, (started, demo), &mut signals).await,
             Err(error) => Err(error),
         },
@@ -56,6 +56,20 @@ pub(crate) async fn run(settings: Settings, runtime: &Path, demo: bool) -> Resul
     ended
 }
 
+/// Serves metrics, and opens the servers: whoever has to choose another port for metrics does not wait for that.
+async fn open(settings: &Settings, runtime: &Path) -> Result<Servers> {
+    let metrics = meydan_telemetry::metrics::serve(settings.metrics_listen);
+    match metrics {
+        Err(taken) if Running::on(&settings.data_dir).is_none() => Err(taken.into()),
+        // A second program in the same folder is told that, by its servers, and not that a port is taken.
+        metrics => {
+            let servers = Servers::open(settings, runtime, say).await?;
+            metrics?;
+            Ok(servers)
+        }
+    }
+}
+
 /// Runs on these servers, and stops everything in order, however it comes to its end.
 async fn on(
     mut servers: Servers,
@@ -65,13 +79,8 @@ async fn on(
 ) -> Result<()> {
     say("starting the services");
     let mut local = servers.local.take();
-    let start = async {
-        // Not before: a second program in the same folder is told that, and not that a port is taken.
-        meydan_telemetry::metrics::serve(settings.metrics_listen)?;
-        Platform::start(settings, &servers, demo).await
-    };
     let platform = tokio::select! {
-        platform = start => platform.map(Some),
+        platform = Platform::start(settings, &servers, demo) => platform.map(Some),
         () = signals.terminated() => Ok(None),
         error = failed(&mut local, settings) => Err(error),
     };

@@ -73,6 +73,9 @@ pub enum RepairError {
         "the unique keys of the fact at position {0} cannot be told; nothing of its page is given back"
     )]
     Keys(i64, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What has to come before the first fact is given back failed; nothing is given back.
+    #[error(transparent)]
+    Stay(Box<dyn std::error::Error + Send + Sync>),
     /// The stream stays behind its log.
     #[error("the stream does not grow; what `meydan up` logs as `relay waits` says why")]
     Stuck,
@@ -82,7 +85,8 @@ pub enum RepairError {
 }
 
 /// Copies what the stream has and the log lacks, at its end or in between, back into the log, each fact to its
-/// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the copying.
+/// own position, and returns how many facts that were. Tells `progress` how far the comparison is, and then the
+/// copying; `before` comes last before the first fact is written.
 ///
 /// Unique keys are not on the stream: `keys_of` tells what each fact did to them, and they come back with it. Where
 /// facts come back in between, the keys have been told of all that came after, and are left as they are.
@@ -91,13 +95,15 @@ pub enum RepairError {
 ///
 /// [`RepairError::Diverged`] when the log has gone another way, and [`RepairError::Forgotten`] when the end
 /// of the log could not be given back without a gap; nothing is written then. [`RepairError::Keys`] when `keys_of`
-/// fails; trying again goes on from there. [`RepairError::Partly`] when some facts are back already.
+/// fails; trying again goes on from there. [`RepairError::Stay`] when `before` fails. [`RepairError::Partly`] when some
+/// facts are back already.
 pub async fn recover_from_stream(
     log: &EventLog,
     jetstream: &jetstream::Context,
     part: i16,
     keys_of: impl AsyncFn(&Recorded) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>>,
     progress: impl Fn(i64, i64),
+    before: impl AsyncFnOnce() -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
 ) -> Result<i64, RepairError> {
     let standing = compare(log, jetstream, part, &progress).await?;
     if let Some(position) = standing.differs_at {
@@ -117,7 +123,8 @@ pub async fn recover_from_stream(
     }
     let Some(stream) = find_stream(log, jetstream, part).await? else { return Ok(0) };
     let mut back = 0;
-    let given = give_back((log, part), &stream, &standing, keys_of, progress, &mut back).await;
+    let given = give_back((log, part), &stream, &standing, keys_of, progress, (before, &mut back));
+    let given = given.await;
     match given {
         Err(error) if back > 0 => Err(RepairError::Partly(back, Box::new(error))),
         done => done.map(|()| back),
@@ -131,10 +138,14 @@ async fn give_back(
     standing: &Standing,
     keys_of: impl AsyncFn(&Recorded) -> Result<Vec<KeyChange>, Box<dyn std::error::Error + Send + Sync>>,
     progress: impl Fn(i64, i64),
-    back: &mut i64,
+    (before, back): (
+        impl AsyncFnOnce() -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+        &mut i64,
+    ),
 ) -> Result<(), RepairError> {
     let all = standing.log_lacks.count();
     let mut session = log.pool().acquire().await?;
+    let mut before = Some(before);
     for range in standing.log_lacks.ranges() {
         let mut messages = Messages::among(stream, range).await?;
         let mut facts = Vec::new();
@@ -149,6 +160,9 @@ async fn give_back(
             }
             if facts.len() == PAGE || ended {
                 let page = i64::try_from(facts.len()).expect("a page is small");
+                if let Some(before) = before.take_if(|_| page > 0) {
+                    before().await.map_err(RepairError::Stay)?;
+                }
                 put_back(&mut session, part, std::mem::take(&mut facts)).await?;
                 *back += page;
                 progress(*back, all);
@@ -221,8 +235,9 @@ fn taken(error: sqlx::Error, position: i64) -> RepairError {
 
 /// Commands that come again get the answers of their last facts, in every tenant that they changed. The facts of one
 /// stand next to each other, also beyond those that came back just now; what stands apart under the same id was another
-/// command, to another tenant. A tenant that a command named and left as it was is in no fact: to it alone, the command
-/// would be a new one.
+/// command, to another tenant. Two such commands with nothing between them cannot be told from one to both tenants, for
+/// no fact says where a command ends: each is known, and both get the answer of the later one. A tenant that a command
+/// named and left as it was is in no fact: to it alone, the command would be a new one.
 async fn know_commands(
     tx: &mut PgConnection,
     part: i16,

@@ -70,6 +70,19 @@ impl Keyring {
         Ok(campaigns)
     }
 
+    /// Which campaigns got another key than their first, and when each did: as far as these keys are there still, of all
+    /// campaigns or of one.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Unavailable`]
+    pub async fn exchanged(
+        &self,
+        only: Option<Uuid>,
+    ) -> Result<Vec<(Uuid, OffsetDateTime)>, KeyError> {
+        Ok(rows::exchanged(&self.pool, only).await?)
+    }
+
     /// Gives a campaign a new key, wraps its subjects' keys and the secret of its hashes by it, and destroys
     /// the older one. Tells `begun` as soon as there is the new one, whatever becomes of the rest. Returns how many
     /// subjects' keys were wrapped anew.

@@ -10,7 +10,9 @@ const SECONDS: [f64; 12] =
 
 /// Metrics that cannot be served.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics cannot be served on {listen}, which the setting metrics-listen names")]
+#[error(
+    "metrics cannot be served on {listen}, which is in use or not ours: set metrics-listen to another"
+)]
 pub struct MetricsError {
     /// The address, of the setting `metrics-listen`.
     pub listen: SocketAddr,

@@ -312,7 +312,8 @@ async fn restored(ground: &mut Ground) -> Result<String> {
     let log = ground.log().await?;
     let standing = compare(&log, &ground.jetstream, 0, |_, _| {}).await?;
     ensure!(standing.differs_at.is_none(), "log and stream differ: {standing:?}");
-    let back = recover_from_stream(&log, &ground.jetstream, 0, keys_of, |_, _| {}).await?;
+    let back = recover_from_stream(&log, &ground.jetstream, 0, keys_of, |_, _| {}, async || Ok(()))
+        .await?;
     ensure!(back == all - backup, "{back} of {} came back", all - backup);
     log.pool().close().await;
     end([relay]).await?;

@@ -48,7 +48,7 @@ pub(crate) enum Command {
 /// What the help of a repair says, which opens the record; that of identity is in the log that may have to be repaired.
 const REPAIR_ON_RECORD: &str = "This is put on record, or not done: the broker has to answer, and the log of identity \
                                 has to have all that its stream has. A repair of identity itself is put on record as \
-                                soon as its log has all of that.";
+                                soon as its log has all of that; one that is killed before is not.";
 
 /// Carries it out.
 pub(crate) async fn run(settings: Settings, output: Output, command: Command) -> Result<()> {
@@ -155,6 +155,12 @@ async fn keys_of(
     }
 }
 
+/// The fact that a log and its stream are made to agree from now on.
+fn repaired(context: Context) -> OperationEvent {
+    let (kind, at) = (context.name().to_owned(), OffsetDateTime::now_utc());
+    OperationEvent::LogRepaired { kind, at }
+}
+
 /// A repair of a log and its stream: what it has done, and where that is put on record.
 struct Repair<'a> {
     platform: &'a Platform,
@@ -204,26 +210,20 @@ impl Repair<'_> {
         self.platform.record_of_done().await?.note(PLATFORM, act).await
     }
 
-    /// Gives the log back what only the stream has, and publishes what the stream lacks; each is on record when it is
-    /// done, however it ended.
+    /// Gives the log back what only the stream has, and publishes what the stream lacks. That this begins is on record
+    /// before the first of it is done, and once. What identity lacked itself is on record when it is back.
     async fn make_agree(&mut self, settings: &Settings) -> Result<()> {
         let recovered = self.recover(settings).await;
-        let noted = if self.back > 0 { self.note().await } else { Ok(()) };
+        let unnoted = self.record.is_none() && self.back > 0;
+        let noted = if unnoted { self.note().await } else { Ok(()) };
         if recovered.is_err() {
             return both(recovered, noted);
         }
-        let refilled = self.refill().await;
-        let unnoted = self.back == 0 && self.published > 0;
-        both(refilled, if unnoted { self.note().await } else { noted })
+        both(self.refill().await, noted)
     }
 
     async fn note(&self) -> Result<()> {
-        let (kind, at) = (self.context.name().to_owned(), OffsetDateTime::now_utc());
-        let act = OperationEvent::LogRepaired { kind, at };
-        match &self.record {
-            Some(record) => record.note(PLATFORM, act).await,
-            None => self.platform.record_of_done().await?.note(PLATFORM, act).await,
-        }
+        self.platform.record_of_done().await?.note(PLATFORM, repaired(self.context)).await
     }
 
     async fn recover(&mut self, settings: &Settings) -> Result<()> {
@@ -240,8 +240,12 @@ impl Repair<'_> {
             };
             keys_of(context, keyring.get_or_try_init(open).await?, fact).await
         };
-        let recovered =
-            recover_from_stream(&self.log, &self.jetstream, 0, told, advance(&bar)).await;
+        let begin = async || match &self.record {
+            Some(record) => Ok(record.announce(PLATFORM, repaired(context)).await?),
+            None => Ok(()),
+        };
+        let (log, jetstream) = (&self.log, &self.jetstream);
+        let recovered = recover_from_stream(log, jetstream, 0, told, advance(&bar), begin).await;
         bar.finish_and_clear();
         self.back = match &recovered {
             Ok(back) | Err(RepairError::Partly(back, _)) => *back,
@@ -263,6 +267,13 @@ impl Repair<'_> {
         }
         let gone = before.stream_lacks.count();
         let (lacked, had) = (gone + before.behind(), before.published.unwrap_or(0) - gone);
+        if lacked > 0 && self.back == 0 {
+            let act = repaired(*context);
+            match &self.record {
+                Some(record) => record.announce(PLATFORM, act).await?,
+                None => self.platform.record().await?.announce(PLATFORM, act).await?,
+            }
+        }
         let bar = output.bar(format!("publishing what {} lacks", stream(*context)));
         let (held, show) = (Cell::new(had), advance(&bar));
         let progress = |at, end| {

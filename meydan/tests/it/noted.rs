@@ -44,9 +44,24 @@ async fn noted(identity: &PgPool, act: &str) -> i64 {
     facts.expect("it answers")
 }
 
-/// Does to the keys what only their owner may.
-async fn run(keys: &PgPool, sql: String) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(keys).await.expect("the owner may");
+/// Does to a database what only its owner may.
+async fn run(database: &PgPool, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(database).await.expect("the owner may");
+}
+
+/// Has the record refuse an act, until [`take`].
+async fn refuse(identity: &PgPool, act: &str) {
+    let trap = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON es.events
+           FOR EACH ROW WHEN (NEW.event_type = 'operation.{act}') EXECUTE FUNCTION refuse()"
+    );
+    run(identity, trap).await;
+}
+
+/// Has it take everything again.
+async fn take(identity: &PgPool) {
+    run(identity, "DROP TRIGGER refuse ON es.events; DROP FUNCTION refuse".to_owned()).await;
 }
 
 #[tokio::test]
@@ -159,6 +174,49 @@ async fn a_campaign_is_told_of_a_new_key_as_often_as_it_got_one() {
     }
     meydan(&ground, &rotate).await.expect("nothing is in the way");
     assert_eq!(noted(&identity, "keys_rotated").await, 2);
+}
+
+#[tokio::test]
+async fn a_rotation_that_could_not_be_put_on_record_is_put_there_once_by_the_next() {
+    let (ground, _) = at_rest().await;
+    let identity = database(&ground, "identity").await;
+    let mut before = 0;
+    for rotate in
+        [&["keys", "rotate", "--platform"][..], &["keys", "rotate", "--campaign", "tehran"]]
+    {
+        refuse(&identity, "keys_rotated").await;
+        let (code, printed, told) = end(&ground, rotate).await;
+        assert_eq!(code, 1, "{printed}");
+        assert!(told.contains("it is done, but could not be put on record"), "{told}");
+        assert!(!printed.is_empty(), "what was done is told: {rotate:?}");
+        let told = meydan(&ground, rotate).await.expect_err("the record has to know first");
+        assert!(told.contains("nothing was exchanged now"), "{told}");
+        assert_eq!(noted(&identity, "keys_rotated").await, before, "{rotate:?}");
+        take(&identity).await;
+
+        meydan(&ground, rotate).await.expect("nothing is in the way");
+        before += 2;
+        assert_eq!(noted(&identity, "keys_rotated").await, before, "that and its own: {rotate:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repair_that_cannot_be_put_on_record_is_not_begun_and_is_on_it_once_when_it_can() {
+    let (ground, _) = at_rest().await;
+    let identity = database(&ground, "identity").await;
+    forget(&ground, "position = 3").await;
+    refuse(&identity, "log_repaired").await;
+
+    let told = meydan(&ground, &["relay", "repair", "crm"]).await.expect_err("it is refused");
+
+    assert!(told.contains("nothing was done, because it could not"), "{told}");
+    let (code, table, _) = end(&ground, &["relay", "status", "crm"]).await;
+    assert!(code == 1 && table.contains("holds facts that the log lacks: 1"), "{table}");
+    take(&identity).await;
+    for _ in 0..2 {
+        meydan(&ground, &["relay", "repair", "crm"]).await.expect("nothing is in the way");
+        assert_eq!(noted(&identity, "log_repaired").await, 1);
+    }
 }
 
 #[tokio::test]

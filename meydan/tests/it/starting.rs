@@ -90,11 +90,12 @@ async fn what_is_wrong_is_said_in_one_line_with_what_to_do() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let taken = taken.local_addr().map(|address| (address.to_string(), taken)).expect("an address");
 
+    let said = last_words(&ground, &[("MEYDAN_METRICS_LISTEN", &taken.0)]).await;
+    assert!(said.contains(&taken.0) && said.contains("set metrics-listen"), "{said}");
+    assert!(!ground.data().join("data/postgres").exists(), "it is said before anything starts");
+
     let said = last_words(&ground, &[("MEYDAN_LISTEN", &taken.0)]).await;
     assert!(said.contains(&taken.0) && said.contains("set listen"), "{said}");
-
-    let said = last_words(&ground, &[("MEYDAN_METRICS_LISTEN", &taken.0)]).await;
-    assert!(said.contains(&taken.0) && said.contains("metrics"), "{said}");
 
     let said = last_words(&ground, &[("MEYDAN_DATABASE_URL", "postgres://x:y@127.0.0.1:9")]).await;
     assert!(said.contains("database-url") && said.contains("cannot be reached"), "{said}");

@@ -348,13 +348,18 @@ async fn set_foreign_aside(hub: &BotHub, foreign: &Foreign) -> Result<(), Failur
 
 /// Destroys the keys of the days that are over, each day once, until `stop`.
 pub async fn destroy_keys(hub: BotHub, intake: Intake, stop: CancellationToken) {
-    let mut today = None;
+    let (mut today, mut told) = (None, false);
     while !stop.is_cancelled() {
         let date = hub.now().date();
         if today != Some(date) {
             match destroy_old_keys(&hub, &intake).await {
-                Ok(()) => today = Some(date),
-                Err(error) => tracing::warn!(%error, "the keys of past days wait"),
+                Ok(()) => (today, told) = (Some(date), false),
+                // Once for as long as it goes on, and not with each try.
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(%error, "the keys of past days wait");
+                }
+                Err(_) => {}
             }
         }
         tokio::select! {
@@ -376,6 +381,6 @@ async fn destroy_old_keys(hub: &BotHub, intake: &Intake) -> Result<(), Failure> 
     )
     .execute(hub.log.pool())
     .await?;
-    tracing::info!(%day, "the keys of the days to this one are destroyed");
+    tracing::debug!(%day, "the keys of the days to this one are destroyed");
     Ok(())
 }

@@ -41,6 +41,10 @@ const BEAT: Duration = Duration::from_secs(15);
 /// How often a stream asks itself whether somebody would tell it that its visitor may not listen any more. It ends
 /// within five seconds also when nobody does: what was said is believed for four there, and half of one goes by.
 const UNTOLD: Duration = Duration::from_millis(500);
+const _: () = assert!(
+    2 * UNTOLD.as_millis() <= session::SOONER.as_millis(),
+    "half of that is for the answer"
+);
 /// What a visitor must be allowed, as for the inbox itself.
 const NEED: &str = "crm:ticket.read";
 

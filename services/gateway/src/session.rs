@@ -21,7 +21,7 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::named::{of_session, untold};
+pub use self::named::{SOONER, of_session, untold};
 use crate::{
     app::{App, SESSIONS},
     cookies::{self, Kind},

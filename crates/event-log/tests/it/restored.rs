@@ -84,12 +84,18 @@ async fn keys_that_were_taken_or_let_go_after_the_backup_are_as_they_were() {
     }
     let log = EventLog::open("counter", &url, 4).await.expect("it opens");
 
-    let silent =
-        recover_from_stream(&log, &jetstream, 0, async |_| Err("no keys".into()), |_, _| {});
+    let silent = recover_from_stream(
+        &log,
+        &jetstream,
+        0,
+        async |_| Err("no keys".into()),
+        |_, _| {},
+        async || Ok(()),
+    );
     assert!(matches!(silent.await, Err(RepairError::Keys(3, _))));
     assert_eq!(log.last_position(0).await.expect("it answers"), 2);
 
-    let back = recover_from_stream(&log, &jetstream, 0, told, |_, _| {}).await;
+    let back = recover_from_stream(&log, &jetstream, 0, told, |_, _| {}, async || Ok(())).await;
     assert_eq!(back.expect("nothing differs"), 3);
     assert_eq!(holders(&log).await, before);
     for number in [101, 102, 103] {
@@ -118,7 +124,9 @@ async fn a_command_to_several_tenants_that_came_back_is_known_to_each_of_them() 
     // As where the stream was read to between the facts of the second command.
     restore(&log, 3).await;
     let log = EventLog::open("counter", &url, 4).await.expect("it opens");
-    let back = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+    let back =
+        recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}, async || Ok(()))
+            .await;
 
     assert_eq!(back.expect("nothing differs"), 1);
     for fewer in [target(1), other] {
@@ -146,7 +154,9 @@ async fn two_commands_under_one_id_that_came_back_are_answered_each_as_its_own()
 
     restore(&log, 0).await;
     let log = EventLog::open("counter", &url, 4).await.expect("it opens");
-    let back = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+    let back =
+        recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}, async || Ok(()))
+            .await;
 
     assert_eq!(back.expect("nothing differs"), 3);
     for (position, (whose, command)) in (1..).zip(sent) {
@@ -154,4 +164,33 @@ async fn two_commands_under_one_id_that_came_back_are_answered_each_as_its_own()
         let again = again.expect("it is known");
         assert_eq!((again.position, again.repeated), (position, true), "{whose:?}");
     }
+}
+
+#[tokio::test]
+async fn two_commands_under_one_id_with_nothing_between_are_both_known_by_the_answer_of_the_later()
+{
+    let (url, nats) = (database().await, Nats::start().await);
+    let jetstream = jetstream::new(nats.connect().await);
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let publishing = Publishing::start(&log, &jetstream, 0);
+    let both = [target(1), Target { tenant: Uuid::from_u128(8), id: Uuid::from_u128(9) }];
+    for (position, whose) in (1..).zip(both) {
+        let done = log.execute::<Counter>(whose, Add(1), &meta(1)).await.expect("it fits");
+        assert_eq!((done.position, done.repeated), (position, false), "{whose:?}");
+    }
+    agree(&log, &jetstream, 0).await;
+    publishing.end().await;
+
+    restore(&log, 0).await;
+    let log = EventLog::open("counter", &url, 4).await.expect("it opens");
+    let back =
+        recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}, async || Ok(()))
+            .await;
+
+    assert_eq!(back.expect("nothing differs"), 2);
+    for whose in both {
+        let again = log.execute::<Counter>(whose, Add(1), &meta(1)).await.expect("it is known");
+        assert_eq!((again.position, again.repeated), (2, true), "{whose:?}");
+    }
+    assert_eq!(log.last_position(0).await.expect("it answers"), 2, "nothing was done twice");
 }

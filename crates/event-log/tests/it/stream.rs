@@ -233,7 +233,9 @@ async fn a_restored_database_gets_back_from_the_stream_what_the_backup_lacks() {
     let publishing = Publishing::start(&log, &jetstream, 0);
     let standing = compare(&log, &jetstream, 0, |_, _| {}).await.expect("both answer");
     assert_eq!((standing.recorded, standing.published), (41, Some(60)));
-    let back = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+    let back =
+        recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}, async || Ok(()))
+            .await;
 
     assert_eq!(back.expect("nothing differs"), 19);
     let again =
@@ -259,7 +261,9 @@ async fn a_restored_database_that_went_another_way_is_not_mixed_with_the_stream(
     add(&log, 100..140).await;
     let publishing = Publishing::start(&log, &jetstream, 0);
 
-    let refused = recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}).await;
+    let refused =
+        recover_from_stream(&log, &jetstream, 0, async |_| Ok(vec![]), |_, _| {}, async || Ok(()))
+            .await;
     assert!(matches!(refused, Err(RepairError::Diverged(42))), "{refused:?}");
     let standing = compare(&log, &jetstream, 0, |_, _| {}).await.expect("both answer");
     assert_eq!((standing.published, standing.differs_at), (Some(60), Some(42)));
@@ -293,7 +297,8 @@ async fn a_damaged_stream_that_is_the_last_copy_of_a_fact_is_never_thrown_away_b
     stream(&jetstream).await.get_raw_message(17).await.expect("it is kept");
 
     let never_lost = async |_: &Recorded| unreachable!("its keys are there");
-    let back = recover_from_stream(&log, &jetstream, 0, never_lost, |_, _| {}).await;
+    let back =
+        recover_from_stream(&log, &jetstream, 0, never_lost, |_, _| {}, async || Ok(())).await;
     assert_eq!(back.expect("it has it"), 1);
     agree(&log, &jetstream, 0).await;
     stream(&jetstream).await.get_raw_message(30).await.expect("it is there again");

@@ -92,6 +92,17 @@ impl KeyFile {
         Ok(versions(path)?.len())
     }
 
+    /// Names the version that wraps, without telling it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKeyFile`]
+    pub fn newest(path: &Path) -> Result<u64, BadKeyFile> {
+        let versions = versions(path)?;
+        let newest = versions.last().ok_or_else(|| bad(path, "it is not 32 bytes long"))?;
+        Ok(u64::from_be_bytes(newest.name))
+    }
+
     /// Adds a version to the file, which wraps from now on, in all processes.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Wrapping anew: reading what is wrapped by an older key, and exchanging it only if it is still that.
 
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Wrapped;
@@ -47,6 +48,23 @@ pub(crate) async fn inventory(pool: &PgPool) -> sqlx::Result<Vec<CampaignKeys>> 
     )
     .fetch_all(pool)
     .await
+}
+
+/// Keys that are not the first of their campaign, and when they were made; of one campaign, or of all.
+pub(crate) async fn exchanged(
+    pool: &PgPool,
+    only: Option<Uuid>,
+) -> sqlx::Result<Vec<(Uuid, OffsetDateTime)>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT tenant_id, created_at FROM campaign_keys
+        WHERE version > 1 AND tenant_id = coalesce($1, tenant_id) ORDER BY tenant_id, version
+        "#,
+        only,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.tenant_id, row.created_at)).collect())
 }
 
 /// Exchanges the wrapping of a campaign's key.

@@ -12,7 +12,10 @@ pub(super) const ROOM: u64 = 300 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The programs were not fetched.
-    #[error("PostgreSQL and NATS are not in {0}: type `make runtime`")]
+    #[error(
+        "PostgreSQL and NATS are not in {0}: type `make runtime` where Meydan's sources are, and name its folder \
+         .meydan/runtime with --runtime when you start elsewhere; or set database-url and nats-url to servers that run"
+    )]
     MissingRuntime(PathBuf),
     /// Another program uses the folder.
     #[error("Meydan already runs in {folder} (process {process}): stop it first, or set data-dir")]

@@ -228,7 +228,9 @@ async fn programs_that_were_not_fetched_are_said() {
     let error = ground.start_from(Path::new("no-such-folder")).await.expect_err("nothing there");
 
     assert!(matches!(error, StartError::MissingRuntime(_)), "{error}");
-    assert!(error.to_string().contains("make runtime"), "{error}");
+    for way in ["make runtime", "--runtime", "database-url"] {
+        assert!(error.to_string().contains(way), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How much sooner than for a page identity is asked once more for what stays open.
-const SOONER: Duration = Duration::from_secs(1);
+pub const SOONER: Duration = Duration::from_secs(1);
 
 /// What identity says now of the session that somebody had a moment ago; `None` when it has ended.
 ///

@@ -30,7 +30,7 @@ pub enum OperationEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// A log and its stream were made to agree.
+    /// It was begun to make a log and its stream agree; of the log of identity: it was done.
     #[serde(rename = "operation.log_repaired")]
     LogRepaired {
         /// Whose.
@@ -39,7 +39,7 @@ pub enum OperationEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// A stream was thrown away, to be made again from its log.
+    /// It was begun to throw a stream away, to be made again from its log.
     #[serde(rename = "operation.stream_discarded")]
     StreamDiscarded {
         /// Whose.
@@ -48,7 +48,7 @@ pub enum OperationEvent {
         #[serde(with = "rfc3339")]
         at: OffsetDateTime,
     },
-    /// Tables were exchanged for others that grew from the log.
+    /// It was begun to exchange tables for others that grew from the log.
     #[serde(rename = "operation.tables_exchanged")]
     TablesExchanged {
         /// Whose.

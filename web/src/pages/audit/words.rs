@@ -208,7 +208,8 @@ pub(super) fn details(shell: &Shell, details: &[(String, String)]) -> Option<Str
         let pieces = [("from", from.into()), ("to", to.into())];
         return Some(shell.with("detail-from-to", &pieces));
     }
-    let permission = |key: &str, name: &str| shell.s(key, "permission", shell.t(&permission_key(name)));
+    let permission =
+        |key: &str, name: &str| shell.s(key, "permission", shell.t(&permission_key(name)));
     let told = |(name, value): &(String, String)| match name.as_str() {
         "slug" => Some(value.clone()),
         "granted" => Some(permission("detail-granted", value)),

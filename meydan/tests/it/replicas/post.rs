@@ -49,7 +49,8 @@ async fn a_mailed_code_and_a_mailed_link_count_once_however_many_gateways_see_th
             let sara = sara(&house).await;
             let page = sara.open("/account").await;
             let read = house.letters();
-            sara.send(&page, "/account/email/send", &[]).await;
+            let asked = sara.send(&page, "/account/email/send", &[]).await;
+            assert_eq!(asked.status, 200, "round {round}: {}", asked.html);
             let (action, code) = if by_link {
                 let letter = house.letters_after(read, "/account/email/").await;
                 let token = letter.split_whitespace().next().expect("the link has a token");
@@ -64,9 +65,11 @@ async fn a_mailed_code_and_a_mailed_link_count_once_however_many_gateways_see_th
             let open = her_pages(&house, &sara, path).await;
             let typed = |_| vec![("email_code", code.clone())];
 
-            let counted = count(&send_all(&open, &action, typed).await, proved);
+            let sent = send_all(&open, &action, typed).await;
 
-            assert_eq!(counted, 1, "round {round}, by link: {by_link}");
+            let told = || sent.iter().map(|page| page.html.as_str()).collect::<String>();
+            let counted = count(&sent, proved);
+            assert_eq!(counted, 1, "round {round}, by link: {by_link}: {code} {}", told());
             assert_eq!(count(&send_all(&open, &action, typed).await, proved), 0, "once");
         }
     }

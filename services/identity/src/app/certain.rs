@@ -72,13 +72,15 @@ impl Identity {
         let own = (Account::TYPE, Target { tenant: PLATFORM, id: account });
         let all = places.chain([own]).collect::<Vec<_>>();
         let mut seen = self.log.seen_by(Directory::NAME, &all).await?;
+        let last = seen.last;
         // While the reader tries again after a failure, its tables are what they were: the log is asked, not the reader.
-        if seen.read < seen.last {
-            self.directory.wait_for(seen.last, PATIENCE).await;
+        // What happens after the question is not waited for: somebody at work would never be let in.
+        if seen.read < last {
+            self.directory.wait_for(last, PATIENCE).await;
             seen = self.log.seen_by(Directory::NAME, &all).await?;
         }
         let stands = seen.parked.iter().any(|kind| kind != Campaign::TYPE);
-        if stands || seen.read < seen.last {
+        if stands || seen.read < last {
             return Err(AppError::Unavailable("the read model is behind".to_owned()));
         }
         Ok(())

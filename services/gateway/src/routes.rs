@@ -46,8 +46,9 @@ use crate::{
 
 const OPEN: Access = access(Nobody, RateClass::Panel);
 const PASSWORD: Access = access(Nobody, RateClass::Login);
-/// The form of a link of 256 random bits, which nobody guesses; without a good one nothing is hashed, and hashes wait in a
-/// queue. Whoever holds a link and finds no password at first is no guesser.
+/// The form of a link of 256 random bits, which nobody guesses; without a good one nothing is hashed, and hashes wait in
+/// a queue. Whoever holds a link and finds no password at first is no guesser. The present password, with which somebody
+/// who is in accepts to become an admin, is counted by identity, as wherever it is asked for.
 const LINK: Access = access(Nobody, RateClass::Panel);
 const OWN: Access = access(Session, RateClass::Panel);
 const OWN_PROOF: Access = access(Session, RateClass::Login);

@@ -42,7 +42,8 @@ pub(super) async fn wait(
         && let Some(next) = leads_to(app, body).await
     {
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-        back = format!("{route}?next={next}");
+        let path = visit.path.split('?').next().unwrap_or_default();
+        back = format!("{path}?next={next}");
     }
     let wait = Wait { seconds: seconds.into(), back };
     let mut response = failure::too_often(app, visit, wait);

@@ -109,6 +109,7 @@ async fn whoever_tries_too_often_reads_for_how_long_they_wait_and_is_led_on_to_w
         ("/login", inbox, "/login?next=%2Fc%2Ftehran%2Finbox%3Fstatus%3Dnew"),
         ("/login", "https://evil.example/", "/login"),
         ("/login/factor", "", "/login/factor"),
+        ("/account/email/abc", "/account", "/account/email/abc?next=%2Faccount"),
         ("/account/password", inbox, "/account"),
     ] {
         let asked = client.post(format!("http://{}{path}", gate.address));

@@ -61,9 +61,12 @@ fn sweep(folder: &Path) {
     let old = |entry: &DirEntry| {
         let about = entry.metadata().ok()?;
         let age = about.modified().ok()?.elapsed().ok()?;
-        let lock = File::open(entry.path().join("lock")).ok();
-        let stopped = lock.is_some_and(|lock| lock.try_lock().is_ok());
-        Some(age > DAY || (age > LONG && stopped))
+        // Whoever only looks holds the lock for a moment: not that of servers that are about to start.
+        let stopped = || {
+            let lock = File::open(entry.path().join("lock")).ok();
+            lock.is_some_and(|lock| lock.try_lock().is_ok())
+        };
+        Some(age > DAY || (age > LONG && stopped()))
     };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && old(&entry) == Some(true) {

@@ -181,6 +181,20 @@ impl Entry {
         self.leaf_at(place).map(|leaf| leaf_hash(leaf.as_bytes()))
     }
 
+    /// Whether it is the entry of a fact of `log`: as entries are made today, or as they were before 2026-11-23, when
+    /// no list was told of.
+    #[must_use]
+    pub fn is_of(&self, log: &str, event: &Recorded) -> bool {
+        let mut made = Self::of(log, event, self.place());
+        if self.leaf() == made.leaf() {
+            return true;
+        }
+        let mut told: Map<String, Value> = serde_json::from_str(&made.details).unwrap_or_default();
+        told.retain(|_, value| !value.is_array());
+        made.details = Value::Object(told).to_string();
+        self.leaf() == made.leaf()
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn place(&self) -> Place {

@@ -81,8 +81,7 @@ fn missing(log: &str, fact: &Recorded, report: &mut Report) {
 }
 
 fn same(log: &str, entry: &Entry, fact: &Recorded, report: &mut Report) {
-    let again = Entry::of(log, fact, entry.place());
-    if again.leaf() != entry.leaf() {
+    if !entry.is_of(log, fact) {
         let words = format!(
             "entry {} of {} ({}) says something else than its fact: log of {log}, position {}",
             entry.leaf,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use audit::{
+    entry::{Entry, Place},
     follow::LOGS,
     merkle::{Frontier, leaf_hash},
     record::record,
@@ -114,4 +115,19 @@ async fn an_address_is_kept_only_when_it_is_sealed_and_no_word_of_a_person_at_al
     let rows = "SELECT to_json(entries)::text FROM entries";
     let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&pool).await.expect("rows");
     assert!(!rows.concat().contains("sara") && !rows.concat().contains("192.0.2.1"));
+}
+
+#[test]
+fn an_entry_from_before_lists_were_told_is_still_that_of_its_fact_and_no_other() {
+    let payload = json!({"granted": ["crm:ticket.move"], "denied": [], "role": "staff"});
+    let changed = fact(1, TEHRAN, ("member.permissions_changed", payload), owner());
+    let entry = Entry::of("identity", &changed, Place { arrival: 1, leaf: 0 });
+    assert_eq!(entry.details, r#"{"denied":[],"granted":["crm:ticket.move"],"role":"staff"}"#);
+    assert!(entry.is_of("identity", &changed));
+
+    let before = Entry { details: r#"{"role":"staff"}"#.to_owned(), ..entry.clone() };
+    assert!(before.is_of("identity", &changed));
+
+    let altered = r#"{"denied":[],"granted":["identity:audit.read"],"role":"staff"}"#.to_owned();
+    assert!(!Entry { details: altered, ..entry }.is_of("identity", &changed));
 }

@@ -6,6 +6,7 @@ mod answers;
 mod attack;
 mod audit;
 mod behind;
+mod believed;
 mod bots;
 mod canary;
 mod cities;

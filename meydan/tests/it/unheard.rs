@@ -22,15 +22,15 @@ const LEFT: Duration = Duration::from_secs(1);
 const LOOKED: Duration = Duration::from_secs(4);
 
 /// Somebody in a browser, with a page that lies open.
-struct Open {
-    session: String,
-    holder: Caller,
-    stream: reqwest::Response,
+pub(crate) struct Open {
+    pub(crate) session: String,
+    pub(crate) holder: Caller,
+    pub(crate) stream: reqwest::Response,
 }
 
 impl House {
     /// Somebody logs in, and opens a page; every gateway believes their session.
-    async fn open_page(&self, email: &str) -> Open {
+    pub(crate) async fn open_page(&self, email: &str) -> Open {
         let message = LogInRequest {
             email: email.to_owned(),
             password: PASSWORD.to_owned(),

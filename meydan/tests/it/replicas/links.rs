@@ -113,7 +113,8 @@ async fn whoever_has_an_account_joins_once_however_many_gateways_the_link_is_sho
         // A campaign writes five times a day to an address.
         house.later(Duration::hours(6));
         let message = ChangeMemberRequest { member_id: team.member_id.clone() };
-        let request = house.identity.command(&team.owner, Uuid::now_v7(), message);
+        let owner = house.owner(&team).await;
+        let request = house.identity.command(&owner, Uuid::now_v7(), message);
         house.members().remove(request).await.expect("an owner may");
         let path = format!("/welcome/{}", house.invite(&team, SARA).await);
         let sara = Browser::of(&house.log_in().await);

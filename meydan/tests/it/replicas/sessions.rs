@@ -188,7 +188,8 @@ async fn another_role_brings_a_session_one_token_however_many_gateways_make_a_pa
     for round in 0..rounds() {
         let role = if round % 2 == 0 { Role::Support } else { Role::Staff };
         let message = ChangeRoleRequest { member_id: team.member_id.clone(), role: role.into() };
-        let request = house.identity.command(&team.owner, Uuid::now_v7(), message);
+        let owner = house.owner(&team).await;
+        let request = house.identity.command(&owner, Uuid::now_v7(), message);
         house.members().change_role(request).await.expect("an owner may");
         // What gateways believed of the session before is too old.
         house.later(Duration::minutes(1));
